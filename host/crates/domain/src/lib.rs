@@ -1,0 +1,24 @@
+//! Types and pure decisions of Watchbell: no I/O, no async, no clock, no randomness.
+//!
+//! Time and fresh identifiers enter as arguments, so that everything here can be tested whole in
+//! microseconds and replayed exactly.
+
+#![forbid(unsafe_code)]
+
+pub mod alert;
+// pub mod delivery;
+pub mod egress;
+// pub mod fingerprint;
+pub mod id;
+// pub mod incident;
+// pub mod key;
+pub mod limits;
+// pub mod plan;
+pub mod plugin;
+// pub mod retry;
+// pub mod route;
+// pub mod run;
+pub mod secret;
+pub mod shape;
+pub mod signature;
+pub mod time;

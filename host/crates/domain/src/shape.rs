@@ -1,0 +1,415 @@
+//! What payloads look like, and which driver a payload is for.
+//!
+//! Drivers declare shapes as data. The host evaluates all shapes of all drivers natively in one
+//! pass over the body: a trie of the JSON Pointers that anybody asked for is walked beside the
+//! parser, and everything else is skipped without being kept. So no plugin code runs before a
+//! signature is checked, and more drivers cost next to nothing.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use crate::plugin::PluginName;
+
+/// What a whole body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Root {
+    /// A JSON object.
+    Object,
+    /// A JSON array.
+    Array,
+    /// `application/x-www-form-urlencoded`.
+    Form,
+}
+
+/// What one kind of payload looks like.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Shape {
+    /// A short name for explanations.
+    pub name: String,
+    /// What the whole body is.
+    pub root: Root,
+    /// Headers that must be present, in lower case.
+    pub headers: Vec<String>,
+    /// Pointers that must lead to a value.
+    pub required: Vec<String>,
+    /// Pointers that must lead nowhere.
+    pub forbidden: Vec<String>,
+    /// Pointers that must lead to this scalar, compared as text.
+    pub equals: Vec<(String, String)>,
+    /// The highest that matches wins.
+    pub priority: i32,
+}
+
+/// One step of the trie of all pointers.
+#[derive(Debug, Default)]
+struct Node {
+    children: HashMap<String, Node>,
+    /// Slot of the pointer that ends here.
+    slot: Option<usize>,
+    /// Whether the scalar here is compared with anything.
+    compared: bool,
+}
+
+#[derive(Debug)]
+struct Rule {
+    driver: PluginName,
+    shape: Shape,
+    required: Vec<usize>,
+    forbidden: Vec<usize>,
+    equals: Vec<(usize, String)>,
+}
+
+/// All shapes of all drivers, ready to be evaluated.
+///
+/// Invariant: rules are ordered by priority (highest first), then by the driver's name, so the
+/// first that matches wins.
+#[derive(Debug, Default)]
+pub struct ShapeSet {
+    rules: Vec<Rule>,
+    trie: Node,
+    slots: usize,
+}
+
+/// A shape that fits a body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Match {
+    /// Whose shape it is.
+    pub driver: PluginName,
+    /// The shape's name.
+    pub shape: String,
+    /// The shape's priority.
+    pub priority: i32,
+}
+
+/// Why a body could not be looked at.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// No bytes, or only blanks.
+    #[error("the body is empty")]
+    Empty,
+    /// Not JSON, and not said to be a form.
+    #[error("the body is not JSON: {0}")]
+    NotJson(String),
+    /// JSON, but neither object nor array.
+    #[error("the body is JSON but neither an object nor an array")]
+    Scalar,
+}
+
+impl Unreadable {
+    /// A word of a small closed set.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::NotJson(_) => "not_json",
+            Self::Scalar => "not_an_object",
+        }
+    }
+}
+
+/// What was found at a pointer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+enum Found {
+    #[default]
+    Nothing,
+    Something,
+    Scalar(String),
+}
+
+impl ShapeSet {
+    /// Prepares the shapes of these drivers.
+    pub fn new<'a>(drivers: impl IntoIterator<Item = (&'a PluginName, &'a [Shape])>) -> Self {
+        let mut set = Self::default();
+        for (driver, shapes) in drivers {
+            for shape in shapes {
+                let required = shape.required.iter().map(|pointer| set.slot(pointer, false)).collect();
+                let forbidden = shape.forbidden.iter().map(|pointer| set.slot(pointer, false)).collect();
+                let equals = shape
+                    .equals
+                    .iter()
+                    .map(|(pointer, text)| (set.slot(pointer, true), text.clone()))
+                    .collect();
+                set.rules.push(Rule {
+                    driver: driver.clone(),
+                    shape: shape.clone(),
+                    required,
+                    forbidden,
+                    equals,
+                });
+            }
+        }
+        set.rules
+            .sort_by(|a, b| b.shape.priority.cmp(&a.shape.priority).then_with(|| a.driver.cmp(&b.driver)));
+        set
+    }
+
+    fn slot(&mut self, pointer: &str, compared: bool) -> usize {
+        let mut node = &mut self.trie;
+        for step in pointer.split('/').skip(1) {
+            node = node.children.entry(step.replace("~1", "/").replace("~0", "~")).or_default();
+        }
+        node.compared |= compared;
+        let next = self.slots;
+        let slot = *node.slot.get_or_insert(next);
+        self.slots = self.slots.max(slot.saturating_add(1));
+        slot
+    }
+
+    /// Every shape that fits, the winner first.
+    ///
+    /// # Errors
+    /// [`Unreadable`] when the body is neither a form nor a JSON object or array.
+    pub fn matches(
+        &self,
+        content_type: &str,
+        has_header: impl Fn(&str) -> bool,
+        body: &[u8],
+    ) -> Result<Vec<Match>, Unreadable> {
+        let mut found = vec![Found::Nothing; self.slots];
+        let root = self.scan(content_type, body, &mut found)?;
+        let at = |slot: &usize| found.get(*slot).unwrap_or(&Found::Nothing);
+        let fits = |rule: &&Rule| {
+            rule.shape.root == root
+                && rule.required.iter().all(|slot| *at(slot) != Found::Nothing)
+                && rule.forbidden.iter().all(|slot| *at(slot) == Found::Nothing)
+                && rule
+                    .equals
+                    .iter()
+                    .all(|(slot, text)| matches!(at(slot), Found::Scalar(found) if found == text))
+                && rule.shape.headers.iter().all(|header| has_header(header))
+        };
+        Ok(self
+            .rules
+            .iter()
+            .filter(fits)
+            .map(|rule| Match {
+                driver: rule.driver.clone(),
+                shape: rule.shape.name.clone(),
+                priority: rule.shape.priority,
+            })
+            .collect())
+    }
+
+    fn scan(&self, content_type: &str, body: &[u8], found: &mut [Found]) -> Result<Root, Unreadable> {
+        if content_type == "application/x-www-form-urlencoded" {
+            for (key, value) in form_urlencoded::parse(body) {
+                if let Some(node) = self.trie.children.get(key.as_ref()) {
+                    mark(node, found, || Found::Scalar(value.into_owned()));
+                }
+            }
+            return Ok(Root::Form);
+        }
+        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
+        let root = match body.first() {
+            None => return Err(Unreadable::Empty),
+            Some(b'{') => Some(Root::Object),
+            Some(b'[') => Some(Root::Array),
+            Some(_) => None,
+        };
+        let mut deserializer = serde_json::Deserializer::from_slice(body);
+        Walk { node: &self.trie, found }
+            .deserialize(&mut deserializer)
+            .and_then(|()| deserializer.end())
+            .map_err(|error| Unreadable::NotJson(error.to_string()))?;
+        root.ok_or(Unreadable::Scalar)
+    }
+}
+
+fn mark(node: &Node, found: &mut [Found], scalar: impl FnOnce() -> Found) {
+    if let Some(place) = node.slot.and_then(|slot| found.get_mut(slot)) {
+        *place = if node.compared { scalar() } else { Found::Something };
+    }
+}
+
+/// Walks a JSON value beside a node of the trie.
+struct Walk<'a> {
+    node: &'a Node,
+    found: &'a mut [Found],
+}
+
+impl<'de> DeserializeSeed<'de> for Walk<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Walk<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
+        mark(self.node, self.found, || Found::Scalar(value.to_string()));
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
+        mark(self.node, self.found, || Found::Scalar(value.to_string()));
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
+        mark(self.node, self.found, || Found::Scalar(value.to_string()));
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
+        mark(self.node, self.found, || Found::Scalar(value.to_string()));
+        Ok(())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<(), E> {
+        mark(self.node, self.found, || Found::Scalar(value.to_owned()));
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        mark(self.node, self.found, || Found::Something);
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        mark(self.node, self.found, || Found::Something);
+        // Only the first element can be asked for, which keeps a long array as cheap as a short one.
+        if let Some(node) = self.node.children.get("0") {
+            items.next_element_seed(Walk { node, found: &mut *self.found })?;
+        }
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        mark(self.node, self.found, || Found::Something);
+        while let Some(node) = entries.next_key_seed(Key(self.node))? {
+            match node {
+                Some(node) => entries.next_value_seed(Walk { node, found: &mut *self.found })?,
+                None => {
+                    entries.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Looks a key up in the trie without copying it.
+struct Key<'a>(&'a Node);
+
+impl<'de, 'a> DeserializeSeed<'de> for Key<'a> {
+    type Value = Option<&'a Node>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'a> Visitor<'_> for Key<'a> {
+    type Value = Option<&'a Node>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
+        Ok(self.0.children.get(key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(name: &str, priority: i32) -> Shape {
+        Shape {
+            name: name.into(),
+            root: Root::Object,
+            headers: vec![],
+            required: vec![],
+            forbidden: vec![],
+            equals: vec![],
+            priority,
+        }
+    }
+
+    fn winners(drivers: &[(&str, Shape)], content_type: &str, body: &[u8]) -> Vec<String> {
+        let drivers: Vec<(PluginName, Vec<Shape>)> =
+            drivers.iter().map(|(name, shape)| (name.parse().unwrap(), vec![shape.clone()])).collect();
+        ShapeSet::new(drivers.iter().map(|(name, shapes)| (name, shapes.as_slice())))
+            .matches(content_type, |header| header == "x-here", body)
+            .unwrap()
+            .into_iter()
+            .map(|found| found.driver.to_string())
+            .collect()
+    }
+
+    #[test]
+    fn required_forbidden_equal_and_header_all_decide() {
+        let body = br#"{"a":{"b":null},"list":[{"v":4},{"w":1}],"s":"x/y"}"#;
+        let check = |change: fn(&mut Shape), fits: bool| {
+            let mut shape = shape("s", 1);
+            change(&mut shape);
+            assert_eq!(!winners(&[("d", shape.clone())], "", body).is_empty(), fits, "{shape:?}");
+        };
+        check(|s| s.required = vec!["/a/b".into(), "/list/0/v".into()], true);
+        check(|s| s.required = vec!["/list/0/w".into()], false);
+        check(|s| s.required = vec!["/list/1/w".into()], false);
+        check(|s| s.forbidden = vec!["/a".into()], false);
+        check(|s| s.forbidden = vec!["/z".into()], true);
+        check(|s| s.equals = vec![("/list/0/v".into(), "4".into()), ("/s".into(), "x/y".into())], true);
+        check(|s| s.equals = vec![("/s".into(), "other".into())], false);
+        check(|s| s.headers = vec!["x-here".into()], true);
+        check(|s| s.headers = vec!["x-missing".into()], false);
+        check(|s| s.root = Root::Array, false);
+    }
+
+    #[test]
+    fn one_pointer_may_be_required_by_one_and_compared_by_another() {
+        let mut first = shape("first", 1);
+        first.required = vec!["/version".into()];
+        let mut second = shape("second", 2);
+        second.equals = vec![("/version".into(), "4".into())];
+        assert_eq!(winners(&[("a", first), ("b", second)], "", br#"{"version":"4"}"#), ["b", "a"]);
+    }
+
+    #[test]
+    fn ties_go_to_the_first_name() {
+        let drivers = [("zeta", shape("s", 5)), ("alpha", shape("s", 5)), ("low", shape("s", 1))];
+        assert_eq!(winners(&drivers, "", b"{}"), ["alpha", "zeta", "low"]);
+    }
+
+    #[test]
+    fn forms_are_looked_at_by_key() {
+        let mut form = shape("form", 1);
+        form.root = Root::Form;
+        form.equals = vec![("/a b".into(), "1&2".into())];
+        assert_eq!(winners(&[("d", form)], "application/x-www-form-urlencoded", b"a+b=1%262&c=3"), ["d"]);
+    }
+
+    #[test]
+    fn unreadable_bodies_say_why() {
+        let set = ShapeSet::default();
+        let kind = |body: &[u8]| set.matches("", |_| false, body).unwrap_err().kind();
+        assert_eq!(kind(b""), "empty");
+        assert_eq!(kind(b" \n"), "empty");
+        assert_eq!(kind(b"{"), "not_json");
+        assert_eq!(kind(b"{} x"), "not_json");
+        assert_eq!(kind(b"\"text\""), "not_an_object");
+        assert_eq!(kind(b"\xff{}"), "not_json");
+    }
+
+    #[test]
+    fn deep_and_strange_bodies_end_in_an_answer() {
+        let set = ShapeSet::default();
+        let deep = [b"[".repeat(100_000), b"]".repeat(100_000)].concat();
+        assert!(set.matches("", |_| false, &deep).is_ok());
+        let bom = b"\xef\xbb\xbf{}";
+        assert!(set.matches("", |_| false, bom).unwrap().is_empty());
+    }
+}

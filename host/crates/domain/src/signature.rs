@@ -1,0 +1,152 @@
+//! How senders sign their webhooks: the schemes as data, and what makes one acceptable.
+//!
+//! Computing and comparing hashes is the host's business (`host::ingest::signature`).
+
+use serde::Serialize;
+
+/// How a signature or a secret is written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encoding {
+    /// Hexadecimal digits.
+    Hex,
+    /// Base64 with or without padding.
+    Base64,
+}
+
+/// The hash behind an HMAC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Algorithm {
+    /// HMAC-SHA-256.
+    Sha256,
+    /// HMAC-SHA-384.
+    Sha384,
+    /// HMAC-SHA-512.
+    Sha512,
+}
+
+/// How a shared secret is turned into a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretEncoding {
+    /// The text itself.
+    Utf8,
+    /// Base64 behind this prefix, which may be empty.
+    Base64(String),
+}
+
+/// A keyed hash over the body, sent in a header.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HmacScheme {
+    /// Header with the signature, in lower case.
+    pub header: String,
+    /// The hash.
+    pub algorithm: Algorithm,
+    /// How the signature is written.
+    pub encoding: Encoding,
+    /// What may stand before it; if not empty, one must match, where the empty text always does.
+    pub prefixes: Vec<String>,
+    /// What separates several signatures.
+    pub separator: Option<String>,
+    /// Header with the signed time, in lower case.
+    pub timestamp_header: Option<String>,
+    /// What is signed, with `{body}` and `{timestamp}`.
+    pub template: String,
+    /// How far the signed time may be off, in seconds.
+    pub tolerance_s: u32,
+    /// How the secret is written.
+    pub secret_encoding: SecretEncoding,
+}
+
+/// How a sender signs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignatureScheme {
+    /// A keyed hash in a header.
+    Hmac(HmacScheme),
+    /// Headers `webhook-id`, `webhook-timestamp`, `webhook-signature` (standardwebhooks.com).
+    StandardWebhooks,
+}
+
+/// The longest tolerance for a signed time, in seconds.
+pub const MAX_TOLERANCE_S: u32 = 600;
+
+impl HmacScheme {
+    /// Why a driver with this scheme is refused, if it is.
+    pub fn defect(&self) -> Option<String> {
+        if !self.template.contains("{body}") {
+            return Some(format!("signed-template `{}` does not contain `{{body}}`", self.template));
+        }
+        if self.template.contains("{timestamp}") != self.timestamp_header.is_some() {
+            return Some("`{timestamp}` in signed-template and timestamp-header go together".to_owned());
+        }
+        if self.tolerance_s > MAX_TOLERANCE_S {
+            return Some(format!(
+                "tolerance-s is {}, at most {MAX_TOLERANCE_S} is allowed",
+                self.tolerance_s
+            ));
+        }
+        if self.header.is_empty() || self.header.bytes().any(|b| b.is_ascii_uppercase()) {
+            return Some(format!("header `{}` is empty or not in lower case", self.header));
+        }
+        None
+    }
+
+    /// The bytes that are signed.
+    pub fn signed_bytes(&self, timestamp: &str, body: &[u8]) -> Vec<u8> {
+        let mut signed =
+            Vec::with_capacity(body.len().saturating_add(self.template.len()).saturating_add(16));
+        let mut rest = self.template.as_str();
+        while let Some(start) = rest.find('{') {
+            let (plain, tail) = rest.split_at(start);
+            signed.extend_from_slice(plain.as_bytes());
+            if let Some(after) = tail.strip_prefix("{body}") {
+                signed.extend_from_slice(body);
+                rest = after;
+            } else if let Some(after) = tail.strip_prefix("{timestamp}") {
+                signed.extend_from_slice(timestamp.as_bytes());
+                rest = after;
+            } else {
+                signed.push(b'{');
+                rest = tail.get(1..).unwrap_or_default();
+            }
+        }
+        signed.extend_from_slice(rest.as_bytes());
+        signed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scheme(template: &str, timestamp: Option<&str>) -> HmacScheme {
+        HmacScheme {
+            header: "x-signature".into(),
+            algorithm: Algorithm::Sha256,
+            encoding: Encoding::Hex,
+            prefixes: vec![],
+            separator: None,
+            timestamp_header: timestamp.map(Into::into),
+            template: template.into(),
+            tolerance_s: 300,
+            secret_encoding: SecretEncoding::Utf8,
+        }
+    }
+
+    #[test]
+    fn template_is_filled_in_once_and_left_to_right() {
+        let signed = scheme("{x}{timestamp}:{body}.", Some("t")).signed_bytes("{body}", b"{timestamp}");
+        assert_eq!(signed, b"{x}{body}:{timestamp}.");
+    }
+
+    #[test]
+    fn schemes_that_sign_nothing_are_refused() {
+        assert!(scheme("{timestamp}", Some("t")).defect().is_some());
+        assert!(scheme("{timestamp}{body}", None).defect().is_some());
+        assert!(scheme("{body}", Some("t")).defect().is_some());
+        assert!(scheme("{body}", None).defect().is_none());
+        assert!(HmacScheme { tolerance_s: 601, ..scheme("{body}", None) }.defect().is_some());
+    }
+}
