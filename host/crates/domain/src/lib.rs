@@ -6,18 +6,18 @@
 #![forbid(unsafe_code)]
 
 pub mod alert;
-// pub mod delivery;
+pub mod delivery;
 pub mod egress;
-// pub mod fingerprint;
+pub mod fingerprint;
 pub mod id;
-// pub mod incident;
-// pub mod key;
+pub mod incident;
+pub mod key;
 pub mod limits;
-// pub mod plan;
+pub mod plan;
 pub mod plugin;
-// pub mod retry;
-// pub mod route;
-// pub mod run;
+pub mod retry;
+pub mod route;
+pub mod run;
 pub mod secret;
 pub mod shape;
 pub mod signature;
