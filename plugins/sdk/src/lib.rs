@@ -1,0 +1,61 @@
+//! What every Watchbell plugin shares.
+//!
+//! A plugin crate has two files. `lib.rs` is plain Rust: a type that implements
+//! [`driver::Driver`], [`notifier::Notifier`] or [`intelligence::Provider`] over the types of the
+//! contract, so that it is tested natively. `component.rs`, compiled for `wasm32` only, binds that
+//! type to its world with one line:
+//!
+//! ```text
+//! plugin_sdk::export_driver!(crate::Alertmanager);
+//! ```
+//!
+//! The rest is what plugins of one kind would otherwise each write: reading JSON that may hold
+//! anything ([`json`]), the words that senders use for severity and status ([`words`]), times
+//! ([`time`]), alerts within the bounds of the contract ([`alert`]), HTTP requests and what their
+//! answers mean ([`http`]), and on the native side the golden tests (`testkit`).
+//!
+//! On `wasm32` this crate also brings the allocator: see the module `allocator`.
+
+// The generated bindings name this crate as plugins do.
+extern crate self as plugin_sdk;
+
+#[cfg(target_arch = "wasm32")]
+mod allocator;
+
+pub mod alert;
+#[doc(hidden)]
+pub mod bindings;
+pub mod driver;
+pub mod http;
+pub mod intelligence;
+pub mod json;
+pub mod log;
+pub mod notifier;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testkit;
+pub mod text;
+pub mod time;
+pub mod words;
+
+#[doc(hidden)]
+pub use wit_bindgen;
+
+pub use bindings::driver::watchbell::plugin::types::{
+    Alert, AlertStatus, Label, PluginError, PluginInfo, Severity,
+};
+
+/// Who a plugin is, with nothing in the optional fields.
+pub fn plugin_info(name: &str, version: &str, summary: &str) -> PluginInfo {
+    PluginInfo {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        summary: summary.to_owned(),
+        homepage: None,
+        extra: String::new(),
+    }
+}
+
+/// A key and a value, from borrowed text.
+pub fn label(key: &str, value: &str) -> Label {
+    Label { key: key.to_owned(), value: value.to_owned() }
+}

@@ -1,0 +1,67 @@
+//! Notifiers: the trait to implement.
+
+#[doc(hidden)]
+pub use crate::bindings::notifier::exports::watchbell::plugin::notifier::Guest;
+pub use crate::bindings::notifier::exports::watchbell::plugin::notifier::{
+    Notification, NotifierInfo, Problem, Receipt,
+};
+
+use crate::PluginError;
+use crate::http::Remote;
+
+/// Delivers notifications to one kind of channel.
+pub trait Notifier {
+    /// Who the notifier is and which settings a channel has.
+    fn metadata() -> NotifierInfo;
+
+    /// What is wrong with a channel's settings. Empty: nothing.
+    fn validate_config(config: &str) -> Vec<Problem>;
+
+    /// Delivers one notification through `remote`.
+    ///
+    /// # Errors
+    /// The case says whether another attempt makes sense: see [`crate::http`].
+    fn send(
+        notification: &Notification,
+        config: &str,
+        remote: &mut dyn Remote,
+    ) -> Result<Receipt, PluginError>;
+}
+
+/// Makes a component of the world `alert-notifier` from a type that implements [`Notifier`].
+#[macro_export]
+macro_rules! export_notifier {
+    ($notifier:ty) => {
+        struct Component;
+
+        impl $crate::notifier::Guest for Component {
+            fn metadata() -> $crate::notifier::NotifierInfo {
+                <$notifier as $crate::notifier::Notifier>::metadata()
+            }
+
+            fn validate_config(config: String) -> Vec<$crate::notifier::Problem> {
+                <$notifier as $crate::notifier::Notifier>::validate_config(&config)
+            }
+
+            fn send(
+                notification: $crate::notifier::Notification,
+                config: String,
+            ) -> Result<$crate::notifier::Receipt, $crate::PluginError> {
+                <$notifier as $crate::notifier::Notifier>::send(
+                    &notification,
+                    &config,
+                    &mut $crate::http::HostRemote,
+                )
+            }
+        }
+
+        $crate::bindings::notifier::export_notifier_world!(
+            Component with_types_in $crate::bindings::notifier
+        );
+    };
+}
+
+/// One thing that is wrong with the setting at `path`, a JSON Pointer.
+pub fn problem(path: &str, message: &str) -> Problem {
+    Problem { path: path.to_owned(), message: message.to_owned() }
+}

@@ -1,0 +1,108 @@
+//! Golden tests of drivers: a body in, alerts out.
+
+use serde_json::{Value, json};
+
+use super::{alert_json, error_json, matching, run};
+use crate::PluginError;
+use crate::driver::{Driver, Incoming, Outcome, Parsed};
+
+/// When golden webhooks were received: 2026-06-01T12:00:00Z.
+pub const RECEIVED_AT: i64 = 1_780_315_200_000;
+
+/// Compares what the driver makes of every input, and tries each input in many broken forms.
+///
+/// The expected file names the shape that recognises the body, so that detection is pinned too.
+pub fn driver<D: Driver>(folder: &str) {
+    let shapes = D::metadata().shapes;
+    run(folder, |body| {
+        for broken in variations(body) {
+            let _ = parse::<D>(&broken);
+        }
+        let mut result = match &parse::<D>(body) {
+            Ok(parsed) => parsed_json(parsed),
+            Err(error) => error_json(error),
+        };
+        let shape = matching(&shapes, &[], body).map(|shape| shape.name.as_str());
+        if let Value::Object(fields) = &mut result {
+            fields.insert("shape".to_owned(), json!(shape));
+        }
+        result
+    });
+}
+
+/// Calls the driver with a body, as the host would.
+///
+/// # Errors
+/// What the driver says.
+pub fn parse<D: Driver>(body: &[u8]) -> Result<Parsed, PluginError> {
+    D::parse(&incoming(body), "")
+}
+
+/// A JSON webhook received at [`RECEIVED_AT`].
+pub fn incoming(body: &[u8]) -> Incoming {
+    Incoming {
+        method: "POST".to_owned(),
+        query: String::new(),
+        content_type: "application/json".to_owned(),
+        headers: Vec::new(),
+        body: body.to_vec(),
+        received_at: RECEIVED_AT,
+    }
+}
+
+/// A body in broken forms: every beginning of it, and with every value in turn replaced by a null, a
+/// number, a text, an empty list and an empty object.
+pub fn variations(body: &[u8]) -> Vec<Vec<u8>> {
+    let mut variations: Vec<Vec<u8>> =
+        (0..body.len()).filter_map(|end| body.get(..end)).map(<[u8]>::to_vec).collect();
+    if let Ok(value) = serde_json::from_slice::<Value>(body) {
+        let mut pointers = Vec::new();
+        collect_pointers(&value, &mut String::new(), &mut pointers);
+        for pointer in pointers {
+            for replacement in [json!(null), json!(-1.5e300), json!("\u{0}é\u{202e}"), json!([]), json!({})]
+            {
+                let mut changed = value.clone();
+                if let Some(place) = changed.pointer_mut(&pointer) {
+                    *place = replacement;
+                }
+                variations.push(changed.to_string().into_bytes());
+            }
+        }
+    }
+    variations
+}
+
+fn collect_pointers(value: &Value, at: &mut String, pointers: &mut Vec<String>) {
+    pointers.push(at.clone());
+    let children: Vec<(String, &Value)> = match value {
+        Value::Object(fields) => {
+            fields.iter().map(|(key, child)| (key.replace('~', "~0").replace('/', "~1"), child)).collect()
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().map(|(index, item)| (index.to_string(), item)).collect()
+        }
+        _ => Vec::new(),
+    };
+    for (key, child) in children {
+        let length = at.len();
+        at.push('/');
+        at.push_str(&key);
+        collect_pointers(child, at, pointers);
+        at.truncate(length);
+    }
+}
+
+fn parsed_json(parsed: &Parsed) -> Value {
+    let (outcome, content) = match &parsed.outcome {
+        Outcome::Alerts(alerts) => ("alerts", alerts.iter().map(alert_json).collect()),
+        Outcome::Nothing(reason) => ("nothing", json!(reason)),
+    };
+    json!({
+        outcome: content,
+        "group_key": parsed.group_key,
+        "receiver": parsed.receiver,
+        "external_url": parsed.external_url,
+        "version": parsed.version,
+        "warnings": parsed.warnings,
+    })
+}

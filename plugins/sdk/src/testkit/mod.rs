@@ -1,0 +1,136 @@
+//! Golden tests: a folder of inputs, and what a plugin makes of each.
+//!
+//! `testdata/<case>.json` is an input; `testdata/<case>.expected.json` is the result as it was
+//! reviewed. A test calls [`driver`], [`notifier`] or [`provider`] once for its plugin's folder. With
+//! the environment variable `BLESS=1` the expected files are written instead of compared; read the
+//! difference before committing it. Failures panic, as a test's assertion does.
+
+#![allow(clippy::panic, clippy::expect_used, clippy::unwrap_used, reason = "a test kit fails by panicking")]
+
+mod driver;
+//N mod notifier;
+//N mod provider;
+mod shape;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+pub use driver::{RECEIVED_AT, driver, incoming, parse, variations};
+//N pub use notifier::{notification, notifier};
+//N pub use provider::provider;
+pub use shape::matching;
+
+use crate::{Alert, AlertStatus, Label, PluginError, Severity};
+
+/// Calls `actual` for every input of a folder and compares the result with the expected file.
+fn run(folder: &str, actual: impl Fn(&[u8]) -> Value) {
+    #[expect(clippy::disallowed_methods, reason = "how a test is told to write its expectations")]
+    let bless = std::env::var_os("BLESS").is_some();
+    let inputs = inputs(Path::new(folder));
+    assert!(!inputs.is_empty(), "`{folder}` holds no case");
+    let mut failed = Vec::new();
+    for input in inputs {
+        let found = actual(&fs::read(&input).expect("a listed file can be read"));
+        let expected_path = input.with_extension("expected.json");
+        if bless {
+            let text = serde_json::to_string_pretty(&found).expect("a JSON value can be written") + "\n";
+            fs::write(&expected_path, text).expect("the folder can be written");
+            continue;
+        }
+        let expected =
+            fs::read(&expected_path).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+        if expected.as_ref() != Some(&found) {
+            failed.push(format!(
+                "{}\nexpected: {}\nfound: {found:#}",
+                input.display(),
+                expected.map_or_else(|| "no readable file".to_owned(), |value| format!("{value:#}")),
+            ));
+        }
+    }
+    assert!(
+        failed.is_empty(),
+        "{} golden cases differ (BLESS=1 writes them anew)\n\n{}",
+        failed.len(),
+        failed.join("\n\n")
+    );
+}
+
+/// The inputs of a folder, by name.
+fn inputs(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("`{}`: {error}", folder.display()));
+    let mut inputs: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("a folder can be listed").path())
+        .filter(|path| {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            name.ends_with(".json") && !name.ends_with(".expected.json")
+        })
+        .collect();
+    inputs.sort();
+    inputs
+}
+
+/// Labels as an object; the last of a repeated key stays, as at the host.
+fn pairs(labels: &[Label]) -> Value {
+    labels.iter().map(|label| (label.key.clone(), json!(label.value))).collect::<Map<_, _>>().into()
+}
+
+/// A JSON field of the contract: empty means `{}`.
+fn embedded(text: &str) -> Value {
+    let text = if text.is_empty() { "{}" } else { text };
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("a field of type json holds `{text}`: {error}"))
+}
+
+/// The word for a severity in golden files.
+fn severity_word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "critical",
+        Severity::Warning => "warning",
+        Severity::Info => "info",
+        Severity::Unmapped => "unmapped",
+    }
+}
+
+/// The word for a status in golden files.
+fn status_word(status: AlertStatus) -> &'static str {
+    match status {
+        AlertStatus::Firing => "firing",
+        AlertStatus::Acknowledged => "acknowledged",
+        AlertStatus::Resolved => "resolved",
+        AlertStatus::Unmapped => "unmapped",
+    }
+}
+
+fn alert_json(alert: &Alert) -> Value {
+    json!({
+        "fingerprint": alert.fingerprint,
+        "name": alert.name,
+        "status": status_word(alert.status),
+        "raw_status": alert.raw_status,
+        "severity": severity_word(alert.severity),
+        "raw_severity": alert.raw_severity,
+        "description": alert.description,
+        "starts_at": alert.starts_at,
+        "ends_at": alert.ends_at,
+        "labels": pairs(&alert.labels),
+        "annotations": pairs(&alert.annotations),
+        "links": pairs(&alert.links),
+        "extra": embedded(&alert.extra),
+    })
+}
+
+fn error_json(error: &PluginError) -> Value {
+    let (kind, message) = match error {
+        PluginError::InvalidInput(message) => ("invalid-input", json!(message)),
+        PluginError::Unsupported(message) => ("unsupported", json!(message)),
+        PluginError::Config(message) => ("config", json!(message)),
+        PluginError::Auth(message) => ("auth", json!(message)),
+        PluginError::RateLimited(seconds) => ("rate-limited", json!(seconds)),
+        PluginError::Unavailable(message) => ("unavailable", json!(message)),
+        PluginError::Rejected(message) => ("rejected", json!(message)),
+        PluginError::Internal(message) => ("internal", json!(message)),
+        PluginError::Other((code, message)) => ("other", json!([code, message])),
+    };
+    json!({ "error": kind, "message": message })
+}
