@@ -1,0 +1,69 @@
+//! Suites that drive a program of Debian, and whether it is here.
+
+use crate::test::report::{Outcome, Report};
+use crate::{debian, process};
+
+/// Environment variable by which a test knows that a missing program is a failure: names of suites
+/// with a comma between.
+pub(crate) const REQUIRE: &str = "WATCHBELL_TEST_REQUIRE";
+
+/// A program that a suite starts. One row per suite; nothing else has to be changed for a new one.
+struct Program {
+    suite: &'static str,
+    /// Found on `PATH` under this name.
+    name: &'static str,
+    /// Debian package that brings it.
+    package: &'static str,
+}
+
+const PROGRAMS: &[Program] =
+    &[Program { suite: "alertmanager", name: "prometheus-alertmanager", package: "prometheus-alertmanager" }];
+
+/// Suites whose program is here.
+#[derive(Default)]
+pub(crate) struct Present(Vec<&'static str>);
+
+impl Present {
+    /// The suites that must not be left out: all of them in CI, else those that can run.
+    pub(crate) fn required(&self, is_ci: bool) -> String {
+        let all = || PROGRAMS.iter().map(|program| program.suite).collect();
+        if is_ci { all() } else { self.0.clone() }.join(",")
+    }
+}
+
+/// Looks for the programs, installs what is missing if that is allowed, and reports what will not run.
+pub(crate) fn prepare(may_install: bool, report: &mut Report) -> Present {
+    let is_here = |program: &&Program| process::find_program(program.name).is_some();
+    let missing: Vec<&str> =
+        PROGRAMS.iter().filter(|program| !is_here(program)).map(|program| program.package).collect();
+    if may_install && !missing.is_empty() {
+        report.step("packages", || debian::install(&missing).map(|()| Outcome::Passed));
+    }
+    let (present, missing): (Vec<&Program>, Vec<&Program>) = PROGRAMS.iter().partition(is_here);
+    for program in missing {
+        let remedy = debian::command_line(&[program.package]);
+        report.step(program.suite, || {
+            Ok(Outcome::NotRun(format!(
+                "no `{}` here\nhint: run `{remedy}`, or use `--install`",
+                program.name
+            )))
+        });
+    }
+    Present(present.iter().map(|program| program.suite).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_ci_every_suite_is_required() {
+        assert_eq!(Present::default().required(true), "alertmanager");
+    }
+
+    #[test]
+    fn elsewhere_only_suites_whose_program_is_here_are_required() {
+        assert_eq!(Present::default().required(false), "");
+        assert_eq!(Present(vec!["alertmanager"]).required(false), "alertmanager");
+    }
+}

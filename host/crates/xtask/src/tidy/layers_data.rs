@@ -1,0 +1,53 @@
+//! Who may import whom inside package `host`: the list, and nothing else.
+//!
+//! Arrows point one way, so that a part can be read, tested and changed knowing only what is below it.
+//! To allow one more, add it to its row and say why in the comment; to add a module, add a row.
+
+/// One top-level module of `host` and what it may name.
+pub(crate) struct Layer {
+    pub(crate) module: &'static str,
+    /// Modules of `host`, and the crates in [`CRATES`].
+    pub(crate) may_name: &'static [&'static str],
+}
+
+/// Our crates whose use is restricted; `domain` is everybody's.
+pub(crate) const CRATES: &[&str] = &["sandbox", "store"];
+
+/// Modules that every other may name, but not one another: they know nothing but `domain`.
+pub(crate) const SHARED: &[&str] = &["clock", "config", "crypto", "telemetry"];
+
+pub(crate) const LAYERS: &[Layer] = &[
+    // Parses the arguments and hands over.
+    Layer { module: "main", may_name: &["app", "cli"] },
+    // Commands are a second front door beside `http`, and `serve` starts the application.
+    Layer {
+        module: "cli",
+        may_name: &["app", "auth", "deliver", "egress", "ingest", "pipeline", "plugins", "sandbox", "store"],
+    },
+    // Builds every long-lived part once, so it is the one place that knows them all.
+    Layer {
+        module: "app",
+        may_name: &[
+            "auth", "checks", "console", "deliver", "egress", "http", "ingest", "jobs", "pipeline",
+            "plugins", "sandbox", "store",
+        ],
+    },
+    // Turns requests into calls; it asks the catalogue in `plugins` and never the sandbox itself.
+    Layer { module: "http", may_name: &["auth", "deliver", "ingest", "pipeline", "plugins", "store"] },
+    Layer { module: "console", may_name: &["auth", "deliver", "ingest", "pipeline", "plugins", "store"] },
+    Layer { module: "jobs", may_name: &["store"] },
+    // What happens before a webhook is acknowledged.
+    Layer { module: "ingest", may_name: &["sandbox", "store"] },
+    // Does not know HTTP: a stage reads and writes the store and calls a provider.
+    Layer { module: "pipeline", may_name: &["checks", "sandbox", "store"] },
+    Layer { module: "deliver", may_name: &["sandbox", "store"] },
+    // The catalogue loads components and hands them `egress` as a trait of the sandbox.
+    Layer { module: "plugins", may_name: &["egress", "sandbox", "store"] },
+    Layer { module: "auth", may_name: &["store"] },
+    Layer { module: "checks", may_name: &[] },
+    Layer { module: "egress", may_name: &[] },
+    Layer { module: "clock", may_name: &[] },
+    Layer { module: "config", may_name: &[] },
+    Layer { module: "crypto", may_name: &[] },
+    Layer { module: "telemetry", may_name: &[] },
+];
