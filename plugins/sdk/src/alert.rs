@@ -98,7 +98,7 @@ impl<'w> Draft<'w> {
     /// The status, from the first of the sender's `words` that the table knows.
     #[must_use]
     pub fn status(mut self, table: &Table<AlertStatus>, words: &[&str]) -> Self {
-        let (word, meaning) = choose(table, words);
+        let (word, meaning) = self.choose("status", table, words);
         self.alert.status = meaning.unwrap_or(AlertStatus::Unmapped);
         self.alert.raw_status = raw_word(word);
         self
@@ -114,10 +114,31 @@ impl<'w> Draft<'w> {
     /// The severity, from the first of the sender's `words` that the table knows.
     #[must_use]
     pub fn severity(mut self, table: &Table<Severity>, words: &[&str]) -> Self {
-        let (word, meaning) = choose(table, words);
+        let (word, meaning) = self.choose("severity", table, words);
         self.alert.severity = meaning.unwrap_or(Severity::Unmapped);
         self.alert.raw_severity = raw_word(word);
         self
+    }
+
+    /// As [`choose`]; a warning where an unknown word was passed over, so that it is not lost.
+    fn choose<'t, T: Copy>(
+        &mut self,
+        what: &str,
+        table: &Table<T>,
+        words: &[&'t str],
+    ) -> (&'t str, Option<T>) {
+        let (word, meaning) = choose(table, words);
+        let passed_over = crate::text::first(words);
+        if word != passed_over {
+            self.warnings.add(|| {
+                format!(
+                    "{what} `{}` is not known, `{}` was taken",
+                    cut(passed_over, MAX_WORD_BYTES),
+                    raw_word(word)
+                )
+            });
+        }
+        (word, meaning)
     }
 
     /// The text for people.
@@ -229,7 +250,8 @@ fn fill(what: &str, list: &mut Vec<Label>, pairs: &Pairs<'_>, warnings: &mut War
         warnings.add(|| format!("{what}s are neither an object nor a list and were left out"));
     }
     list.reserve(pairs.iter().count().min(MAX_LABELS));
-    for (key, value) in pairs.iter() {
+    // An empty value means the same as no label, as in Prometheus.
+    for (key, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {
         push(what, list, key, value, warnings);
     }
     if pairs.dropped() > 0 {

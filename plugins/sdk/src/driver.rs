@@ -6,6 +6,8 @@ pub use crate::bindings::driver::exports::watchbell::plugin::driver::{
     DriverInfo, Encoding, HmacScheme, Incoming, Outcome, Parsed, Root, Shape, SignatureScheme,
 };
 
+use crate::alert::Warnings;
+use crate::json::Items;
 use crate::{Alert, PluginError, label};
 
 /// At most so many alerts may come from one webhook (`wit/driver.wit`).
@@ -73,6 +75,38 @@ impl Parsed {
             warnings: Vec::new(),
         }
     }
+}
+
+/// Turns a list of alerts into a result: alerts, rightly nothing, or an error.
+///
+/// # Errors
+/// [`PluginError::InvalidInput`] for more alerts than the contract allows (cutting the list would
+/// lose alerts without a trace) and for a list of anything but objects.
+pub fn collect<T>(
+    list: &Items<T>,
+    mut read: impl FnMut(&T, &mut Warnings) -> Alert,
+) -> Result<Parsed, PluginError> {
+    if list.seen > MAX_ALERTS {
+        return Err(PluginError::InvalidInput(format!(
+            "body holds {} alerts, at most {MAX_ALERTS} are taken at once\n\
+             hint: let the sender split them into smaller groups",
+            list.seen
+        )));
+    }
+    if list.items.is_empty() {
+        return match list.skipped {
+            0 => Ok(Parsed::nothing("the list of alerts is empty")),
+            skipped => Err(PluginError::InvalidInput(format!(
+                "none of the {skipped} elements of the list of alerts is an object"
+            ))),
+        };
+    }
+    let mut warnings = Warnings::default();
+    if list.skipped > 0 {
+        warnings.add(|| format!("{} elements of the list of alerts are no objects", list.skipped));
+    }
+    let alerts = list.items.iter().map(|item| read(item, &mut warnings)).collect();
+    Ok(Parsed { warnings: warnings.into_lines(), ..Parsed::alerts(alerts) })
 }
 
 impl Shape {

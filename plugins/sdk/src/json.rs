@@ -252,6 +252,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
     }
 }
 
+impl serde::Serialize for Pairs<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
 /// A list of objects. What in it is no object is counted and skipped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Items<T> {
@@ -261,13 +267,15 @@ pub struct Items<T> {
     pub skipped: usize,
     /// How many objects there were, kept or not.
     pub seen: usize,
-    /// Whether there was a list at all.
+    /// Whether there was a list, or null, which is how Go writes an empty one.
     pub present: bool,
+    /// Whether something else than a list or null stood here.
+    pub misfit: bool,
 }
 
 impl<T> Default for Items<T> {
     fn default() -> Self {
-        Self { items: Vec::new(), skipped: 0, seen: 0, present: false }
+        Self { items: Vec::new(), skipped: 0, seen: 0, present: false, misfit: false }
     }
 }
 
@@ -306,14 +314,14 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Items<T> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Items::default())
+                Ok(Items { misfit: true, ..Items::default() })
             }
 
             fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-                Ok(Items::default())
+                Ok(Items { present: true, ..Items::default() })
             }
 
-            any_scalar_is!(Items::default());
+            any_scalar_is!(Items { misfit: true, ..Items::default() });
         }
         deserializer.deserialize_any(ItemsVisitor(PhantomData))
     }
@@ -422,7 +430,9 @@ mod tests {
         let items: Items<serde::de::IgnoredAny> = read(r#"[null,1,"a",[{}],{},true]"#).unwrap();
         assert_eq!((items.items.len(), items.skipped, items.present), (1, 5, true));
         let none: Items<serde::de::IgnoredAny> = read(r#"{"a":{"b":[]}}"#).unwrap();
-        assert!(!none.present);
+        assert!(!none.present && none.misfit);
+        let null: Items<serde::de::IgnoredAny> = read("null").unwrap();
+        assert!(null.present && !null.misfit);
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! The webhook receiver's body, version 4.
 
-use plugin_sdk::driver::Parsed;
+use plugin_sdk::driver::{Parsed, collect};
 use plugin_sdk::json::{self, Items, Text};
 use plugin_sdk::{AlertStatus, PluginError};
 use serde::Deserialize;
 
-use crate::fields::{AlertFields, collect};
+use crate::fields::AlertFields;
 
 /// Alertmanager's two words. The group's own status is not used: a group fires while any of its
 /// alerts does.
@@ -31,8 +31,11 @@ struct Webhook<'a> {
 
 pub(crate) fn parse(text: &str, received_at: i64) -> Result<Parsed, PluginError> {
     let webhook: Webhook<'_> = json::read(text)?;
+    if webhook.alerts.misfit {
+        return Err(PluginError::InvalidInput("`alerts` is no list".to_owned()));
+    }
     if !webhook.alerts.present {
-        return Err(PluginError::InvalidInput(
+        return Err(PluginError::Unsupported(
             "body has no list `alerts`, which every Alertmanager webhook has".to_owned(),
         ));
     }

@@ -1,0 +1,191 @@
+//! Driver for senders that have no driver of their own: scripts, cron jobs, small tools.
+//!
+//! The body is one alert, an array of alerts, or an object with a list `alerts`. An alert:
+//!
+//! | what | fields, the first that says something wins | when none does |
+//! |---|---|---|
+//! | name | `name`, `alert_name`, `title`, `alertname`, label `alertname` | see below |
+//! | status | `status`, `state` by [`plugin_sdk::words::STATUSES`] | firing |
+//! | severity | `severity`, `priority`, `level` by [`plugin_sdk::words::SEVERITIES`] | unmapped |
+//! | description | `description`, `message`, `text`, `summary` | empty |
+//! | fingerprint | `fingerprint`, `alert_id`, `id` | made by the host from name and labels |
+//! | start | `started_at`, `starts_at`, `startsAt`, `timestamp`, `time` | time of receipt |
+//! | end, once resolved | `ended_at`, `ends_at`, `endsAt`, `resolved_at` | none |
+//! | labels | `labels` and `tags`, each an object or a list of `key:value` | |
+//! | instance | `instance`, `hostname`, `host` become labels where `labels` has none of the name | |
+//! | annotations | `annotations` | |
+//! | links | `url` or `link` (as `source`), `runbook_url`, `dashboard_url` | |
+//!
+//! For status and severity a known word in a later field wins over an unknown one in an earlier;
+//! the word passed over is a warning. Times are RFC 3339 or Unix time in seconds or milliseconds.
+//!
+//! Around a list, `source`, `version`, `group_key`, `receiver` and `external_url` describe the whole.
+//! `source` becomes the label `sender_source`: the source of an alert is the driver's name, which a
+//! sender cannot choose.
+//!
+//! A single body without a name is refused, for nothing says that it is an alert. In a list an alert
+//! without a name is kept under a stand-in name.
+//!
+//! # Signature
+//! `X-Webhook-Signature`, hexadecimal HMAC-SHA256 of the body with or without `sha256=` before it,
+//! or Standard Webhooks. `webhook-id` names the delivery.
+
+#![forbid(unsafe_code)]
+
+mod alert;
+#[cfg(target_arch = "wasm32")]
+mod component;
+
+use plugin_sdk::alert::Warnings;
+use plugin_sdk::driver::{
+    Driver, DriverInfo, HmacScheme, Incoming, Parsed, Shape, SignatureScheme, collect, hmac_sha256_hex,
+};
+use plugin_sdk::json::{self, Items, Kind, Text};
+use plugin_sdk::text::first;
+use plugin_sdk::{PluginError, plugin_info};
+use serde::Deserialize;
+
+use crate::alert::AlertFields;
+
+/// The driver.
+#[derive(Debug)]
+pub struct Generic;
+
+impl Driver for Generic {
+    fn metadata() -> DriverInfo {
+        DriverInfo {
+            plugin: plugin_info(
+                "generic",
+                env!("CARGO_PKG_VERSION"),
+                "Plain JSON alerts of scripts and tools without a driver of their own",
+            ),
+            signatures: vec![
+                SignatureScheme::Hmac(HmacScheme {
+                    prefixes: vec!["sha256=".to_owned(), String::new()],
+                    ..hmac_sha256_hex("x-webhook-signature")
+                }),
+                SignatureScheme::StandardWebhooks,
+            ],
+            shapes: shapes(),
+            delivery_id_header: Some("webhook-id".to_owned()),
+            sample: Some(include_bytes!("../testdata/single_firing.json").to_vec()),
+        }
+    }
+
+    fn parse(request: &Incoming, _config: &str) -> Result<Parsed, PluginError> {
+        match json::body(&request.body)? {
+            (Kind::Object, text) => object(text, request.received_at),
+            (Kind::Array, text) => list(&json::read(text)?, "", request.received_at),
+            (Kind::Other, _) => Err(json::wrong_root(Kind::Other, "an alert or a list of alerts")),
+        }
+    }
+}
+
+/// Anything more specific wins over these. A list is recognised by the two most usual names of its
+/// first alert; others reach the driver by its own URL.
+fn shapes() -> Vec<Shape> {
+    const PRIORITY: i32 = 10;
+    vec![
+        Shape::object("single_name", PRIORITY, &["/name"]),
+        Shape::object("single_alert_name", PRIORITY, &["/alert_name"]),
+        Shape::object("single_title", PRIORITY, &["/title"]),
+        Shape::object("single_alertname", PRIORITY, &["/alertname"]),
+        Shape::object("list_name", PRIORITY, &["/alerts/0/name"]),
+        Shape::object("list_title", PRIORITY, &["/alerts/0/title"]),
+        Shape::array("array_name", PRIORITY, &["/0/name"]),
+        Shape::array("array_title", PRIORITY, &["/0/title"]),
+    ]
+}
+
+/// What stands around a list of alerts.
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow, default)]
+    source: Text<'a>,
+    #[serde(borrow, default)]
+    version: Text<'a>,
+    #[serde(borrow, default)]
+    group_key: Text<'a>,
+    #[serde(borrow, default)]
+    receiver: Text<'a>,
+    #[serde(borrow, default)]
+    external_url: Text<'a>,
+    #[serde(borrow, default)]
+    alerts: Items<AlertFields<'a>>,
+}
+
+fn object(text: &str, received_at: i64) -> Result<Parsed, PluginError> {
+    let envelope: Envelope<'_> = json::read(text)?;
+    let parsed = if envelope.alerts.seen > 0 || envelope.alerts.skipped > 0 {
+        list(&envelope.alerts, envelope.source.as_str(), received_at)?
+    } else {
+        single(text, &envelope, received_at)?
+    };
+    Ok(Parsed {
+        group_key: envelope.group_key.as_str().to_owned(),
+        receiver: envelope.receiver.as_str().to_owned(),
+        external_url: envelope.external_url.as_str().to_owned(),
+        version: envelope.version.as_str().to_owned(),
+        ..parsed
+    })
+}
+
+fn list(alerts: &Items<AlertFields<'_>>, source: &str, received_at: i64) -> Result<Parsed, PluginError> {
+    collect(alerts, |fields, warnings| {
+        fields.read(first(&[fields.source.as_str(), source]), received_at, warnings)
+    })
+}
+
+fn single(text: &str, envelope: &Envelope<'_>, received_at: i64) -> Result<Parsed, PluginError> {
+    let fields: AlertFields<'_> = json::read(text)?;
+    if !fields.name().is_empty() {
+        let mut warnings = Warnings::default();
+        let alert = fields.read(fields.source.as_str(), received_at, &mut warnings);
+        return Ok(Parsed { warnings: warnings.into_lines(), ..Parsed::alerts(vec![alert]) });
+    }
+    if envelope.alerts.misfit {
+        return Err(PluginError::InvalidInput("`alerts` is no list".to_owned()));
+    }
+    if envelope.alerts.present {
+        return Ok(Parsed::nothing("the list of alerts is empty"));
+    }
+    Err(PluginError::InvalidInput(
+        "body has no name\n\
+         hint: send `name`, `alert_name`, `title` or `alertname`, or a list `alerts` of objects with one of them"
+            .to_owned(),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use plugin_sdk::driver::Outcome;
+    use plugin_sdk::testkit;
+
+    use super::*;
+
+    #[test]
+    fn golden_payloads_are_read_as_reviewed() {
+        testkit::driver::<Generic>(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata"));
+    }
+
+    #[test]
+    fn the_sample_gives_an_alert() {
+        let sample = Generic::metadata().sample.unwrap();
+        let parsed = testkit::parse::<Generic>(&sample).unwrap();
+        assert!(matches!(parsed.outcome, Outcome::Alerts(alerts) if !alerts.is_empty()));
+    }
+
+    #[test]
+    fn there_are_no_more_shapes_than_the_contract_allows() {
+        assert!(shapes().len() <= 8);
+    }
+
+    #[test]
+    fn a_sender_cannot_choose_its_source() {
+        let body = br#"{"name":"a","source":"alertmanager","labels":{"sender_source":"forged"}}"#;
+        let Outcome::Alerts(alerts) = testkit::parse::<Generic>(body).unwrap().outcome else {
+            panic!("no alerts");
+        };
+        assert_eq!(alerts[0].labels, [plugin_sdk::label("sender_source", "alertmanager")]);
+    }
+}
