@@ -110,6 +110,8 @@ impl Server {
         let key = process::output(self.command().args(["key", "create", "--name", "first", "--json"]))?;
         let key: NewKey = serde_json::from_str(&key)
             .context("`watchbell key create --json` answered in an unknown form")?;
+        // Said now: if the server does not start, the key is there all the same.
+        say::result(&format!("API key `first`, shown this once: {}", key.token));
         Ok(Some(key.token))
     }
 }
@@ -159,19 +161,16 @@ fn greeting_text(address: SocketAddr, token: Option<&str>) -> anyhow::Result<Str
     let payload: serde_json::Value =
         serde_json::from_str(FIRST_ALERT).context("the first alert is no JSON")?;
     let (note, authorization) = match token {
-        Some(token) => (
-            format!("API key `first`, shown this once: {token}"),
-            format!("-H 'Authorization: Bearer {token}'"),
-        ),
+        Some(token) => (String::new(), format!("-H 'Authorization: Bearer {token}'")),
         None => (
             "There is an API key already: put its token into `WATCHBELL_KEY`, or make another by\n  \
-             cargo run --bin watchbell -- key create --name second --json"
+             cargo run --bin watchbell -- key create --name second --json\n"
                 .to_owned(),
             "-H \"Authorization: Bearer $WATCHBELL_KEY\"".to_owned(),
         ),
     };
     Ok(format!(
-        "\nWatchbell answers at http://{address}; Ctrl-C stops it.\n{note}\n\n\
+        "\nWatchbell answers at http://{address}; Ctrl-C stops it.\n{note}\
          Send it what Alertmanager sends:\n\n\
          curl -sS http://{address}/alerts/webhook/alertmanager/ -H 'Content-Type: application/json' \
          {authorization} -d '{payload}'\n"

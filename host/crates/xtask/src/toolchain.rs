@@ -55,7 +55,7 @@ impl Toolchain {
         let rustc = Rustc::ask(Path::new(&env::var("RUSTC").unwrap_or_else(|| "rustc".to_owned())))?;
         let mut flags = configured_flags(&workspace.root)?;
         flags.extend(remap(&workspace.root, "/watchbell"));
-        flags.extend(env::cargo_home().iter().flat_map(|home| remap(home, "/cargo")));
+        flags.extend(remapped_dependencies());
         let way = match forced {
             Some(way) => way,
             None if has_target(&rustc) => Way::Target,
@@ -178,6 +178,18 @@ fn remap(folder: &Path, name: &str) -> Vec<String> {
     let mut folders = vec![folder.to_owned()];
     folders.extend(folder.canonicalize().ok().filter(|real| real != folder));
     folders.iter().map(|folder| format!("--remap-path-prefix={}={name}", folder.display())).collect()
+}
+
+/// Flags that give the sources of dependencies one name, whichever registry or mirror they came from.
+fn remapped_dependencies() -> Vec<String> {
+    let Some(home) = env::cargo_home() else { return Vec::new() };
+    let registries = std::fs::read_dir(home.join("registry/src")).into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> = registries.map(|registry| registry.path()).collect();
+    folders.sort();
+    // The compiler takes the last that fits, so the folder around them comes first.
+    let mut flags = remap(&home, "/cargo");
+    flags.extend(folders.iter().flat_map(|folder| remap(folder, "/cargo/registry")));
+    flags
 }
 
 /// Whether the compiler finds a standard library for [`TARGET`].

@@ -10,25 +10,24 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// Adds up all closing lines in the output of nextest or `cargo test`.
+    /// Reads the closing line of nextest, or else adds up all of `cargo test`.
+    ///
+    /// Nextest shows what a failed test wrote, which ends with a closing line of the harness for that
+    /// one test; so where nextest closes, only its own line counts.
     ///
     /// # Source
     /// `Summary [ 1.2s] 5 tests run: 3 passed (1 slow), 1 failed, 1 timed out, 0 skipped` (nextest);
     /// `test result: ok. 3 passed; 0 failed; …` (the standard library's harness).
     pub(crate) fn read(output: &str) -> Self {
         let mut counts = Self::default();
-        for line in output.lines() {
-            let line = line.trim_start();
-            let parts = if line.starts_with("Summary [") {
-                line.split_once("run:").map(|(_, parts)| parts)
-            } else {
-                line.strip_prefix("test result:")
-                    .and_then(|line| line.split_once(". "))
-                    .map(|(_, parts)| parts)
-            };
-            for part in parts.unwrap_or_default().split([',', ';']) {
-                counts.add_part(part);
-            }
+        let nextest = output.lines().filter_map(|line| line.trim_start().strip_prefix("Summary ["));
+        if let Some((_, parts)) = nextest.last().and_then(|line| line.split_once("run:")) {
+            parts.split(',').for_each(|part| counts.add_part(part));
+            return counts;
+        }
+        let harness = output.lines().filter_map(|line| line.strip_prefix("test result:"));
+        for (_, parts) in harness.filter_map(|line| line.split_once(". ")) {
+            parts.split(';').for_each(|part| counts.add_part(part));
         }
         counts
     }
@@ -77,6 +76,17 @@ mod tests {
              test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out\n",
             4,
             2,
+        );
+    }
+
+    #[test]
+    fn what_a_failed_test_wrote_is_not_counted_again() {
+        check(
+            "    test result: FAILED. 0 passed; 1 failed; 0 ignored\n\
+             test result: FAILED. 0 passed; 1 failed; 0 ignored\n\
+             Summary [   0.9s] 137 tests run: 136 passed, 1 failed, 0 skipped\n",
+            136,
+            1,
         );
     }
 

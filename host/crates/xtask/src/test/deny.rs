@@ -44,6 +44,8 @@ fn install(folder: &Path) -> Command {
     let mut pip = Command::new("python3");
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]);
     pip.arg(folder).arg(PREBUILT);
+    // Into a folder of ours, so the warning about root does not apply.
+    pip.env("PIP_ROOT_USER_ACTION", "ignore");
     pip
 }
 

@@ -53,7 +53,7 @@ mod tests {
 
     fn check_lines(text: &str, lines: &[usize]) {
         let root = Workspace::here().unwrap().root;
-        let findings = check(&source("docs/a.md", text), &root);
+        let findings = check(&source("host/a.md", text), &root);
         let found: Vec<usize> = findings.iter().map(|finding| finding.line).collect();
         assert_eq!(found, lines, "{findings:?}");
     }
