@@ -20,8 +20,8 @@ impl Counts {
     /// `test result: ok. 3 passed; 0 failed; …` (the standard library's harness).
     pub(crate) fn read(output: &str) -> Self {
         let mut counts = Self::default();
-        let nextest = output.lines().filter_map(|line| line.trim_start().strip_prefix("Summary ["));
-        if let Some((_, parts)) = nextest.last().and_then(|line| line.split_once("run:")) {
+        let mut nextest = output.lines().filter_map(|line| line.trim_start().strip_prefix("Summary ["));
+        if let Some((_, parts)) = nextest.next_back().and_then(|line| line.split_once("run:")) {
             parts.split(',').for_each(|part| counts.add_part(part));
             return counts;
         }
