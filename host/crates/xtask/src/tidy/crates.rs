@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use crate::tidy::rust::NamedPath;
 use crate::tidy::{Finding, Source};
-use crate::workspace::Metadata;
+use crate::workspace::{Metadata, Target};
 
 /// A folder and the crates that nothing in it may depend on or name.
 struct Boundary {
@@ -70,8 +71,10 @@ pub(crate) fn check(source: &Source) -> Vec<Finding> {
 /// The crates that a file of Rust or a manifest names, with the line.
 fn names(source: &Source) -> Vec<(String, usize)> {
     if let Some(rust) = &source.rust {
-        let first = |path: crate::tidy::rust::NamedPath| Some((path.segments.into_iter().next()?, path.line));
-        return rust.paths().into_iter().filter_map(first).collect();
+        let first = |path: NamedPath| Some((path.segments.into_iter().next()?, path.line));
+        let paths = rust.paths().into_iter().filter_map(first);
+        // A module of the same name, declared in this file, is no crate.
+        return paths.filter(|(name, _)| !rust.declares_module(name)).collect();
     }
     if source.path.ends_with("Cargo.toml") {
         return dependencies(&source.text);
@@ -105,7 +108,8 @@ pub(crate) fn check_unsafe(sources: &[Source], metadata: &Metadata, workspace_ro
     for package in
         metadata.packages.iter().filter(|package| !MAY_HAVE_UNSAFE.contains(&package.name.as_str()))
     {
-        for target in &package.targets {
+        let is_shipped = |target: &&Target| target.kind.iter().all(|kind| kind != "custom-build");
+        for target in package.targets.iter().filter(is_shipped) {
             let Ok(path) = target.src_path.strip_prefix(workspace_root) else { continue };
             let source = sources.iter().find(|source| Path::new(&source.path) == path);
             findings.extend(source.and_then(check_root));
@@ -136,6 +140,7 @@ mod tests {
         check_names("host/crates/domain/src/x.rs", "async fn f() { tokio::spawn(g()); }\n", &[1]);
         check_names("plugins/drivers/x/src/lib.rs", "use domain::Alert;\n", &[1]);
         check_names("host/crates/store/src/x.rs", "use sqlx::Row;\n", &[]);
+        check_names("host/crates/sandbox/src/lib.rs", "mod host;\npub use host::Http;\n", &[]);
     }
 
     #[test]

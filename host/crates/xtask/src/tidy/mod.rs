@@ -114,6 +114,7 @@ fn find(workspace: &Workspace) -> anyhow::Result<Vec<Finding>> {
     findings.extend(crates::check_unsafe(&sources, &metadata, &workspace.root));
     findings.extend(migrations::check(&sources));
     findings.sort();
+    findings.dedup();
     Ok(findings)
 }
 

@@ -77,6 +77,12 @@ impl Rust {
     pub(crate) fn paths(&self) -> Vec<NamedPath> {
         paths(&self.code)
     }
+
+    /// Whether the file has a `mod` of this name, with its body here or in a file of its own.
+    pub(crate) fn declares_module(&self, name: &str) -> bool {
+        let is_mod = |(first, second): (&Token, &Token)| first.text == "mod" && second.text == name;
+        self.code.iter().zip(self.code.iter().skip(1)).any(is_mod)
+    }
 }
 
 /// Whether the next trees are `#[cfg(test)]`, also as `#[cfg(all(test, …))]`.

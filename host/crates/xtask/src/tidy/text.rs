@@ -48,13 +48,9 @@ pub(crate) fn check(source: &Source) -> Vec<Finding> {
             secret(line).map(&mut find);
         }
     }
-    if is_written(&source.path) && !source.text.is_empty() {
+    if is_written(&source.path) && !source.text.is_empty() && !source.text.ends_with('\n') {
         let last = source.text.lines().count();
-        if !source.text.ends_with('\n') {
-            findings.push(Finding::new(source, last, "no line break at the end of the file: add one"));
-        } else if source.text.ends_with("\n\n") {
-            findings.push(Finding::new(source, last, "empty lines at the end of the file: remove them"));
-        }
+        findings.push(Finding::new(source, last, "no line break at the end of the file: add one"));
     }
     findings
 }
@@ -116,7 +112,6 @@ mod tests {
     fn stray_white_space_is_found() {
         check_lines("a.md", "one\n\ttwo\nthree \nfour\r\n", &[2, 3]);
         check_lines("a.md", "no line break", &[1]);
-        check_lines("a.md", "one\n\n", &[2]);
         check_lines("a.md", "one\n", &[]);
     }
 
