@@ -1,1 +1,44 @@
-//! sandbox
+//! Runs plugins: WebAssembly components of the contract in `wit/`, one fresh instance per call.
+//!
+//! The only crate that names wasmtime, and its public items name none of it: types of `domain` go
+//! in and come out.
+//!
+//! - [`Sandbox`] holds the engine and its slots; it turns bytes into a [`Driver`], [`Notifier`] or
+//!   [`Provider`].
+//! - A call is bounded in CPU (thread time), wall time, memory (all memories and tables together),
+//!   input, output and log lines; [`domain::limits::Limits`] says how much.
+//! - What a plugin may ask of the host enters as [`HostServices`].
+//! - Everything that comes back is checked while it becomes a value of the domain.
+//! - A failed call is a [`CallError`], a refused file a [`LoadError`]; both have a word for
+//!   `error.type`.
+
+mod bindings;
+mod bound;
+mod call;
+mod driver;
+mod engine;
+mod generation;
+mod guest;
+mod host;
+mod inspect;
+mod load;
+mod load_error;
+mod memory;
+mod meter;
+mod notifier;
+mod provider;
+mod remote;
+mod sandbox;
+mod state;
+mod trap;
+
+pub use driver::Driver;
+pub use engine::{Settings, StartError};
+pub use generation::Generation;
+pub use host::{HostServices, LogLevel, PluginLog};
+pub use inspect::Manifest;
+pub use load_error::{CONTRACT, LoadError};
+pub use notifier::Notifier;
+pub use provider::Provider;
+pub use sandbox::Sandbox;
+pub use trap::{CallError, Trap, TrapKind};

@@ -1,0 +1,128 @@
+//! Text: lengths, and characters that would disturb a log, a page or a reader.
+
+use crate::bound::{Breach, Reader};
+
+/// What stands for a character that may not be there.
+const REPLACED: char = '\u{fffd}';
+
+/// Characters that turn the reading direction of what follows, so that a name reads as another.
+const fn turns_text(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn disturbs(c: char) -> bool {
+    c.is_control() || turns_text(c)
+}
+
+/// Whether the text has a byte that begins a disturbing character; false for nearly every text, so
+/// the search by characters is seldom made.
+fn may_disturb(text: &str) -> bool {
+    text.bytes().any(|byte| byte < 0x20 || matches!(byte, 0x7f | 0xc2 | 0xe2))
+}
+
+/// One line without control characters.
+pub(crate) fn one_line(text: String) -> String {
+    if !may_disturb(&text) || !text.contains(disturbs) {
+        return text;
+    }
+    text.replace(disturbs, "\u{fffd}")
+}
+
+/// Several lines: line breaks and tabs stay, other control characters do not.
+fn lines(text: String) -> String {
+    let disturbs_lines = |c: char| c != '\n' && c != '\t' && disturbs(c);
+    if !may_disturb(&text) || !text.contains(disturbs_lines) {
+        return text;
+    }
+    let text = text.replace("\r\n", "\n");
+    text.chars().map(|c| if disturbs_lines(c) { REPLACED } else { c }).collect()
+}
+
+impl Reader {
+    fn measured(&mut self, field: &str, text: &str, limit: usize) -> Result<(), Breach> {
+        if text.len() > limit {
+            return Err(Breach::new(field, format!("has {} bytes, at most {limit} are allowed", text.len())));
+        }
+        self.take(field, text.len())
+    }
+
+    /// One line of at most `limit` bytes; control characters are replaced.
+    pub(crate) fn line(&mut self, field: &str, text: String, limit: usize) -> Result<String, Breach> {
+        self.measured(field, &text, limit)?;
+        Ok(one_line(text))
+    }
+
+    /// Several lines of at most `limit` bytes; control characters are replaced.
+    pub(crate) fn lines(&mut self, field: &str, text: String, limit: usize) -> Result<String, Breach> {
+        self.measured(field, &text, limit)?;
+        Ok(lines(text))
+    }
+
+    /// A name of 1 to `limit` bytes; control characters are refused, because a replaced one would
+    /// be another name.
+    pub(crate) fn name(&mut self, field: &str, text: String, limit: usize) -> Result<String, Breach> {
+        self.measured(field, &text, limit)?;
+        if text.is_empty() {
+            return Err(Breach::new(field, "is empty"));
+        }
+        if may_disturb(&text) && text.contains(disturbs) {
+            return Err(Breach::new(
+                field,
+                format!("has control or direction characters: `{}`", text.escape_debug()),
+            ));
+        }
+        Ok(text)
+    }
+
+    /// The same for a name that may be missing.
+    pub(crate) fn optional_name(
+        &mut self,
+        field: &str,
+        text: Option<String>,
+        limit: usize,
+    ) -> Result<Option<String>, Breach> {
+        text.map(|text| self.name(field, text, limit)).transpose()
+    }
+
+    /// A list of at most `most` names of at most `limit` bytes.
+    pub(crate) fn names(
+        &mut self,
+        field: &str,
+        list: Vec<String>,
+        most: usize,
+        limit: usize,
+    ) -> Result<Vec<String>, Breach> {
+        crate::bound::count(field, list.len(), most)?;
+        list.into_iter().map(|text| self.name(field, text, limit)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_with_control_or_direction_characters_are_refused() {
+        let mut reader = Reader::new(1000);
+        for bad in ["", "a\nb", "a\0", "a\u{202e}b", "a\u{2066}b", "a\u{9b}b", "a\x7f"] {
+            assert!(reader.name("n", bad.to_owned(), 100).is_err(), "{bad:?}");
+        }
+        for good in ["Disk voll: 95 %", "Émile → ∑ “x”", "שלום", "ディスク"] {
+            assert_eq!(reader.name("n", good.to_owned(), 100).unwrap(), good);
+        }
+    }
+
+    #[test]
+    fn descriptions_keep_line_breaks_and_lose_the_rest() {
+        assert_eq!(lines("a\r\nb\tc\x1b[0m\u{202e}".to_owned()), "a\nb\tc\u{fffd}[0m\u{fffd}");
+        assert_eq!(one_line("a\nb".to_owned()), "a\u{fffd}b");
+    }
+
+    #[test]
+    fn bytes_are_counted_over_the_whole_result() {
+        let mut reader = Reader::new(10);
+        assert!(reader.line("a", "12345".to_owned(), 10).is_ok());
+        let breach = reader.line("b", "123456".to_owned(), 10).unwrap_err();
+        assert_eq!(breach, Breach::new("b", "brings the result over its limit of 10 bytes"));
+    }
+}

@@ -1,0 +1,180 @@
+//! One call of one exported function: fresh store, fresh instance, budgets, named errors.
+
+use std::sync::Arc;
+
+use domain::limits::Limits;
+use domain::plugin::{PluginKind, PluginName};
+use wasmtime::component::{ComponentExportIndex, ComponentNamedList, InstancePre, Lift, Lower, TypedFunc};
+use wasmtime::{Engine, Store};
+
+use crate::host::{HostServices, LogBook, Misuse};
+use crate::state::{Pace, State, Stop};
+use crate::trap::{Trap, TrapKind};
+
+/// The one text by which the runtime's "too much crosses the boundary" can be told from others.
+const FUEL_EXHAUSTED: &str = "fuel allocated for hostcalls has been exhausted";
+
+/// Whose calls these are: what goes into an error.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    pub(crate) kind: PluginKind,
+    pub(crate) name: PluginName,
+    pub(crate) version: String,
+}
+
+impl Identity {
+    pub(crate) fn trap(&self, function: &'static str, kind: TrapKind) -> Trap {
+        Trap {
+            plugin_kind: self.kind,
+            plugin: self.name.clone(),
+            version: self.version.clone(),
+            function,
+            kind,
+        }
+    }
+}
+
+/// An exported function, found once when the plugin is loaded.
+pub(crate) struct Export {
+    pub(crate) name: &'static str,
+    pub(crate) index: ComponentExportIndex,
+}
+
+/// What calls of one plugin have in common.
+pub(crate) struct Callee {
+    pub(crate) identity: Identity,
+    pub(crate) limits: Limits,
+    pub(crate) pre: InstancePre<State>,
+}
+
+/// How a call ended that has no result.
+pub(crate) enum Failure {
+    /// For good.
+    Trap(Trap),
+    /// Too long for the inline form; nothing of it remains.
+    Overrun,
+}
+
+/// Why an export does not fit the contract.
+pub(crate) enum Misfit {
+    /// The component does not even start.
+    Trap(Trap),
+    /// It has other types.
+    Types(String),
+}
+
+/// A result, and the log of the call that gave it.
+pub(crate) struct Answer<R> {
+    pub(crate) outcome: Result<R, Failure>,
+    pub(crate) log: LogBook,
+}
+
+impl Callee {
+    fn store(&self, pace: Pace, services: Option<Arc<dyn HostServices>>) -> Store<State> {
+        State::store(self.engine(), &self.limits, pace, services)
+    }
+
+    fn engine(&self) -> &Engine {
+        self.pre.engine()
+    }
+
+    /// Checks the types of an export without calling it.
+    pub(crate) fn check<P, R>(&self, export: &Export) -> Result<(), Misfit>
+    where
+        P: ComponentNamedList + Lower,
+        R: ComponentNamedList + Lift,
+    {
+        let mut store = self.store(Pace::Blocking, None);
+        match self.pre.instantiate(&mut store) {
+            Ok(instance) => instance
+                .get_typed_func::<P, R>(&mut store, export.index)
+                .map(drop)
+                .map_err(|error| Misfit::Types(format!("{error:#}"))),
+            Err(error) => {
+                let state = store.into_data();
+                let kind = classify(&error, state.memory.exceeded(), state.stop, &self.limits);
+                Err(Misfit::Trap(self.identity.trap(export.name, kind)))
+            }
+        }
+    }
+
+    /// Calls a function on this thread, to the end.
+    pub(crate) fn run<P, R>(&self, pace: Pace, export: &Export, params: P) -> Answer<R>
+    where
+        P: ComponentNamedList + Lower,
+        R: ComponentNamedList + Lift + 'static,
+    {
+        let mut store = self.store(pace, None);
+        let called = self.pre.instantiate(&mut store).and_then(|instance| {
+            let function: TypedFunc<P, R> = instance.get_typed_func(&mut store, export.index)?;
+            function.call(&mut store, params)
+        });
+        self.finish(export, called, store)
+    }
+
+    /// Calls a function in the yielding form, within the whole wall time.
+    pub(crate) async fn run_yielding<P, R>(
+        &self,
+        export: &Export,
+        params: P,
+        services: Option<Arc<dyn HostServices>>,
+    ) -> Answer<R>
+    where
+        P: ComponentNamedList + Lower + Send + Sync,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        let mut store = self.store(Pace::Yielding, services);
+        let meter = Arc::clone(&store.data().meter);
+        let call = async {
+            let instance = self.pre.instantiate_async(&mut store).await?;
+            let function: TypedFunc<P, R> = instance.get_typed_func(&mut store, export.index)?;
+            function.call_async(&mut store, params).await
+        };
+        match tokio::time::timeout(self.limits.wall, meter.count(call)).await {
+            Ok(called) => self.finish(export, called, store),
+            Err(_elapsed) => {
+                let trap = self.identity.trap(export.name, TrapKind::Wall { limit: self.limits.wall });
+                Answer { outcome: Err(Failure::Trap(trap)), log: store.into_data().log }
+            }
+        }
+    }
+
+    fn finish<R>(&self, export: &Export, called: wasmtime::Result<R>, store: Store<State>) -> Answer<R> {
+        let state = store.into_data();
+        let outcome = called.map_err(|error| match (state.memory.exceeded(), state.stop) {
+            (false, Some(Stop::Overrun)) => Failure::Overrun,
+            (exceeded, stop) => {
+                let kind = classify(&error, exceeded, stop, &self.limits);
+                Failure::Trap(self.identity.trap(export.name, kind))
+            }
+        });
+        Answer { outcome, log: state.log }
+    }
+}
+
+/// Finds the cause of a failed call. What the host itself recorded goes before what the runtime
+/// says, since a plugin that ran into a limit usually dies of something else.
+fn classify(error: &wasmtime::Error, memory_exceeded: bool, stop: Option<Stop>, limits: &Limits) -> TrapKind {
+    match stop {
+        _ if memory_exceeded => return TrapKind::Memory { limit: limits.memory_bytes },
+        Some(Stop::Cpu { used }) => return TrapKind::Cpu { limit: limits.cpu, used },
+        Some(Stop::Wall | Stop::Overrun) => return TrapKind::Wall { limit: limits.wall },
+        None => {}
+    }
+    if let Some(Misuse(what)) = error.downcast_ref::<Misuse>() {
+        return TrapKind::Boundary(what.clone());
+    }
+    if let Some(trap) = error.downcast_ref::<wasmtime::Trap>() {
+        return match trap {
+            wasmtime::Trap::StackOverflow => TrapKind::Stack,
+            wasmtime::Trap::UnreachableCodeReached => TrapKind::Panic,
+            other => TrapKind::Fault(other.to_string()),
+        };
+    }
+    let cause = error.root_cause().to_string();
+    if cause.contains(FUEL_EXHAUSTED) {
+        let fault = format!("is larger than its limit of {} bytes allows", limits.output_bytes);
+        return TrapKind::Output { field: "result".to_owned(), fault };
+    }
+    TrapKind::Boundary(cause)
+}

@@ -1,0 +1,214 @@
+//! Drivers: a webhook in, alerts out.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use domain::limits::Limits;
+use domain::plugin::{DriverInfo, Incoming, Outcome, Parsed, PluginKind, PluginName};
+use domain::shape::Root;
+use domain::time::Timestamp;
+
+use crate::bindings::driver::exports::watchbell::plugin::driver as guest;
+use crate::bindings::driver::watchbell::plugin::types;
+use crate::bindings::driver::{IncomingRef, LabelRef};
+use crate::bound::{Reader, driver_info, parsed, plugin_error};
+use crate::call::{Answer, Callee, Export, Failure};
+use crate::host::{LogLevel, PluginLog};
+use crate::load::output_trap;
+use crate::load_error::LoadError;
+use crate::sandbox::{Sandbox, Shared};
+use crate::state::Pace;
+use crate::trap::{CallError, Trap, TrapKind};
+
+/// Bodies above this many bytes take the yielding form at once: they would overrun the inline form.
+const INLINE_BODY: usize = 256 * 1024;
+
+/// When a sample is received: any fixed time will do, since a sample must parse the same for ever.
+const SAMPLE_TIME: Timestamp = Timestamp::from_millis(1_767_225_600_000);
+
+type ParseParams<'a> = (IncomingRef<'a>, &'a str);
+type ParseResult = (Result<guest::Parsed, types::PluginError>,);
+
+/// A loaded driver. Cheap to clone.
+#[derive(Clone)]
+pub struct Driver(Arc<Loaded>);
+
+struct Loaded {
+    shared: Arc<Shared>,
+    callee: Callee,
+    parse: Export,
+    info: DriverInfo,
+    digest: String,
+    /// Set by the first call that overran the inline form; saves the futile try from then on.
+    is_slow: AtomicBool,
+}
+
+impl Sandbox {
+    /// Loads a driver: checks, compiles, asks who it is, tries its sample.
+    ///
+    /// Blocks while it compiles: call it from a thread that may be blocked.
+    ///
+    /// # Errors
+    /// [`LoadError`] names the plugin, the cause and, where there is one, the remedy.
+    pub fn load_driver(&self, name: &PluginName, bytes: &[u8], limits: Limits) -> Result<Driver, LoadError> {
+        let prepared = self.shared.prepare(PluginKind::Driver, name, bytes, limits)?;
+        let info = prepared.metadata(driver_info, |info| &info.plugin)?;
+        let loaded = Loaded {
+            shared: Arc::clone(&self.shared),
+            callee: prepared.callee(&info.plugin)?,
+            parse: prepared.export::<ParseParams<'_>, ParseResult>("parse")?,
+            digest: prepared.digest.clone(),
+            info,
+            is_slow: AtomicBool::new(false),
+        };
+        if let Some(sample) = &loaded.info.sample {
+            let _loading = prepared.loading();
+            loaded.try_sample(sample.clone())?;
+        }
+        Ok(Driver(Arc::new(loaded)))
+    }
+}
+
+impl Driver {
+    /// Who it is and what it reads.
+    pub fn info(&self) -> &DriverInfo {
+        &self.0.info
+    }
+
+    /// What a call may use.
+    pub fn limits(&self) -> &Limits {
+        &self.0.callee.limits
+    }
+
+    /// SHA-256 of the file, in hexadecimal.
+    pub fn digest(&self) -> &str {
+        &self.0.digest
+    }
+
+    /// Reads one webhook.
+    ///
+    /// Ordinary calls run on this thread to their end, a few microseconds to one tick of 10 ms. One
+    /// that needs longer is run again from the start in a form that gives way to others, with the
+    /// whole CPU and wall budget; so are large bodies at once. `config` is the driver's settings as
+    /// JSON. The lines of the call that counted go to `log`.
+    ///
+    /// # Errors
+    /// [`CallError::Plugin`] when the driver says so, [`CallError::Trap`] when it was stopped or
+    /// returned what the contract does not allow.
+    pub async fn parse(
+        &self,
+        incoming: &Incoming,
+        config: &str,
+        log: &dyn PluginLog,
+    ) -> Result<Parsed, CallError> {
+        let loaded = &*self.0;
+        loaded.admit(incoming)?;
+        let Ok(_slot) = loaded.shared.slots.drivers.try_acquire() else {
+            return Err(loaded.trap(TrapKind::Busy).into());
+        };
+        if incoming.body.len() <= INLINE_BODY && !loaded.is_slow.load(Relaxed) {
+            let answer = loaded.run(Pace::Inline, incoming, config);
+            if !matches!(answer.outcome, Err(Failure::Overrun)) {
+                return loaded.finish(answer, log);
+            }
+            loaded.is_slow.store(true, Relaxed);
+        }
+        // On the heap: this form is rare and its state is large.
+        let answer = Box::pin(loaded.run_long(incoming, config)).await?;
+        loaded.finish(answer, log)
+    }
+}
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver").field("info", &self.0.info).field("digest", &self.0.digest).finish()
+    }
+}
+
+impl Loaded {
+    fn trap(&self, kind: TrapKind) -> Trap {
+        self.callee.identity.trap(self.parse.name, kind)
+    }
+
+    fn admit(&self, incoming: &Incoming) -> Result<(), Trap> {
+        let headers: usize =
+            incoming.headers.iter().map(|(key, value)| key.len().saturating_add(value.len())).sum();
+        let size = incoming.body.len().saturating_add(incoming.query.len()).saturating_add(headers);
+        let limit = self.callee.limits.input_bytes;
+        if size > limit { Err(self.trap(TrapKind::Input { size, limit })) } else { Ok(()) }
+    }
+
+    fn run(&self, pace: Pace, incoming: &Incoming, config: &str) -> Answer<ParseResult> {
+        let headers = labels(incoming);
+        self.callee.run(pace, &self.parse, (incoming_ref(incoming, &headers), config))
+    }
+
+    /// The yielding form. Waits for one of its few slots for as long as the call itself may take.
+    async fn run_long(&self, incoming: &Incoming, config: &str) -> Result<Answer<ParseResult>, Trap> {
+        let slot = self.shared.slots.long_drivers.acquire();
+        let Ok(Ok(_slot)) = tokio::time::timeout(self.callee.limits.wall, slot).await else {
+            return Err(self.trap(TrapKind::Busy));
+        };
+        let headers = labels(incoming);
+        let params = (incoming_ref(incoming, &headers), config);
+        Ok(self.callee.run_yielding(&self.parse, params, None).await)
+    }
+
+    fn finish(&self, answer: Answer<ParseResult>, log: &dyn PluginLog) -> Result<Parsed, CallError> {
+        answer.log.close(log);
+        let limits = &self.callee.limits;
+        let mut reader = Reader::new(limits.output_bytes);
+        let refused = |breach| output_trap(&self.callee, &self.parse, breach);
+        match answer.outcome {
+            Ok((Ok(result),)) => Ok(parsed(&mut reader, result, limits.alerts).map_err(refused)?),
+            Ok((Err(error),)) => Err(CallError::Plugin(plugin_error(&mut reader, error).map_err(refused)?)),
+            Err(Failure::Trap(trap)) => Err(trap.into()),
+            Err(Failure::Overrun) => Err(self.trap(TrapKind::Wall { limit: limits.wall }).into()),
+        }
+    }
+
+    /// A driver that cannot read its own sample would read nothing else either.
+    fn try_sample(&self, body: Vec<u8>) -> Result<(), LoadError> {
+        let is_form = self.info.shapes.iter().any(|shape| shape.root == Root::Form);
+        let content_type = if is_form { "application/x-www-form-urlencoded" } else { "application/json" };
+        let incoming = Incoming {
+            method: "POST".to_owned(),
+            query: String::new(),
+            content_type: content_type.to_owned(),
+            headers: Vec::new(),
+            body,
+            received_at: SAMPLE_TIME,
+        };
+        let answer = self.run(Pace::Blocking, &incoming, "{}");
+        let cause = match self.finish(answer, &Silence) {
+            Ok(Parsed { outcome: Outcome::Alerts(_), .. }) => return Ok(()),
+            Ok(Parsed { outcome: Outcome::Nothing(why), .. }) => {
+                format!("it says that it means nothing: {why}")
+            }
+            Err(error) => error.to_string(),
+        };
+        Err(LoadError::Sample { plugin: self.info.plugin.name.clone(), cause })
+    }
+}
+
+struct Silence;
+
+impl PluginLog for Silence {
+    fn log(&self, _level: LogLevel, _message: &str) {}
+}
+
+fn labels(incoming: &Incoming) -> Vec<LabelRef<'_>> {
+    incoming.headers.iter().map(|(key, value)| LabelRef { key, value }).collect()
+}
+
+fn incoming_ref<'a>(incoming: &'a Incoming, headers: &'a [LabelRef<'a>]) -> IncomingRef<'a> {
+    IncomingRef {
+        method: &incoming.method,
+        query: &incoming.query,
+        content_type: &incoming.content_type,
+        headers,
+        body: &incoming.body,
+        received_at: incoming.received_at.as_millis(),
+    }
+}

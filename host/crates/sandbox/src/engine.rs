@@ -1,0 +1,156 @@
+//! The engine: how components are compiled and where their instances live.
+//!
+//! One engine for all plugins. Instances come from a pool that is reserved at start, so that a call
+//! costs microseconds and the number of instances has an upper bound.
+
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+/// How often running plugins are looked at. A measured figure: 2 to 8 % of the plugin's own speed.
+pub(crate) const TICK: Duration = Duration::from_millis(10);
+
+/// Pages of a linear memory that stay resident between calls. Guests built with our SDK touch less.
+const MEMORY_KEEP_RESIDENT: usize = 256 * 1024;
+const TABLE_KEEP_RESIDENT: usize = 8 * 1024;
+/// Entries of one table. The largest interpreters need about 10,000.
+const TABLE_ELEMENTS: usize = 20_000;
+/// Core modules, memories and tables of one component. Components made by `wasm-component-ld` and
+/// `jco` have at most 4, 1 and 3 of them.
+const CORE_INSTANCES: u32 = 16;
+const MEMORIES: u32 = 2;
+const TABLES: u32 = 6;
+/// What loading needs besides the slots for calls; loading is one at a time.
+const LOADING_SLOTS: u32 = 1;
+
+/// How much the sandbox may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// Instances that may be alive at a time, of all plugins together.
+    pub slots: u32,
+    /// How many of them only drivers may use, so that waiting notifiers never hold up ingest.
+    /// At least one for each worker thread, and the long calls on top.
+    pub reserved_for_drivers: u32,
+    /// Driver calls in the long, yielding form that may run at a time.
+    pub long_driver_calls: u32,
+    /// The most memory that any plugin's limit may allow, in bytes.
+    pub max_memory_bytes: usize,
+    /// The largest component file, in bytes. A Python one has about 18 MB.
+    pub max_component_bytes: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, |cores| cores.get());
+        let drivers = u32::try_from(cores).unwrap_or(64).saturating_mul(2).max(16);
+        Self {
+            slots: drivers.saturating_add(48),
+            reserved_for_drivers: drivers,
+            long_driver_calls: 2,
+            max_memory_bytes: 256 << 20,
+            max_component_bytes: 32 << 20,
+        }
+    }
+}
+
+/// Why there is no sandbox.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The settings contradict themselves.
+    #[error(
+        "the sandbox has {slots} slots, of which {reserved} are for drivers: none is left for other plugins\nhint: give it more slots"
+    )]
+    Slots {
+        /// All slots.
+        slots: u32,
+        /// Those for drivers.
+        reserved: u32,
+    },
+    /// The pool could not be reserved.
+    #[error(
+        "the sandbox could not reserve room for {slots} instances: {detail}\nhint: use fewer slots or lift the limit on address space (`ulimit -v`)"
+    )]
+    Pool {
+        /// All slots.
+        slots: u32,
+        /// What the runtime says.
+        detail: String,
+    },
+    /// No thread for the ticker.
+    #[error("the sandbox could not start its ticker thread")]
+    Ticker(#[source] std::io::Error),
+}
+
+/// Builds the engine with its pool.
+pub(crate) fn build(settings: &Settings) -> Result<Engine, StartError> {
+    let mut config = Config::new();
+    config
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings)))
+        .memory_init_cow(true)
+        .epoch_interruption(true)
+        .gc_support(false)
+        .wasm_memory64(false)
+        .concurrency_support(false)
+        // The same input gives the same output on every machine.
+        .relaxed_simd_deterministic(true)
+        .cranelift_nan_canonicalization(true);
+    Engine::new(&config)
+        .map_err(|error| StartError::Pool { slots: settings.slots, detail: format!("{error:#}") })
+}
+
+fn pool(settings: &Settings) -> PoolingAllocationConfig {
+    let slots = settings.slots.saturating_add(LOADING_SLOTS);
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(slots)
+        .total_core_instances(slots.saturating_mul(CORE_INSTANCES))
+        .total_memories(slots.saturating_mul(MEMORIES))
+        .total_tables(slots.saturating_mul(TABLES))
+        .total_stacks(slots)
+        .max_core_instances_per_component(CORE_INSTANCES)
+        .max_memories_per_component(MEMORIES)
+        .max_memories_per_module(MEMORIES)
+        .max_tables_per_component(TABLES)
+        .max_tables_per_module(TABLES)
+        .table_elements(TABLE_ELEMENTS)
+        .max_memory_size(settings.max_memory_bytes)
+        .max_unused_warm_slots(slots)
+        .linear_memory_keep_resident(MEMORY_KEEP_RESIDENT)
+        .table_keep_resident(TABLE_KEEP_RESIDENT)
+        .pagemap_scan(Enabled::Auto);
+    pool
+}
+
+/// The thread that makes running plugins look at their budgets.
+#[derive(Debug)]
+pub(crate) struct Ticker {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ticker {
+    /// Starts it; it ends when this value is dropped.
+    pub(crate) fn start(engine: Engine) -> Result<Self, StartError> {
+        let (stop, stopped) = mpsc::channel();
+        let thread = Builder::new()
+            .name("sandbox-ticker".to_owned())
+            .spawn(move || {
+                while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+                    engine.increment_epoch();
+                }
+            })
+            .map_err(StartError::Ticker)?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            // A ticker that panicked has nothing left to clean up.
+            let _ended = thread.join();
+        }
+    }
+}

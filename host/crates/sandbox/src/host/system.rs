@@ -1,0 +1,31 @@
+//! `host-system`: what the host knows of its own machine.
+
+use domain::egress::SnapshotKind;
+
+use crate::bindings::provider::watchbell::plugin::host_system;
+use crate::state::State;
+
+/// The longest options, in bytes.
+const MAX_OPTIONS: usize = 4 * 1024;
+
+impl host_system::Host for State {
+    fn snapshot(
+        &mut self,
+        kind: host_system::SnapshotKind,
+        options: String,
+    ) -> wasmtime::Result<Result<String, String>> {
+        let kind = match kind {
+            host_system::SnapshotKind::Memory => SnapshotKind::Memory,
+            host_system::SnapshotKind::Cpu => SnapshotKind::Cpu,
+            host_system::SnapshotKind::Disk => SnapshotKind::Disk,
+            host_system::SnapshotKind::Processes => SnapshotKind::Processes,
+        };
+        if options.len() > MAX_OPTIONS {
+            return Ok(Err(format!(
+                "options have {} bytes, at most {MAX_OPTIONS} are allowed",
+                options.len()
+            )));
+        }
+        Ok(self.services("host-system")?.snapshot(kind, &options))
+    }
+}

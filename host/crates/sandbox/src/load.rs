@@ -1,0 +1,176 @@
+//! From bytes to a plugin: everything that can be refused is refused here, cheapest first.
+//!
+//! Imports and exports are read from the bytes before anything is compiled; compiling comes before
+//! anything runs; `metadata` runs with logging only and a tight budget.
+
+use std::time::Duration;
+
+use domain::limits::Limits;
+use domain::plugin::{PluginInfo, PluginKind, PluginName};
+use sha2::{Digest, Sha256};
+use wasmtime::component::{
+    Component, ComponentExportIndex, ComponentNamedList, InstancePre, Lift, Linker, Lower,
+};
+
+use crate::bound::{Breach, Reader};
+use crate::call::{Callee, Export, Failure, Identity, Misfit};
+use crate::inspect::Manifest;
+use crate::load_error::LoadError;
+use crate::sandbox::Shared;
+use crate::state::{Pace, State};
+use crate::trap::{Trap, TrapKind};
+
+/// What `metadata` may use: far more than any needs, whatever the plugin's own limits.
+const METADATA_CPU: Duration = Duration::from_millis(50);
+const METADATA_WALL: Duration = Duration::from_secs(1);
+/// A sample and a schema fit in.
+const METADATA_OUTPUT: usize = 1 << 20;
+
+/// A component that compiled and has the right names; nothing of it has run yet.
+pub(crate) struct Prepared<'a> {
+    shared: &'a Shared,
+    kind: PluginKind,
+    name: &'a PluginName,
+    limits: Limits,
+    component: Component,
+    interface: ComponentExportIndex,
+    /// Calls of `metadata` and of samples.
+    trial: Callee,
+    pub(crate) digest: String,
+}
+
+impl Shared {
+    /// Checks names and sizes, and compiles. Blocks for as long as compiling takes.
+    pub(crate) fn prepare<'a>(
+        &'a self,
+        kind: PluginKind,
+        name: &'a PluginName,
+        bytes: &[u8],
+        limits: Limits,
+    ) -> Result<Prepared<'a>, LoadError> {
+        if limits.memory_bytes > self.settings.max_memory_bytes {
+            return Err(LoadError::MemoryLimit {
+                plugin: name.clone(),
+                asked: limits.memory_bytes,
+                limit: self.settings.max_memory_bytes,
+            });
+        }
+        if bytes.len() > self.settings.max_component_bytes {
+            return Err(LoadError::TooLarge {
+                plugin: name.clone(),
+                size: bytes.len(),
+                limit: self.settings.max_component_bytes,
+            });
+        }
+        let manifest = Manifest::read(name, bytes)?;
+        manifest.check(name, kind)?;
+        let component = Component::from_binary(&self.engine, bytes)
+            .map_err(|error| LoadError::Compile { plugin: name.clone(), detail: format!("{error:#}") })?;
+        let interface = manifest
+            .interface(kind)
+            .and_then(|export| component.get_export_index(None, export))
+            .ok_or_else(|| misfit(kind, name, "the exported interface is not an instance"))?;
+        let trial = self.trial(kind, name, limits, &component)?;
+        let digest = hex::encode(Sha256::digest(bytes));
+        Ok(Prepared { shared: self, kind, name, limits, component, interface, trial, digest })
+    }
+
+    fn trial(
+        &self,
+        kind: PluginKind,
+        name: &PluginName,
+        limits: Limits,
+        component: &Component,
+    ) -> Result<Callee, LoadError> {
+        let mut linker = self.loading_linker().clone();
+        linker
+            .define_unknown_imports_as_traps(component)
+            .map_err(|error| misfit(kind, name, format!("{error:#}")))?;
+        let limits =
+            Limits { cpu: METADATA_CPU, wall: METADATA_WALL, output_bytes: METADATA_OUTPUT, ..limits };
+        let identity = Identity { kind, name: name.clone(), version: String::new() };
+        Ok(Callee { identity, limits, pre: link(&linker, kind, name, component)? })
+    }
+}
+
+impl Prepared<'_> {
+    /// Finds an exported function and checks its types against the contract.
+    pub(crate) fn export<P, R>(&self, function: &'static str) -> Result<Export, LoadError>
+    where
+        P: ComponentNamedList + Lower,
+        R: ComponentNamedList + Lift,
+    {
+        let index = self
+            .component
+            .get_export_index(Some(&self.interface), function)
+            .ok_or_else(|| misfit(self.kind, self.name, format!("function `{function}` is not exported")))?;
+        let export = Export { name: function, index };
+        let _loading = self.loading();
+        match self.trial.check::<P, R>(&export) {
+            Ok(()) => Ok(export),
+            Err(Misfit::Trap(trap)) => Err(LoadError::Metadata(Box::new(trap))),
+            Err(Misfit::Types(detail)) => {
+                Err(misfit(self.kind, self.name, format!("function `{function}`: {detail}")))
+            }
+        }
+    }
+
+    /// Calls `metadata` and takes over what it says.
+    pub(crate) fn metadata<G, I>(
+        &self,
+        convert: impl FnOnce(&mut Reader, G) -> Result<I, Breach>,
+        plugin: impl FnOnce(&I) -> &PluginInfo,
+    ) -> Result<I, LoadError>
+    where
+        (G,): ComponentNamedList + Lift + 'static,
+    {
+        let export = self.export::<(), (G,)>("metadata")?;
+        let answer = {
+            let _loading = self.loading();
+            self.trial.run::<(), (G,)>(Pace::Blocking, &export, ())
+        };
+        let refused = |kind| LoadError::Metadata(Box::new(self.trial.identity.trap("metadata", kind)));
+        let said = answer.outcome.map_err(|failure| match failure {
+            Failure::Trap(trap) => LoadError::Metadata(Box::new(trap)),
+            Failure::Overrun => refused(TrapKind::Wall { limit: METADATA_WALL }),
+        })?;
+        let info = convert(&mut Reader::new(METADATA_OUTPUT), said.0)
+            .map_err(|Breach { field, fault }| refused(TrapKind::Output { field, fault }))?;
+        let found = &plugin(&info).name;
+        if found != self.name {
+            return Err(LoadError::NameMismatch { expected: self.name.clone(), found: found.to_string() });
+        }
+        Ok(info)
+    }
+
+    /// Links the plugin for its calls, with all that its kind is given.
+    pub(crate) fn callee(&self, info: &PluginInfo) -> Result<Callee, LoadError> {
+        let identity = Identity { kind: self.kind, name: self.name.clone(), version: info.version.clone() };
+        let pre = link(self.shared.linker(self.kind), self.kind, self.name, &self.component)?;
+        Ok(Callee { identity, limits: self.limits, pre })
+    }
+
+    /// Takes the one slot for loading. A thread that panicked with it left nothing behind.
+    pub(crate) fn loading(&self) -> std::sync::MutexGuard<'_, ()> {
+        self.shared.loading.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+fn link(
+    linker: &Linker<State>,
+    kind: PluginKind,
+    name: &PluginName,
+    component: &Component,
+) -> Result<InstancePre<State>, LoadError> {
+    linker.instantiate_pre(component).map_err(|error| misfit(kind, name, format!("{error:#}")))
+}
+
+fn misfit(kind: PluginKind, name: &PluginName, detail: impl Into<String>) -> LoadError {
+    LoadError::Interface { plugin: name.clone(), kind, detail: detail.into() }
+}
+
+/// Why a call of this plugin has no result, when what came back breaks a rule.
+pub(crate) fn output_trap(callee: &Callee, export: &Export, breach: Breach) -> Trap {
+    let Breach { field, fault } = breach;
+    callee.identity.trap(export.name, TrapKind::Output { field, fault })
+}

@@ -1,0 +1,121 @@
+//! Notifiers: a notification in, a delivery out.
+
+use std::fmt;
+use std::sync::Arc;
+
+use domain::limits::Limits;
+use domain::plugin::{Notification, NotifierInfo, PluginKind, PluginName, Problem, Receipt};
+
+use crate::bindings::driver::watchbell::plugin::types;
+use crate::bindings::notifier::exports::watchbell::plugin::notifier as guest;
+use crate::bound::{notifier_info, problems, receipt};
+use crate::call::Export;
+use crate::guest as to_guest;
+use crate::host::HostServices;
+use crate::load_error::LoadError;
+use crate::remote::Remote;
+use crate::sandbox::Sandbox;
+use crate::trap::CallError;
+
+type ValidateParams<'a> = (&'a str,);
+type ValidateResult = (Vec<guest::Problem>,);
+type SendParams<'a> = (&'a guest::Notification, &'a str);
+type SendResult = (Result<guest::Receipt, types::PluginError>,);
+
+/// A loaded notifier. Cheap to clone.
+#[derive(Clone)]
+pub struct Notifier(Arc<Loaded>);
+
+struct Loaded {
+    remote: Remote,
+    validate_config: Export,
+    send: Export,
+    info: NotifierInfo,
+    digest: String,
+}
+
+impl Sandbox {
+    /// Loads a notifier: checks, compiles, asks who it is.
+    ///
+    /// Blocks while it compiles: call it from a thread that may be blocked.
+    ///
+    /// # Errors
+    /// [`LoadError`] names the plugin, the cause and, where there is one, the remedy.
+    pub fn load_notifier(
+        &self,
+        name: &PluginName,
+        bytes: &[u8],
+        limits: Limits,
+    ) -> Result<Notifier, LoadError> {
+        let prepared = self.shared.prepare(PluginKind::Notifier, name, bytes, limits)?;
+        let info = prepared.metadata(notifier_info, |info| &info.plugin)?;
+        Ok(Notifier(Arc::new(Loaded {
+            remote: Remote::new(Arc::clone(&self.shared), prepared.callee(&info.plugin)?),
+            validate_config: prepared.export::<ValidateParams<'_>, ValidateResult>("validate-config")?,
+            send: prepared.export::<SendParams<'_>, SendResult>("send")?,
+            digest: prepared.digest.clone(),
+            info,
+        })))
+    }
+}
+
+impl Notifier {
+    /// Who it is and what it needs.
+    pub fn info(&self) -> &NotifierInfo {
+        &self.0.info
+    }
+
+    /// What a call may use.
+    pub fn limits(&self) -> &Limits {
+        self.0.remote.limits()
+    }
+
+    /// SHA-256 of the file, in hexadecimal.
+    pub fn digest(&self) -> &str {
+        &self.0.digest
+    }
+
+    /// Looks a channel's settings over. Empty: nothing is wrong. `config` is JSON.
+    ///
+    /// # Errors
+    /// [`CallError::Trap`] when it was stopped or returned what the contract does not allow.
+    pub async fn validate_config(
+        &self,
+        config: &str,
+        host: Arc<dyn HostServices>,
+    ) -> Result<Vec<Problem>, CallError> {
+        let Loaded { remote, validate_config, .. } = &*self.0;
+        let (list,) =
+            remote.call::<_, ValidateResult>(validate_config, config.len(), (config,), host).await?;
+        let pairs = list.into_iter().map(|problem| (problem.path, problem.message)).collect();
+        remote.accept(validate_config, |reader| problems(reader, pairs))
+    }
+
+    /// Delivers one notification. `config` is the channel's settings as JSON, secrets as
+    /// placeholders.
+    ///
+    /// # Errors
+    /// [`CallError::Plugin`] when the notifier says so, which decides whether to try again;
+    /// [`CallError::Trap`] when it was stopped: the remote may or may not have acted.
+    pub async fn send(
+        &self,
+        notification: &Notification,
+        config: &str,
+        host: Arc<dyn HostServices>,
+    ) -> Result<Receipt, CallError> {
+        let Loaded { remote, send, .. } = &*self.0;
+        let size = to_guest::size(notification).saturating_add(config.len());
+        let notification = to_guest::notification(notification);
+        let (sent,) = remote.call::<_, SendResult>(send, size, (&notification, config), host).await?;
+        match sent {
+            Ok(taken) => remote.accept(send, |reader| receipt(reader, taken)),
+            Err(error) => Err(remote.plugin_error(send, error)),
+        }
+    }
+}
+
+impl fmt::Debug for Notifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Notifier").field("info", &self.0.info).field("digest", &self.0.digest).finish()
+    }
+}

@@ -1,0 +1,119 @@
+//! Intelligence providers: an incident in, recommendations out.
+
+use std::fmt;
+use std::sync::Arc;
+
+use domain::limits::Limits;
+use domain::plugin::{Analysis, AnalysisRequest, PluginKind, PluginName, Problem, ProviderInfo};
+
+use crate::bindings::driver::watchbell::plugin::types;
+use crate::bindings::provider::exports::watchbell::plugin::intelligence as guest;
+use crate::bound::{analysis, problems, provider_info};
+use crate::call::Export;
+use crate::guest as to_guest;
+use crate::host::HostServices;
+use crate::load_error::LoadError;
+use crate::remote::Remote;
+use crate::sandbox::Sandbox;
+use crate::trap::CallError;
+
+type ValidateParams<'a> = (&'a str,);
+type ValidateResult = (Vec<guest::Problem>,);
+type AnalyzeParams<'a> = (&'a guest::AnalysisRequest, &'a str);
+type AnalyzeResult = (Result<guest::Analysis, types::PluginError>,);
+
+/// A loaded provider. Cheap to clone.
+#[derive(Clone)]
+pub struct Provider(Arc<Loaded>);
+
+struct Loaded {
+    remote: Remote,
+    validate_config: Export,
+    analyze: Export,
+    info: ProviderInfo,
+    digest: String,
+}
+
+impl Sandbox {
+    /// Loads a provider: checks, compiles, asks who it is.
+    ///
+    /// Blocks while it compiles: call it from a thread that may be blocked.
+    ///
+    /// # Errors
+    /// [`LoadError`] names the plugin, the cause and, where there is one, the remedy.
+    pub fn load_provider(
+        &self,
+        name: &PluginName,
+        bytes: &[u8],
+        limits: Limits,
+    ) -> Result<Provider, LoadError> {
+        let prepared = self.shared.prepare(PluginKind::Intelligence, name, bytes, limits)?;
+        let info = prepared.metadata(provider_info, |info| &info.plugin)?;
+        Ok(Provider(Arc::new(Loaded {
+            remote: Remote::new(Arc::clone(&self.shared), prepared.callee(&info.plugin)?),
+            validate_config: prepared.export::<ValidateParams<'_>, ValidateResult>("validate-config")?,
+            analyze: prepared.export::<AnalyzeParams<'_>, AnalyzeResult>("analyze")?,
+            digest: prepared.digest.clone(),
+            info,
+        })))
+    }
+}
+
+impl Provider {
+    /// Who it is and what it can be asked.
+    pub fn info(&self) -> &ProviderInfo {
+        &self.0.info
+    }
+
+    /// What a call may use.
+    pub fn limits(&self) -> &Limits {
+        self.0.remote.limits()
+    }
+
+    /// SHA-256 of the file, in hexadecimal.
+    pub fn digest(&self) -> &str {
+        &self.0.digest
+    }
+
+    /// Looks the provider's settings over. Empty: nothing is wrong. `config` is JSON.
+    ///
+    /// # Errors
+    /// [`CallError::Trap`] when it was stopped or returned what the contract does not allow.
+    pub async fn validate_config(
+        &self,
+        config: &str,
+        host: Arc<dyn HostServices>,
+    ) -> Result<Vec<Problem>, CallError> {
+        let Loaded { remote, validate_config, .. } = &*self.0;
+        let (list,) =
+            remote.call::<_, ValidateResult>(validate_config, config.len(), (config,), host).await?;
+        let pairs = list.into_iter().map(|problem| (problem.path, problem.message)).collect();
+        remote.accept(validate_config, |reader| problems(reader, pairs))
+    }
+
+    /// Looks at one incident. `config` is the provider's settings as JSON, secrets as placeholders.
+    ///
+    /// # Errors
+    /// [`CallError::Plugin`] when the provider says so, [`CallError::Trap`] when it was stopped.
+    pub async fn analyze(
+        &self,
+        request: &AnalysisRequest,
+        config: &str,
+        host: Arc<dyn HostServices>,
+    ) -> Result<Analysis, CallError> {
+        let Loaded { remote, analyze, .. } = &*self.0;
+        let size = to_guest::size(request).saturating_add(config.len());
+        let request = to_guest::analysis_request(request);
+        let (answer,) = remote.call::<_, AnalyzeResult>(analyze, size, (&request, config), host).await?;
+        match answer {
+            Ok(thoughts) => remote.accept(analyze, |reader| analysis(reader, thoughts)),
+            Err(error) => Err(remote.plugin_error(analyze, error)),
+        }
+    }
+}
+
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Provider").field("info", &self.0.info).field("digest", &self.0.digest).finish()
+    }
+}

@@ -1,0 +1,121 @@
+//! What belongs to one call and ends with it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::limits::Limits;
+use wasmtime::{Engine, Store, UpdateDeadline};
+
+use crate::engine::TICK;
+use crate::host::{HostServices, LogBook, Misuse};
+use crate::memory::MemoryLimit;
+use crate::meter::Meter;
+
+/// Room for the host's own form of what crosses: records are larger there than in the plugin.
+const LIFTED_PER_BYTE: usize = 4;
+const LIFTED_FLOOR: usize = 1 << 20;
+
+/// How a call is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// Inline, and only for one tick of CPU: the ordinary form of a driver.
+    Inline,
+    /// Inline with the whole budget, for threads that may be blocked.
+    Blocking,
+    /// Gives way to others at every tick.
+    Yielding,
+}
+
+/// Why the host ended a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// The CPU budget is used up.
+    Cpu {
+        /// Thread time used.
+        used: Duration,
+    },
+    /// The wall budget is used up.
+    Wall,
+    /// Not over budget, but too long for the inline form.
+    Overrun,
+}
+
+/// The data of one store, which lives for one call.
+pub(crate) struct State {
+    pub(crate) memory: MemoryLimit,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) log: LogBook,
+    pub(crate) stop: Option<Stop>,
+    pub(crate) max_sent_bytes: usize,
+    services: Option<Arc<dyn HostServices>>,
+    pace: Pace,
+    cpu: Duration,
+    wall: Duration,
+}
+
+impl State {
+    /// A store for one call.
+    pub(crate) fn store(
+        engine: &Engine,
+        limits: &Limits,
+        pace: Pace,
+        services: Option<Arc<dyn HostServices>>,
+    ) -> Store<Self> {
+        let state = Self {
+            memory: MemoryLimit::new(limits.memory_bytes),
+            meter: Arc::new(Meter::start()),
+            log: LogBook::new(limits.log_lines, services.clone()),
+            stop: None,
+            max_sent_bytes: limits.egress.sent_bytes,
+            services,
+            pace,
+            cpu: limits.cpu,
+            wall: limits.wall,
+        };
+        let mut store = Store::new(engine, state);
+        store.limiter(|state| &mut state.memory);
+        store.set_hostcall_fuel(
+            limits
+                .output_bytes
+                .saturating_mul(LIFTED_PER_BYTE)
+                .saturating_add(limits.egress.sent_bytes)
+                .saturating_add(LIFTED_FLOOR),
+        );
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|mut context| Ok(context.data_mut().tick()));
+        store
+    }
+
+    /// Looks at the budgets; called at every tick while the plugin runs.
+    fn tick(&mut self) -> UpdateDeadline {
+        let used = self.meter.cpu();
+        let is_late = self.meter.wall() >= self.wall;
+        let stop = if used >= self.cpu {
+            Some(Stop::Cpu { used })
+        } else if self.pace == Pace::Inline && (used >= TICK || is_late) {
+            Some(Stop::Overrun)
+        } else if is_late {
+            Some(Stop::Wall)
+        } else {
+            None
+        };
+        self.stop = stop;
+        match (stop, self.pace) {
+            (Some(_), _) => UpdateDeadline::Interrupt,
+            (None, Pace::Yielding) => UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())),
+            (None, Pace::Inline | Pace::Blocking) => UpdateDeadline::Continue(1),
+        }
+    }
+
+    /// What is left of the call's wall time.
+    pub(crate) fn wall_left(&self) -> Duration {
+        self.wall.saturating_sub(self.meter.wall())
+    }
+
+    /// What the host does for this call. `interface` is the one that asks.
+    pub(crate) fn services(&self, interface: &'static str) -> wasmtime::Result<&Arc<dyn HostServices>> {
+        self.services.as_ref().ok_or_else(|| {
+            wasmtime::Error::new(Misuse(format!("`{interface}` is not there while the plugin is loaded")))
+        })
+    }
+}
