@@ -59,3 +59,27 @@ pub fn plugin_info(name: &str, version: &str, summary: &str) -> PluginInfo {
 pub fn label(key: &str, value: &str) -> Label {
     Label { key: key.to_owned(), value: value.to_owned() }
 }
+
+impl Severity {
+    /// The word of the contract.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::Warning => "warning",
+            Self::Info => "info",
+            Self::Unmapped => "unmapped",
+        }
+    }
+}
+
+impl AlertStatus {
+    /// The word of the contract.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Firing => "firing",
+            Self::Acknowledged => "acknowledged",
+            Self::Resolved => "resolved",
+            Self::Unmapped => "unmapped",
+        }
+    }
+}

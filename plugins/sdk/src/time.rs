@@ -47,6 +47,26 @@ impl Instant {
     }
 }
 
+/// Writes an instant as RFC 3339 in UTC: `2026-06-01T12:00:00Z`, with milliseconds where there are any.
+///
+/// # Source
+/// Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`.
+pub fn rfc3339(ms: i64) -> String {
+    let (seconds, fraction) = (ms.div_euclid(1_000), ms.rem_euclid(1_000));
+    let (days, second_of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    let (hour, minute, second) = (second_of_day / 3_600, second_of_day / 60 % 60, second_of_day % 60);
+    let fraction = if fraction == 0 { String::new() } else { format!(".{fraction:03}") };
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z")
+}
+
 /// Reads the date of an HTTP header: `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 5.6.7).
 pub fn http_date(text: &str) -> Option<i64> {
     const MONTHS: [&str; 12] =
@@ -208,6 +228,7 @@ mod tests {
         for day in 0..84_000 {
             let date = first + jiff::Span::new().days(day);
             assert_eq!(Instant::read(&date.to_string()), Instant::At(day * 86_400_000), "{date}");
+            assert_eq!(rfc3339(day * 86_400_000), format!("{date}T00:00:00Z"));
         }
     }
 
@@ -259,6 +280,13 @@ mod tests {
         ] {
             assert_eq!(Instant::read(text), Instant::Unreadable, "{text}");
         }
+    }
+
+    #[test]
+    fn a_written_instant_reads_as_itself() {
+        assert_eq!(rfc3339(1_780_315_200_000), "2026-06-01T12:00:00Z");
+        assert_eq!(rfc3339(1_780_315_199_007), "2026-06-01T11:59:59.007Z");
+        assert_eq!(Instant::read("2026-06-01T11:59:59.007Z"), Instant::At(1_780_315_199_007));
     }
 
     #[test]

@@ -1,0 +1,93 @@
+//! Golden tests of notifiers: a notification, settings and the remote's answer in; the request that
+//! was built and what the notifier makes of the answer out.
+
+use serde_json::{Value, json};
+
+use super::{alerts, embedded, error_json, json_text, labels, pairs, run, severity, status, text};
+use crate::http::{HttpError, Remote, Request, Response};
+use crate::notifier::{Notification, Notifier};
+
+/// Compares what the notifier does for every input.
+///
+/// An input is `{"notification": {…}, "config": {…}, "answer": {…}}`. An answer is
+/// `{"status", "headers", "body"}`, or `{"error": "timeout"}` with the name of an `http-error`.
+pub fn notifier<N: Notifier>(folder: &str) {
+    run(folder, |input| {
+        let input: Value = serde_json::from_slice(input).expect("an input is JSON");
+        let config = json_text(&input, "config");
+        let mut remote = Recording { answer: answer(&input["answer"]), requests: Vec::new() };
+        let result = match N::send(&notification(&input["notification"]), &config, &mut remote) {
+            Ok(receipt) => json!({ "remote_ref": receipt.remote_ref, "detail": embedded(&receipt.detail) }),
+            Err(error) => error_json(&error),
+        };
+        let problems = N::validate_config(&config);
+        json!({
+            "problems": problems.iter().map(|p| json!([p.path, p.message])).collect::<Value>(),
+            "requests": remote.requests,
+            "result": result,
+        })
+    });
+}
+
+/// A remote that always answers the same and keeps what it was asked.
+pub(super) struct Recording {
+    pub(super) answer: Result<Response, HttpError>,
+    pub(super) requests: Vec<Value>,
+}
+
+impl Remote for Recording {
+    fn send(&mut self, request: &Request) -> Result<Response, HttpError> {
+        let body = String::from_utf8_lossy(&request.body).into_owned();
+        self.requests.push(json!({
+            "method": request.method,
+            "url": request.url,
+            "headers": pairs(&request.headers),
+            "body": serde_json::from_str(&body).unwrap_or(Value::String(body)),
+            "resolve_in_body": request.resolve_in_body,
+            "credential": request.credential,
+            "timeout_ms": request.timeout_ms,
+        }));
+        self.answer.clone()
+    }
+
+    fn now(&mut self) -> i64 {
+        super::RECEIVED_AT
+    }
+}
+
+fn answer(input: &Value) -> Result<Response, HttpError> {
+    let reason = text(input, "reason");
+    Err(match text(input, "error").as_str() {
+        "denied" => HttpError::Denied(reason),
+        "invalid-request" => HttpError::InvalidRequest(reason),
+        "unreachable" => HttpError::Unreachable(reason),
+        "timeout" => HttpError::Timeout,
+        "too-large" => HttpError::TooLarge,
+        "budget-exceeded" => HttpError::BudgetExceeded(reason),
+        _ => {
+            let status = input["status"].as_u64().and_then(|status| u16::try_from(status).ok());
+            return Ok(Response {
+                status: status.expect("an answer has a status or an error"),
+                headers: labels(&input["headers"]),
+                body: text(input, "body").into_bytes(),
+            });
+        }
+    })
+}
+
+fn notification(input: &Value) -> Notification {
+    Notification {
+        id: text(input, "id"),
+        attempt: input["attempt"].as_u64().and_then(|attempt| u32::try_from(attempt).ok()).unwrap_or(1),
+        title: text(input, "title"),
+        message: text(input, "message"),
+        severity: severity(&text(input, "severity")),
+        status: status(&text(input, "status")),
+        incident: json_text(input, "incident"),
+        alerts: alerts(input),
+        recommendations: json_text(input, "recommendations"),
+        tags: labels(&input["tags"]),
+        links: labels(&input["links"]),
+        previous_ref: input["previous_ref"].as_str().map(ToOwned::to_owned),
+    }
+}
