@@ -2,9 +2,9 @@
 //!
 //! Two payloads, told apart by their root:
 //!
-//! - an object is the body of Alertmanager's webhook receiver ([`webhook`]);
+//! - an object is the body of Alertmanager's webhook receiver (`webhook`);
 //! - an array is what Prometheus, vmalert, Thanos and Loki push to an Alertmanager's
-//!   `/api/v2/alerts` ([`push`]).
+//!   `/api/v2/alerts` (`push`).
 //!
 //! Both agree on what an alert is. The name is the label `alertname`; the severity is the label
 //! `severity` by [`plugin_sdk::words::SEVERITIES`] and unmapped where the label is missing; the

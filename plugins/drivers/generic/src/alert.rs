@@ -106,10 +106,7 @@ impl AlertFields<'_> {
             _ => draft.status(words::STATUSES, &status_words),
         };
         draft = draft
-            .severity(
-                words::SEVERITIES,
-                &[self.severity.as_str(), self.priority.as_str(), self.level.as_str()],
-            )
+            .severity(words::SEVERITIES, &self.severity_words())
             .description(self.description())
             .starts_at(self.starts_at())
             .ends_at(self.ends_at(), received_at)
@@ -127,6 +124,11 @@ impl AlertFields<'_> {
             }
         }
         draft.finish()
+    }
+
+    fn severity_words(&self) -> [&str; 4] {
+        let [severity, priority, level] = [&self.severity, &self.priority, &self.level].map(Text::as_str);
+        [severity, priority, level, self.labels.get("severity")]
     }
 
     fn description(&self) -> &str {

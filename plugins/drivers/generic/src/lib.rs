@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | name | `name`, `alert_name`, `title`, `alertname`, label `alertname` | see below |
 //! | status | `status`, `state` by [`plugin_sdk::words::STATUSES`] | firing |
-//! | severity | `severity`, `priority`, `level` by [`plugin_sdk::words::SEVERITIES`] | unmapped |
+//! | severity | `severity`, `priority`, `level`, label `severity` by [`plugin_sdk::words::SEVERITIES`] | unmapped |
 //! | description | `description`, `message`, `text`, `summary` | empty |
 //! | fingerprint | `fingerprint`, `alert_id`, `id` | made by the host from name and labels |
 //! | start | `started_at`, `starts_at`, `startsAt`, `timestamp`, `time` | time of receipt |

@@ -2,10 +2,10 @@
 //!
 //! Two payloads, told apart by whether there is a list `alerts`:
 //!
-//! - [`unified`]: the webhook contact point of unified alerting, Grafana 9 and later. The name is the
+//! - `unified`: the webhook contact point of unified alerting, Grafana 9 and later. The name is the
 //!   label `alertname`, the severity the label `severity` by [`plugin_sdk::words::SEVERITIES`]
 //!   (Grafana has none of its own), the identity Grafana's fingerprint of the labels.
-//! - [`legacy`]: the webhook channel of dashboard alerting, before Grafana 9.
+//! - `legacy`: the webhook channel of dashboard alerting, before Grafana 9.
 //!
 //! # Signature
 //! Grafana signs on request: hexadecimal HMAC-SHA256 of the body in `X-Grafana-Alerting-Signature`,
