@@ -33,7 +33,9 @@ impl LogBook {
             return;
         };
         self.left = left;
-        let line = one_line(cut(message));
+        // Cut first, so that a huge line costs little, and again, since what stands for a control
+        // character is longer than it.
+        let line = cut(one_line(cut(message)));
         match &self.sink {
             Some(sink) => sink.log(level, &line),
             None => self.kept.push((level, line)),

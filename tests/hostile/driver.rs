@@ -1,0 +1,120 @@
+//! Drivers, honest but for the parts that a test replaces.
+
+use crate::kit::{Image, Record, component};
+
+/// What the one alert of these drivers says.
+#[derive(Clone)]
+pub(crate) struct Alert {
+    pub(crate) name: Vec<u8>,
+    pub(crate) description: String,
+    pub(crate) starts_at: Option<i64>,
+    /// How many labels; all have the same key.
+    pub(crate) labels: u32,
+}
+
+/// A driver in parts. `..Driver::default()` is honest.
+#[derive(Clone)]
+pub(crate) struct Driver {
+    pub(crate) name: &'static str,
+    pub(crate) version: &'static str,
+    pub(crate) world: &'static str,
+    /// Imports, after that of `$log`.
+    pub(crate) imports: &'static str,
+    /// Anything else on the module's level.
+    pub(crate) module: &'static str,
+    /// Body of `metadata`; the address of `driver-info` is `$INFO`.
+    pub(crate) metadata: &'static str,
+    /// Body of `parse`; `$PARSED` is the address of its result, `$LIST` that of the list in it,
+    /// `$ALERT` that of the one alert.
+    pub(crate) parse: &'static str,
+    pub(crate) alert: Alert,
+    pub(crate) sample: Option<&'static str>,
+}
+
+impl Default for Driver {
+    fn default() -> Self {
+        Self {
+            name: "subject",
+            version: "0.1.0",
+            world: "alert-driver",
+            imports: "",
+            module: "",
+            metadata: "(i32.const $INFO)",
+            parse: "(i32.const $PARSED)",
+            alert: Alert {
+                name: b"DiskFull".to_vec(),
+                description: "a disk is full".to_owned(),
+                starts_at: Some(1_700_000_000_000),
+                labels: 1,
+            },
+            sample: Some("{}"),
+        }
+    }
+}
+
+impl Driver {
+    /// The component.
+    pub(crate) fn build(&self) -> Vec<u8> {
+        component(self.version, self.world, &self.wat())
+    }
+
+    /// The core module as text.
+    pub(crate) fn wat(&self) -> String {
+        let mut image = Image::new();
+        let info = self.info(&mut image);
+        let alert = self.alert(&mut image);
+        // `result<parsed, plugin-error>`: the discriminant, then `parsed` with its outcome first.
+        let parsed =
+            (0..5).fold(Record::default().byte(0).word(0).span((alert, 1)), |record, _| record.span((0, 0)));
+        let parsed = image.record(parsed);
+        let Self { version, imports, module, metadata, parse, .. } = self;
+        let memory = image.wat();
+        format!(
+            r#"(module
+  (import "watchbell:plugin/host-log@{version}" "log" (func $log (param i32 i32 i32)))
+  {imports}
+  {memory}
+  {module}
+  (func (export "watchbell:plugin/driver@{version}#metadata") (result i32)
+    {metadata})
+  (func (export "watchbell:plugin/driver@{version}#parse")
+    (param i32 i32 i32 i32 i32 i32 i32 i32) (param $body i32) (param $length i32) (param i64 i32 i32)
+    (result i32) (local $i i32)
+    {parse}))"#
+        )
+        .replace("$INFO", &info.to_string())
+        .replace("$PARSED", &parsed.to_string())
+        .replace("$LIST", &(parsed + 8).to_string())
+        .replace("$ALERT", &alert.to_string())
+    }
+
+    fn info(&self, image: &mut Image) -> u32 {
+        let sample = self.sample.map(|sample| image.text(sample));
+        let info = image.plugin_info(self.name);
+        image.record(info.span((0, 0)).span((0, 0)).optional(None).optional(sample))
+    }
+
+    fn alert(&self, image: &mut Image) -> u32 {
+        let Alert { name, description, starts_at, labels } = &self.alert;
+        let (name, description) = (image.put(name), image.text(description));
+        let (word, key) = (image.text("firing"), image.text("host"));
+        let pairs = (0..*labels).fold(Record::default(), |record, _| record.span(key).span(word));
+        let pairs = (image.record(pairs), *labels);
+        image.record(
+            Record::default()
+                .optional(None)
+                .span(name)
+                .byte(0)
+                .span(word)
+                .byte(0)
+                .span(word)
+                .span(description)
+                .optional_long(*starts_at)
+                .optional_long(None)
+                .span(pairs)
+                .span((0, 0))
+                .span((0, 0))
+                .span((0, 0)),
+        )
+    }
+}
