@@ -59,7 +59,7 @@ impl Free {
         if stop <= self.end {
             return Some(());
         }
-        let missing = (stop - self.end).div_ceil(PAGE_BYTES);
+        let missing = stop.saturating_sub(self.end).div_ceil(PAGE_BYTES);
         // With the spare first; a host close to its limit may still grant the bare need.
         for pages in [missing.checked_add(SPARE_PAGES)?, missing] {
             if memory_grow(0, pages) != usize::MAX {
@@ -87,7 +87,7 @@ unsafe impl GlobalAlloc for Bump {
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         // SAFETY: as in `alloc`.
         let free = unsafe { &mut *self.free.get() };
-        if block.addr() + layout.size() == free.start {
+        if block.addr().wrapping_add(layout.size()) == free.start {
             free.start = block.addr();
         }
     }
@@ -96,7 +96,7 @@ unsafe impl GlobalAlloc for Bump {
         {
             // SAFETY: as in `alloc`; the reference ends with this scope, before `alloc` is called.
             let free = unsafe { &mut *self.free.get() };
-            if block.addr() + layout.size() == free.start {
+            if block.addr().wrapping_add(layout.size()) == free.start {
                 let Some(stop) = block.addr().checked_add(new_size) else { return core::ptr::null_mut() };
                 if free.reach(stop).is_none() {
                     return core::ptr::null_mut();
