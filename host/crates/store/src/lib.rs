@@ -1,1 +1,49 @@
-//! store
+//! Everything Watchbell keeps: the only crate that names a database driver.
+//!
+//! [`Store`] is one handle with a method per question or change. A change of several rows is one
+//! method and one transaction inside it; callers never see a connection. Time and fresh identifiers
+//! enter as arguments. What is secret or a payload arrives sealed: this crate knows no keys.
+//!
+//! Statements live in [`sql`], one file per aggregate, in the subset that SQLite, PostgreSQL and
+//! MySQL share wherever that is possible.
+
+#![forbid(unsafe_code)]
+
+mod alert;
+mod api_key;
+mod channel;
+mod checkpoint;
+mod data_key;
+mod db;
+mod error;
+mod inbox;
+mod incident;
+mod ingest;
+mod migrate;
+mod open;
+mod outbox;
+mod outbox_read;
+mod page;
+mod route;
+mod run;
+mod run_read;
+mod sql;
+mod stats;
+
+pub use alert::{AlertDetail, AlertFilter, AlertHistory};
+pub use checkpoint::Checkpoint;
+pub use data_key::DataKey;
+pub use error::StoreError;
+pub use inbox::InboxEntry;
+pub use incident::{IncidentContext, IncidentDetail, IncidentFilter, IncidentHistory};
+pub use ingest::{IngestWrite, Ingested};
+pub use migrate::{Migration, MigrationError};
+pub use open::{Options, Store};
+pub use outbox_read::{Attempt, DeliveryDetail, DeliveryFilter};
+pub use page::{MAX_PAGE, Page, PageRequest};
+pub use run::{ClaimedRun, Fault, NewArtifact, RunClaim, RunEnd, StageEnd};
+pub use run_read::{RunDetail, RunFilter};
+pub use stats::{Stats, TableStats};
+
+#[cfg(test)]
+mod catalogue_tests;

@@ -1,0 +1,177 @@
+//! Every statement prepares on the real database, and the hot ones use their indexes.
+
+use domain::id::{IncidentId, TraceId};
+use domain::time::Timestamp;
+use sqlx::{AssertSqlSafe, Row as _};
+
+use crate::page::{List, PageRequest};
+use crate::sql::{self, Sql};
+use crate::stats::COUNTS;
+use crate::{AlertFilter, DeliveryFilter, IncidentFilter, Options, RunFilter, Store};
+
+async fn store() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}", folder.path().join("t.sqlite3").display());
+    let store = Store::open(&url, Options::default()).await.unwrap();
+    store.migrate(Timestamp::default()).await.unwrap();
+    (folder, store)
+}
+
+fn catalogue() -> Vec<Sql> {
+    use sql::{account, channel, ingest, outbox, read, run};
+    [account::ALL, channel::ALL, ingest::ALL, outbox::ALL, read::ALL, run::ALL].concat()
+}
+
+/// How the database would run a statement, one step per line.
+async fn steps(store: &Store, text: &str) -> String {
+    let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}")))
+        .fetch_all(&store.inner.writer)
+        .await
+        .unwrap_or_else(|error| panic!("{text}\n{error}"));
+    let lines: Vec<String> = rows.iter().map(|row| row.get::<String, _>("detail")).collect();
+    lines.join("\n")
+}
+
+#[tokio::test]
+async fn every_statement_prepares() {
+    let (_folder, store) = store().await;
+    let mut names = std::collections::BTreeSet::new();
+    for sql in catalogue() {
+        assert!(names.insert(sql.name), "{} is there twice", sql.name);
+        steps(&store, sql.text).await;
+    }
+    assert!(names.len() > 50, "{}", names.len());
+}
+
+#[tokio::test]
+async fn every_table_is_counted() {
+    let (_folder, store) = store().await;
+    let tables: Vec<String> = sqlx::query_scalar(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'schema_migration' ORDER BY name",
+    )
+    .fetch_all(&store.inner.readers)
+    .await
+    .unwrap();
+    assert_eq!(tables, COUNTS.iter().map(|(table, _)| *table).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn hot_statements_use_their_indexes() {
+    let (_folder, store) = store().await;
+    let expected = [
+        (sql::run::CLAIM_RUNS, "run_due"),
+        (sql::run::CLAIMED_RUNS, "run_due"),
+        (sql::run::NEXT_RUN_DUE, "run_due"),
+        (sql::outbox::CLAIM_DELIVERIES, "delivery_due"),
+        (sql::outbox::CLAIM_DELIVERIES, "delivery_unfinished"),
+        (sql::outbox::CLAIMED_DELIVERIES, "delivery_due"),
+        (sql::outbox::CLAIMED_DELIVERIES, "delivery_remote"),
+        (sql::outbox::INSERT_ATTEMPTS, "delivery_due"),
+        (sql::outbox::NEXT_DELIVERY_DUE, "delivery_due"),
+        (sql::outbox::NEXT_DELIVERY_DUE, "delivery_unfinished"),
+        (sql::outbox::DELIVERIES_OF_RUN, "delivery_run"),
+        (sql::outbox::DEAD_DELIVERIES, "delivery_status"),
+        (sql::run::RUN_DELIVERIES, "delivery_run"),
+        (sql::ingest::SEEN_DELIVERIES, "(driver=? AND delivery_id=?)"),
+        (sql::ingest::ALERTS_BY_KEY, "(source=? AND fingerprint=?)"),
+        (sql::ingest::INCIDENTS_BY_ID_OR_KEY, "(id=?)"),
+        (sql::ingest::INCIDENTS_BY_ID_OR_KEY, "(open_key=?)"),
+        (sql::account::API_KEY_BY_DIGEST, "(digest=?)"),
+        (sql::read::INCIDENT_ALERTS, "alert_incident"),
+        (sql::read::ALERT_HISTORY, "alert_history_alert"),
+        (sql::read::INCIDENT_HISTORY, "incident_history_incident"),
+    ];
+    for (sql, index) in expected {
+        let steps = steps(&store, sql.text).await;
+        assert!(steps.contains(index), "{} does not use {index}:\n{steps}", sql.name);
+        let whole = ["alert", "incident", "run", "delivery", "inbox", "a", "i", "d", "r", "e", "p"];
+        for line in steps.lines() {
+            let reads_all =
+                whole.iter().any(|table| line == format!("SCAN {table}")) && !line.contains("INDEX");
+            assert!(!reads_all, "{} reads a whole table:\n{steps}", sql.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn lists_walk_an_index_and_never_sort() {
+    let (_folder, store) = store().await;
+    let first = PageRequest::default();
+    let next = PageRequest { limit: 10, cursor: Some(hex::encode("101ARZ3NDEKTSV4RRFFQ69G5FAV")) };
+    let trace: TraceId = "0af7651916cd43dd8448eb211c80319c".parse().unwrap();
+    let incident = IncidentId::from(ulid::Ulid(1));
+    for page in [&first, &next] {
+        let alert = AlertFilter::default();
+        let lists: Vec<(List, &str, &str)> = vec![
+            (alert.list(page).unwrap(), "a.id", "sqlite_autoindex_alert_1"),
+            (
+                AlertFilter { name: Some("x".into()), ..alert.clone() }.list(page).unwrap(),
+                "a.id",
+                "alert_name",
+            ),
+            (
+                AlertFilter { fingerprint: Some("x".into()), ..alert.clone() }.list(page).unwrap(),
+                "a.id",
+                "alert_fingerprint",
+            ),
+            (
+                AlertFilter { incident_id: Some(incident), ..alert.clone() }.list(page).unwrap(),
+                "a.id",
+                "alert_incident",
+            ),
+            (IncidentFilter::default().list(page).unwrap(), "i.id", "sqlite_autoindex_incident_1"),
+            (RunFilter::default().list(page).unwrap(), "r.id", "sqlite_autoindex_run_1"),
+            (
+                RunFilter { trace_id: Some(trace), ..RunFilter::default() }.list(page).unwrap(),
+                "r.id",
+                "run_trace",
+            ),
+            (DeliveryFilter::default().list(page).unwrap(), "d.id", "sqlite_autoindex_delivery_1"),
+        ];
+        for (list, key, index) in lists {
+            let text = list.text(key);
+            let steps = steps(&store, &text).await;
+            assert!(steps.contains(index), "{text}\ndoes not use {index}:\n{steps}");
+            assert!(!steps.contains("TEMP B-TREE"), "{text}\nsorts:\n{steps}");
+        }
+        let text = AlertFilter { trace_id: Some(trace), ..alert }.list(page).unwrap().text("a.id");
+        let steps = steps(&store, &text).await;
+        assert!(steps.contains("alert_trace") && steps.contains("alert_history_trace"), "{steps}");
+        steps_of_all_filters(&store, page, trace, incident).await;
+    }
+}
+
+/// Filters may be used together in any number.
+async fn steps_of_all_filters(store: &Store, page: &PageRequest, trace: TraceId, incident: IncidentId) {
+    let alert = AlertFilter {
+        trace_id: Some(trace),
+        source: Some("grafana".parse().unwrap()),
+        name: Some("n".into()),
+        fingerprint: Some("f".into()),
+        status: Some(domain::alert::AlertStatus::Firing),
+        severity: Some(domain::alert::Severity::Critical),
+        incident_id: Some(incident),
+    };
+    steps(store, &alert.list(page).unwrap().text("a.id")).await;
+    let incident_filter = IncidentFilter {
+        status: Some(domain::incident::IncidentStatus::Open),
+        severity: Some(domain::alert::Severity::Critical),
+        name: Some("n".into()),
+        instance: Some("i".into()),
+    };
+    steps(store, &incident_filter.list(page).unwrap().text("i.id")).await;
+    let run = RunFilter {
+        status: Some(domain::run::RunStatus::Failed),
+        source: Some("s".into()),
+        trace_id: Some(trace),
+        incident_id: Some(incident),
+    };
+    steps(store, &run.list(page).unwrap().text("r.id")).await;
+    let delivery = DeliveryFilter {
+        status: Some(domain::delivery::DeliveryStatus::Dead),
+        channel: Some("c".into()),
+        run_id: Some(domain::id::RunId::from(ulid::Ulid(1))),
+    };
+    steps(store, &delivery.list(page).unwrap().text("d.id")).await;
+    steps(store, &crate::inbox::quarantined(page).unwrap().text("i.run_id")).await;
+}

@@ -1,0 +1,49 @@
+//! Moving the write-ahead log into the database file, off the path of commits.
+
+use sqlx::Row as _;
+
+use crate::db::Pool;
+use crate::error::{Doing as _, StoreError};
+use crate::open::Store;
+
+/// What a checkpoint did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Pages in the log.
+    pub log_pages: u64,
+    /// How many of them are in the database file by now.
+    pub moved_pages: u64,
+    /// Whether the log had passed its bound and was cut.
+    pub cut: bool,
+}
+
+impl Store {
+    /// Moves the log into the database file without getting in anybody's way; call it about once a
+    /// second. Past [`crate::Options::wal_limit_bytes`] it waits for writers and readers and cuts the
+    /// log.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the file cannot be written.
+    pub async fn checkpoint(&self) -> Result<Checkpoint, StoreError> {
+        let upkeep = &self.inner.upkeep;
+        let gentle = run(upkeep, "PRAGMA wal_checkpoint(PASSIVE)").await?;
+        let page_bytes: i64 =
+            sqlx::query_scalar("PRAGMA page_size").fetch_one(upkeep).await.doing("read its page size")?;
+        let log_bytes = gentle.log_pages.saturating_mul(u64::try_from(page_bytes).unwrap_or(4096));
+        if log_bytes <= self.inner.wal_limit_bytes {
+            return Ok(gentle);
+        }
+        let thorough = run(upkeep, "PRAGMA wal_checkpoint(TRUNCATE)").await?;
+        Ok(Checkpoint { cut: thorough.log_pages == 0, ..gentle })
+    }
+}
+
+async fn run(pool: &Pool, pragma: &'static str) -> Result<Checkpoint, StoreError> {
+    const DOING: &str = "move its log into the file";
+    let row = sqlx::query(pragma).fetch_one(pool).await.doing(DOING)?;
+    // -1 where there is no log.
+    let pages = |column: usize| -> Result<u64, StoreError> {
+        Ok(u64::try_from(row.try_get::<i64, _>(column).doing(DOING)?).unwrap_or(0))
+    };
+    Ok(Checkpoint { log_pages: pages(1)?, moved_pages: pages(2)?, cut: false })
+}

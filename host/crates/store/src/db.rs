@@ -1,0 +1,104 @@
+//! The driver's types, named once, and how columns become values.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use domain::time::Timestamp;
+use serde::de::DeserializeOwned;
+use sqlx::Row as _;
+
+use crate::error::StoreError;
+use crate::sql::Sql;
+
+pub(crate) type Db = sqlx::Sqlite;
+pub(crate) type Pool = sqlx::Pool<Db>;
+pub(crate) type Row = sqlx::sqlite::SqliteRow;
+pub(crate) type Transaction = sqlx::Transaction<'static, Db>;
+pub(crate) type Connection = sqlx::SqliteConnection;
+pub(crate) type Query = sqlx::query::Query<'static, Db, <Db as sqlx::Database>::Arguments>;
+
+/// Makes a statement of the catalogue ready for its parameters.
+pub(crate) fn query(sql: Sql) -> Query {
+    sqlx::query(sql.text)
+}
+
+/// Reads typed values out of a row, by column.
+pub(crate) trait Columns {
+    /// A text.
+    fn text(&self, column: &str) -> Result<String, StoreError>;
+    /// A text or NULL.
+    fn opt_text(&self, column: &str) -> Result<Option<String>, StoreError>;
+    /// A whole number or NULL.
+    fn opt_int(&self, column: &str) -> Result<Option<i64>, StoreError>;
+    /// Bytes.
+    fn bytes(&self, column: &str) -> Result<Vec<u8>, StoreError>;
+
+    /// A whole number that fits `T`.
+    fn int<T: TryFrom<i64>>(&self, column: &str) -> Result<T, StoreError> {
+        let found = self.opt_int(column)?.ok_or_else(|| StoreError::corrupt(column, "unexpected NULL"))?;
+        T::try_from(found).map_err(|_| StoreError::corrupt(column, format!("{found} is out of range")))
+    }
+
+    /// A boolean.
+    fn flag(&self, column: &str) -> Result<bool, StoreError> {
+        self.int::<i64>(column).map(|found| found != 0)
+    }
+
+    /// A time.
+    fn time(&self, column: &str) -> Result<Timestamp, StoreError> {
+        self.int(column).map(Timestamp::from_micros)
+    }
+
+    /// A time or NULL.
+    fn opt_time(&self, column: &str) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.opt_int(column)?.map(Timestamp::from_micros))
+    }
+
+    /// An identifier, a name or a word.
+    fn parse<T: FromStr<Err: Display>>(&self, column: &str) -> Result<T, StoreError> {
+        self.text(column)?.parse().map_err(|error| StoreError::corrupt(column, error))
+    }
+
+    /// An identifier, a name or a word, or NULL.
+    fn opt_parse<T: FromStr<Err: Display>>(&self, column: &str) -> Result<Option<T>, StoreError> {
+        let found = self.opt_text(column)?;
+        found.map(|text| text.parse().map_err(|error| StoreError::corrupt(column, error))).transpose()
+    }
+
+    /// A value kept as JSON.
+    fn json<T: DeserializeOwned>(&self, column: &str) -> Result<T, StoreError> {
+        serde_json::from_str(&self.text(column)?).map_err(|error| StoreError::corrupt(column, error))
+    }
+
+    /// A value kept as JSON, or NULL.
+    fn opt_json<T: DeserializeOwned>(&self, column: &str) -> Result<Option<T>, StoreError> {
+        let found = self.opt_text(column)?;
+        found
+            .map(|text| serde_json::from_str(&text).map_err(|error| StoreError::corrupt(column, error)))
+            .transpose()
+    }
+}
+
+impl Columns for Row {
+    fn text(&self, column: &str) -> Result<String, StoreError> {
+        self.try_get(column).map_err(|error| StoreError::corrupt(column, error))
+    }
+
+    fn opt_text(&self, column: &str) -> Result<Option<String>, StoreError> {
+        self.try_get(column).map_err(|error| StoreError::corrupt(column, error))
+    }
+
+    fn opt_int(&self, column: &str) -> Result<Option<i64>, StoreError> {
+        self.try_get(column).map_err(|error| StoreError::corrupt(column, error))
+    }
+
+    fn bytes(&self, column: &str) -> Result<Vec<u8>, StoreError> {
+        self.try_get(column).map_err(|error| StoreError::corrupt(column, error))
+    }
+}
+
+/// Writes a value as the JSON that its column holds.
+pub(crate) fn to_json<T: serde::Serialize>(doing: &'static str, value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value)
+        .map_err(|error| StoreError::Refused { doing, source: std::sync::Arc::new(error) })
+}

@@ -1,0 +1,210 @@
+//! One ingest transaction: read what the plans need, plan, write what they say.
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use domain::alert::Alert;
+use domain::id::{AlertId, IncidentId, Mint};
+use domain::incident::Incident;
+use domain::plan::{IngestPlan, Known, plan};
+use domain::plugin::PluginName;
+use domain::time::Timestamp;
+use serde::Serialize;
+
+use super::rows::{
+    AlertHistoryRow, AlertKeyRow, AlertRow, DeliveryKeyRow, InboxRow, IncidentHistoryRow, IncidentRow, RunRow,
+};
+use super::{IngestWrite, Ingested};
+use crate::alert::read_alert;
+use crate::db::{Columns as _, Transaction, query, to_json};
+use crate::error::{Doing as _, StoreError};
+use crate::incident::read_incident;
+use crate::sql;
+use crate::sql::Sql;
+
+const DOING: &str = "store webhooks";
+
+/// Writes a batch and says what came of each; the caller commits.
+pub(super) async fn write(
+    tx: &mut Transaction,
+    batch: &[IngestWrite],
+    mint: &mut (dyn Mint + Send),
+    now: Timestamp,
+) -> Result<Vec<Ingested>, StoreError> {
+    let mut results = duplicates(tx, batch).await?;
+    let fresh: Vec<&IngestWrite> =
+        batch.iter().zip(&results).filter(|(_, seen)| seen.is_none()).map(|(write, _)| write).collect();
+    let mut known = known(tx, &fresh).await?;
+    let plans: Vec<IngestPlan> = fresh
+        .iter()
+        .map(|write| {
+            write.webhook.as_ref().map(|webhook| plan(webhook, &mut known, mint)).unwrap_or_default()
+        })
+        .collect();
+    write_incidents_and_alerts(tx, &plans).await?;
+    write_runs(tx, &fresh, &plans, now).await?;
+    write_history(tx, &fresh, &plans, mint).await?;
+
+    let mut stored = fresh.iter().zip(&plans).map(|(write, plan)| Ingested::Stored {
+        alerts: alerts_of(write),
+        incidents: plan.incidents.iter().map(|change| change.incident.id).collect(),
+        runs: plan.runs.iter().map(|run| run.id).collect(),
+    });
+    for result in &mut results {
+        if result.is_none() {
+            *result = stored.next();
+        }
+    }
+    Ok(results.into_iter().flatten().collect())
+}
+
+/// How many alerts a webhook holds.
+pub(super) fn alerts_of(write: &IngestWrite) -> u32 {
+    let alerts = write.webhook.as_ref().map_or(0, |webhook| webhook.alerts.len());
+    u32::try_from(alerts).unwrap_or(u32::MAX)
+}
+
+/// For each webhook what was stored under its delivery id before, by the database or by this batch.
+async fn duplicates(
+    tx: &mut Transaction,
+    batch: &[IngestWrite],
+) -> Result<Vec<Option<Ingested>>, StoreError> {
+    let key = |write: &IngestWrite| Some((write.driver.clone()?, write.delivery_id.clone()?));
+    let wanted: BTreeSet<(PluginName, String)> = batch.iter().filter_map(key).collect();
+    let mut seen: HashMap<(PluginName, String), Ingested> = HashMap::new();
+    if !wanted.is_empty() {
+        let rows: Vec<DeliveryKeyRow<'_>> =
+            wanted.iter().map(|(driver, delivery_id)| DeliveryKeyRow { driver, delivery_id }).collect();
+        let found = query(sql::ingest::SEEN_DELIVERIES).bind(to_json(DOING, &rows)?);
+        for row in found.fetch_all(&mut **tx).await.doing(DOING)? {
+            let driver: PluginName = row.parse("driver")?;
+            let first = Ingested::Duplicate {
+                run_id: row.parse("run_id")?,
+                trace_id: row.parse("trace_id")?,
+                driver: driver.clone(),
+                outcome: row.parse("outcome")?,
+                alerts: row.int("alerts")?,
+            };
+            seen.insert((driver, row.text("delivery_id")?), first);
+        }
+    }
+    let judge = |write: &IngestWrite| match seen.entry(key(write)?) {
+        Entry::Occupied(first) => Some(first.get().clone()),
+        Entry::Vacant(place) => {
+            let driver = place.key().0.clone();
+            place.insert(Ingested::Duplicate {
+                run_id: write.run_id,
+                trace_id: write.trace_id,
+                driver,
+                outcome: write.outcome,
+                alerts: alerts_of(write),
+            });
+            None
+        }
+    };
+    Ok(batch.iter().map(judge).collect())
+}
+
+/// Reads what the plans need: the alerts that are told of, their incidents, and the open ones that
+/// they could join.
+async fn known(tx: &mut Transaction, fresh: &[&IngestWrite]) -> Result<Known, StoreError> {
+    let mut known = Known::default();
+    let webhooks = fresh.iter().filter_map(|write| write.webhook.as_ref());
+    let mut keys: BTreeSet<AlertKeyRow<'_>> = BTreeSet::new();
+    let mut open: BTreeSet<&str> = BTreeSet::new();
+    for webhook in webhooks {
+        for found in &webhook.alerts {
+            keys.insert(AlertKeyRow { source: &webhook.source, fingerprint: &found.fingerprint });
+            open.insert(&found.correlation_key);
+        }
+    }
+    if keys.is_empty() {
+        return Ok(known);
+    }
+    let rows = query(sql::ingest::ALERTS_BY_KEY).bind(to_json(DOING, &keys)?);
+    let mut incidents: BTreeSet<IncidentId> = BTreeSet::new();
+    for row in rows.fetch_all(&mut **tx).await.doing(DOING)? {
+        let alert = read_alert(&row)?;
+        incidents.extend(alert.incident_id);
+        known.add_alert(alert);
+    }
+    let rows = query(sql::ingest::INCIDENTS_BY_ID_OR_KEY)
+        .bind(to_json(DOING, &incidents)?)
+        .bind(to_json(DOING, &open)?);
+    for row in rows.fetch_all(&mut **tx).await.doing(DOING)? {
+        known.add_incident(read_incident(&row)?);
+    }
+    Ok(known)
+}
+
+/// Writes each incident and alert once, as it is after the last plan that touched it.
+async fn write_incidents_and_alerts(tx: &mut Transaction, plans: &[IngestPlan]) -> Result<(), StoreError> {
+    let mut incidents: BTreeMap<IncidentId, &Incident> = BTreeMap::new();
+    let mut alerts: BTreeMap<AlertId, &Alert> = BTreeMap::new();
+    for plan in plans {
+        incidents.extend(plan.incidents.iter().map(|change| (change.incident.id, &change.incident)));
+        alerts.extend(plan.alerts.iter().map(|change| (change.alert.id, &change.alert)));
+    }
+    // Those that are no longer open give up their key before another takes it.
+    let mut incidents: Vec<IncidentRow<'_>> = incidents.into_values().map(IncidentRow::of).collect();
+    incidents.sort_by_key(|row| row.open_key.is_some());
+    let alerts: Vec<AlertRow<'_>> = alerts.into_values().map(AlertRow::of).collect();
+    insert(tx, sql::ingest::UPSERT_INCIDENTS, &incidents).await?;
+    insert(tx, sql::ingest::UPSERT_ALERTS, &alerts).await
+}
+
+/// Writes requests with the runs that ingested them, and the runs that follow.
+async fn write_runs(
+    tx: &mut Transaction,
+    fresh: &[&IngestWrite],
+    plans: &[IngestPlan],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let ingesting = fresh.iter().map(|write| RunRow::ingest(write, now));
+    let following = plans.iter().flat_map(|plan| &plan.runs).map(|run| RunRow::downstream(run, now));
+    let runs: Vec<RunRow<'_>> = ingesting.chain(following).collect();
+    insert(tx, sql::ingest::INSERT_RUNS, &runs).await?;
+
+    let mut requests = Vec::with_capacity(fresh.iter().map(|write| write.sealed_request.len()).sum());
+    let mut inbox: Vec<InboxRow<'_>> = Vec::with_capacity(fresh.len());
+    for write in fresh {
+        inbox.push(InboxRow::of(write, requests.len() + 1));
+        requests.extend_from_slice(&write.sealed_request);
+    }
+    if inbox.is_empty() {
+        return Ok(());
+    }
+    let statement = query(sql::ingest::INSERT_INBOX).bind(requests).bind(to_json(DOING, &inbox)?);
+    statement.execute(&mut **tx).await.doing(DOING)?;
+    Ok(())
+}
+
+/// Writes what happened to alerts and incidents.
+async fn write_history(
+    tx: &mut Transaction,
+    fresh: &[&IngestWrite],
+    plans: &[IngestPlan],
+    mint: &mut (dyn Mint + Send),
+) -> Result<(), StoreError> {
+    let mut alerts: Vec<AlertHistoryRow<'_>> = Vec::new();
+    let mut incidents: Vec<IncidentHistoryRow> = Vec::new();
+    for (write, plan) in fresh.iter().zip(plans) {
+        for change in &plan.alerts {
+            alerts.extend(AlertHistoryRow::of(write, change, &mut *mint));
+        }
+        for change in &plan.incidents {
+            for reason in &change.reasons {
+                incidents.push(IncidentHistoryRow::of(write, change, *reason, &mut *mint));
+            }
+        }
+    }
+    insert(tx, sql::ingest::INSERT_ALERT_HISTORY, &alerts).await?;
+    insert(tx, sql::ingest::INSERT_INCIDENT_HISTORY, &incidents).await
+}
+
+async fn insert<R: Serialize>(tx: &mut Transaction, sql: Sql, rows: &[R]) -> Result<(), StoreError> {
+    if !rows.is_empty() {
+        query(sql).bind(to_json(DOING, &rows)?).execute(&mut **tx).await.doing(DOING)?;
+    }
+    Ok(())
+}

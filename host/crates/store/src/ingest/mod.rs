@@ -1,0 +1,186 @@
+//! Writing webhooks: many per transaction, and none acknowledged before its commit.
+
+mod batch;
+mod rows;
+
+use std::ops::Range;
+
+use domain::id::{IncidentId, KeyId, Mint, RunId, TraceId};
+use domain::plan::Webhook;
+use domain::plugin::PluginName;
+use domain::run::{IngestOutcome, Origin};
+use domain::time::Timestamp;
+
+use crate::db::{Columns as _, query};
+use crate::error::{Doing as _, StoreError};
+use crate::open::Store;
+use crate::sql;
+
+/// The most webhooks of one transaction.
+const MAX_WRITES: usize = 256;
+/// The most sealed bytes of one transaction; a larger request has one of its own. SQLite takes
+/// parameters of up to 1 GB.
+const MAX_BYTES: usize = 32 << 20;
+/// The most alerts of one transaction; a webhook with more has one of its own. About 4 MiB of JSON.
+const MAX_ALERTS: usize = 4096;
+
+/// One webhook to be written, whatever came of it.
+#[derive(Debug, Clone)]
+pub struct IngestWrite {
+    /// The run that ingests it.
+    pub run_id: RunId,
+    /// Shared by all that comes of it.
+    pub trace_id: TraceId,
+    /// What started the run.
+    pub origin: Origin,
+    /// When the request arrived.
+    pub received_at: Timestamp,
+    /// The driver, where one was found.
+    pub driver: Option<PluginName>,
+    /// The sender's id, the same when it tries again. Says nothing without a driver.
+    pub delivery_id: Option<String>,
+    /// The key that was shown.
+    pub api_key_id: Option<KeyId>,
+    /// Size of the body as received.
+    pub size_bytes: u64,
+    /// The request, sealed for its run.
+    pub sealed_request: Vec<u8>,
+    /// What came of it.
+    pub outcome: IngestOutcome,
+    /// Why it was ignored or quarantined, in one word.
+    pub reason_code: Option<String>,
+    /// Why it was ignored or quarantined, in words.
+    pub reason: Option<String>,
+    /// What the driver read; none unless the outcome is `parsed`.
+    pub webhook: Option<Webhook>,
+}
+
+/// What was stored of a webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ingested {
+    /// All of it.
+    Stored {
+        /// How many alerts it held.
+        alerts: u32,
+        /// The incidents it touched.
+        incidents: Vec<IncidentId>,
+        /// The downstream runs it started; due at once.
+        runs: Vec<RunId>,
+    },
+    /// Nothing: it was stored before, under the same delivery id.
+    Duplicate {
+        /// The run that ingested the first.
+        run_id: RunId,
+        /// What the first is traced by.
+        trace_id: TraceId,
+        /// The driver.
+        driver: PluginName,
+        /// What came of the first.
+        outcome: IngestOutcome,
+        /// How many alerts the first held.
+        alerts: u32,
+    },
+}
+
+impl Store {
+    /// Writes webhooks, in the order given, and answers each in its place.
+    ///
+    /// All share one transaction, up to 256 webhooks, 4096 alerts and 32 MiB of sealed bytes; more
+    /// are split. If it is refused, it is replayed in halves and then singly, so that one bad write
+    /// never fails its neighbours. What is answered `Ok` is committed.
+    ///
+    /// # Errors
+    /// Per webhook. [`StoreError::Unavailable`] for all that are not committed when the database does
+    /// not answer; anything else concerns that webhook alone.
+    pub async fn ingest(
+        &self,
+        writes: &[IngestWrite],
+        mint: &mut (dyn Mint + Send),
+        now: Timestamp,
+    ) -> Vec<Result<Ingested, StoreError>> {
+        let mut results: Vec<Result<Ingested, StoreError>> = Vec::with_capacity(writes.len());
+        // The next range is last.
+        let mut waiting = chunks(writes);
+        waiting.reverse();
+        while let Some(range) = waiting.pop() {
+            let Some(batch) = writes.get(range.clone()) else { continue };
+            match self.ingest_batch(batch, mint, now).await {
+                Ok(stored) => results.extend(stored.into_iter().map(Ok)),
+                Err(error @ StoreError::Unavailable { .. }) => {
+                    // The rest would wait for the same database just as long.
+                    results.resize_with(writes.len(), || Err(error.clone()));
+                    break;
+                }
+                Err(error) if batch.len() == 1 => results.push(Err(error)),
+                Err(error) => {
+                    let middle = range.start + batch.len() / 2;
+                    tracing::warn!(
+                        error = %error, count = batch.len(),
+                        "a transaction of {} webhooks was refused; trying its halves", batch.len(),
+                    );
+                    waiting.push(middle..range.end);
+                    waiting.push(range.start..middle);
+                }
+            }
+        }
+        results
+    }
+
+    /// One transaction; all or nothing.
+    async fn ingest_batch(
+        &self,
+        batch: &[IngestWrite],
+        mint: &mut (dyn Mint + Send),
+        now: Timestamp,
+    ) -> Result<Vec<Ingested>, StoreError> {
+        const DOING: &str = "store webhooks";
+        let mut tx = self.begin(DOING).await?;
+        let results = batch::write(&mut tx, batch, mint, now).await?;
+        match tx.commit().await {
+            Ok(()) => Ok(results),
+            // Whether it is on disk is not known: ask, because to write it twice is wrong as well.
+            Err(error) if self.is_stored(batch, &results).await? => {
+                tracing::warn!(error = %error, "a commit was reported as failed, but is there");
+                Ok(results)
+            }
+            Err(error) => Err(StoreError::of(DOING, error)),
+        }
+    }
+
+    /// Whether what a batch wanted to store is there.
+    async fn is_stored(&self, batch: &[IngestWrite], results: &[Ingested]) -> Result<bool, StoreError> {
+        const DOING: &str = "look up what became of a commit";
+        let wanted: Vec<RunId> = batch
+            .iter()
+            .zip(results)
+            .filter(|(_, result)| matches!(result, Ingested::Stored { .. }))
+            .map(|(write, _)| write.run_id)
+            .collect();
+        let ids = crate::db::to_json(DOING, &wanted)?;
+        let row =
+            query(sql::ingest::COUNT_INBOX).bind(ids).fetch_one(&self.inner.readers).await.doing(DOING)?;
+        Ok(!wanted.is_empty() && row.int::<usize>("found")? == wanted.len())
+    }
+}
+
+/// Splits writes so that no transaction and no parameter grows without bound.
+fn chunks(writes: &[IngestWrite]) -> Vec<Range<usize>> {
+    let mut ranges = Vec::new();
+    let (mut start, mut bytes, mut alerts) = (0, 0usize, 0usize);
+    for (at, write) in writes.iter().enumerate() {
+        let more_alerts = write.webhook.as_ref().map_or(0, |webhook| webhook.alerts.len());
+        let full = at - start >= MAX_WRITES
+            || bytes.saturating_add(write.sealed_request.len()) > MAX_BYTES
+            || alerts.saturating_add(more_alerts) > MAX_ALERTS;
+        if full && at > start {
+            ranges.push(start..at);
+            (start, bytes, alerts) = (at, 0, 0);
+        }
+        bytes = bytes.saturating_add(write.sealed_request.len());
+        alerts = alerts.saturating_add(more_alerts);
+    }
+    if start < writes.len() {
+        ranges.push(start..writes.len());
+    }
+    ranges
+}

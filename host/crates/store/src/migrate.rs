@@ -1,0 +1,183 @@
+//! Bringing the schema up to date. Migrations only go forward.
+
+use domain::time::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use crate::db::{Columns as _, Transaction};
+use crate::error::{Doing as _, StoreError};
+use crate::open::Store;
+
+/// One step of the schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Migration {
+    /// Counts from 1 without gaps.
+    pub number: u32,
+    /// What it is about.
+    pub name: &'static str,
+    pub(crate) text: &'static str,
+}
+
+/// The steps this program knows, in order: the files of `migrations/sqlite`.
+pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
+    number: 1,
+    name: "start",
+    text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../migrations/sqlite/0001_start.sql")),
+}];
+
+/// Why the schema cannot be brought up to date.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MigrationError {
+    /// A newer program was here.
+    #[error(
+        "the database is at migration {found:04}, this program knows {known:04}\n\
+         hint: run the newer program, or restore a backup from before the upgrade"
+    )]
+    Newer {
+        /// What the database has.
+        found: u32,
+        /// What this program has.
+        known: u32,
+    },
+    /// The database was migrated by something else.
+    #[error(
+        "migration {number:04} is recorded with another checksum\n\
+         hint: this database was migrated by a different build; restore a backup or use that build"
+    )]
+    Changed {
+        /// Which one.
+        number: u32,
+    },
+    /// One in the middle is missing.
+    #[error(
+        "migration {number:04} is not recorded, but a later one is\n\
+         hint: restore a backup; the record of migrations was changed by hand"
+    )]
+    Gap {
+        /// Which one.
+        number: u32,
+    },
+}
+
+/// The record of migrations; the only table that no migration makes.
+const CREATE_RECORD: &str = "CREATE TABLE IF NOT EXISTS schema_migration (
+    number     INTEGER NOT NULL PRIMARY KEY,
+    name       TEXT    NOT NULL,
+    checksum   TEXT    NOT NULL,             -- SHA-256 of the file, hexadecimal
+    applied_at INTEGER NOT NULL
+) STRICT";
+
+const READ_RECORD: &str = "SELECT number, checksum FROM schema_migration ORDER BY number";
+const RECORD_EXISTS: &str =
+    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migration'";
+const WRITE_RECORD: &str =
+    "INSERT INTO schema_migration (number, name, checksum, applied_at) VALUES ($1, $2, $3, $4)";
+
+const DOING: &str = "bring the schema up to date";
+
+impl Store {
+    /// Applies the migrations that are missing, each in its own transaction, and returns them. Two
+    /// processes may do so at once: one waits for the other.
+    ///
+    /// # Errors
+    /// [`StoreError::Migration`] if another build was here; nothing is changed then.
+    pub async fn migrate(&self, now: Timestamp) -> Result<Vec<Migration>, StoreError> {
+        let mut applied = Vec::new();
+        loop {
+            // Read again inside the transaction: another process may have been faster.
+            let mut tx = self.begin(DOING).await?;
+            let Some(next) = missing(&mut tx).await?.first() else { return Ok(applied) };
+            sqlx::query(CREATE_RECORD).execute(&mut *tx).await.doing(DOING)?;
+            sqlx::raw_sql(next.text).execute(&mut *tx).await.doing(DOING)?;
+            sqlx::query(WRITE_RECORD)
+                .bind(i64::from(next.number))
+                .bind(next.name)
+                .bind(checksum(next.text))
+                .bind(now.as_micros())
+                .execute(&mut *tx)
+                .await
+                .doing(DOING)?;
+            tx.commit().await.doing(DOING)?;
+            tracing::info!("applied migration {:04} `{}`", next.number, next.name);
+            applied.push(*next);
+        }
+    }
+
+    /// The migrations that [`Store::migrate`] would apply.
+    ///
+    /// # Errors
+    /// [`StoreError::Migration`] if another build was here.
+    pub async fn pending_migrations(&self) -> Result<Vec<Migration>, StoreError> {
+        let mut tx = self.snapshot("read the record of migrations").await?;
+        Ok(missing(&mut tx).await?.to_vec())
+    }
+}
+
+async fn missing(tx: &mut Transaction) -> Result<&'static [Migration], StoreError> {
+    let exists = sqlx::query(RECORD_EXISTS).fetch_optional(&mut **tx).await.doing(DOING)?;
+    if exists.is_none() {
+        return Ok(MIGRATIONS);
+    }
+    let rows = sqlx::query(READ_RECORD).fetch_all(&mut **tx).await.doing(DOING)?;
+    let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
+    let mut left = MIGRATIONS;
+    for row in &rows {
+        let found: u32 = row.int("number")?;
+        let Some((expected, rest)) = left.split_first() else {
+            return Err(MigrationError::Newer { found, known }.into());
+        };
+        if found != expected.number {
+            return Err(MigrationError::Gap { number: expected.number }.into());
+        }
+        if row.text("checksum")? != checksum(expected.text) {
+            return Err(MigrationError::Changed { number: found }.into());
+        }
+        left = rest;
+    }
+    Ok(left)
+}
+
+fn checksum(text: &str) -> String {
+    hex::encode(Sha256::digest(text.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::open::Options;
+
+    #[tokio::test]
+    async fn what_another_build_recorded_is_refused() {
+        let cases = [
+            ("INSERT INTO schema_migration VALUES (2, 'later', 'x', 0)", MigrationError::Newer { found: 2, known: 1 }),
+            ("UPDATE schema_migration SET checksum = 'other'", MigrationError::Changed { number: 1 }),
+            ("UPDATE schema_migration SET number = 2", MigrationError::Gap { number: 1 }),
+        ];
+        for (change, expected) in cases {
+            let folder = tempfile::tempdir().unwrap();
+            let url = format!("sqlite://{}", folder.path().join("t.sqlite3").display());
+            let store = Store::open(&url, Options::default()).await.unwrap();
+            store.migrate(Timestamp::default()).await.unwrap();
+            sqlx::query(change).execute(&store.inner.writer).await.unwrap();
+            for found in [store.migrate(Timestamp::default()).await, store.pending_migrations().await] {
+                let error = found.unwrap_err();
+                assert!(matches!(&error, StoreError::Migration(found) if *found == expected), "{error}");
+                assert!(error.to_string().contains("\nhint: "), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_file_of_the_folder_is_a_migration() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../migrations/sqlite");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        files.sort();
+        let known: Vec<String> =
+            MIGRATIONS.iter().map(|step| format!("{:04}_{}.sql", step.number, step.name)).collect();
+        assert_eq!(files, known);
+        let numbers: Vec<u32> = MIGRATIONS.iter().map(|step| step.number).collect();
+        assert_eq!(numbers, (1..=numbers.len() as u32).collect::<Vec<_>>());
+    }
+}

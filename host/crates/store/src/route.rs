@@ -1,0 +1,58 @@
+//! Routes: rules that pick stages and channels.
+
+use domain::route::Route;
+
+use crate::db::{Columns as _, Row, query, to_json};
+use crate::error::{Doing as _, StoreError};
+use crate::open::Store;
+use crate::sql;
+
+impl Store {
+    /// Lists all routes in the order in which they are asked: by priority, then identifier.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the database does not answer.
+    pub async fn routes(&self) -> Result<Vec<Route>, StoreError> {
+        let statement = query(sql::channel::ROUTES);
+        let rows = statement.fetch_all(&self.inner.readers).await.doing("list routes")?;
+        rows.iter().map(read_route).collect()
+    }
+
+    /// Keeps a new route.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if its name or identifier is taken.
+    pub async fn add_route(&self, route: &Route) -> Result<(), StoreError> {
+        const DOING: &str = "keep a route";
+        query(sql::channel::INSERT_ROUTE)
+            .bind(route.id.to_string())
+            .bind(route.name.clone())
+            .bind(route.priority)
+            .bind(to_json(DOING, &route.conditions)?)
+            .bind(to_json(DOING, &route.stages)?)
+            .bind(to_json(DOING, &route.channels)?)
+            .bind(route.enabled)
+            .execute(&self.inner.writer)
+            .await
+            .doing(DOING)
+            .map_err(|error| match error {
+                StoreError::Conflict(_) => {
+                    StoreError::Conflict(format!("there is a route `{}` already", route.name))
+                }
+                other => other,
+            })?;
+        Ok(())
+    }
+}
+
+fn read_route(row: &Row) -> Result<Route, StoreError> {
+    Ok(Route {
+        id: row.parse("id")?,
+        name: row.text("name")?,
+        priority: row.int("priority")?,
+        conditions: row.json("conditions")?,
+        stages: row.json("stages")?,
+        channels: row.json("channels")?,
+        enabled: row.flag("enabled")?,
+    })
+}

@@ -1,0 +1,331 @@
+//! Runs as workers have them: claimed, taken through their stages, let go.
+
+use std::time::Duration;
+
+use domain::delivery::NewDelivery;
+use domain::id::{ArtifactId, LeaseToken, Mint, RunId};
+use domain::run::{IncidentMoment, Run, RunStatus, Stage, StageStatus};
+use domain::time::Timestamp;
+
+use crate::db::{Columns as _, Query, Transaction, query};
+use crate::error::{Doing as _, StoreError};
+use crate::open::Store;
+use crate::outbox::insert_delivery;
+use crate::run_read::read_run;
+use crate::sql;
+
+/// A worker's hold on a run. Every change of the run needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunClaim {
+    /// Which run.
+    pub run_id: RunId,
+    /// The claim; a later one has another.
+    pub lease: LeaseToken,
+}
+
+/// A run that was claimed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClaimedRun {
+    /// The run.
+    pub run: Run,
+    /// What it is about, as it was when the run was planned.
+    pub moment: IncidentMoment,
+    /// The claim.
+    pub claim: RunClaim,
+    /// When the claim ends and another worker may take over.
+    pub lease_until: Timestamp,
+}
+
+/// What went wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// In one word of a small closed set.
+    pub error_type: String,
+    /// In words without secrets.
+    pub message: String,
+}
+
+/// A result to be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewArtifact {
+    /// Its identifier, which it is sealed for.
+    pub id: ArtifactId,
+    /// The result, sealed.
+    pub sealed: Vec<u8>,
+}
+
+/// How a try at a stage ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StageEnd {
+    /// Which stage.
+    pub stage: Stage,
+    /// Which try, as [`Store::begin_stage`] counted it.
+    pub attempt: u32,
+    /// How it ended. `succeeded` and `skipped` move the run on, `failed` does not.
+    pub status: StageStatus,
+    /// What came out, in one line.
+    pub summary: Option<String>,
+    /// What went wrong; a stage may succeed in spite of it.
+    pub fault: Option<Fault>,
+    /// What it made; the run refers to it.
+    pub artifact: Option<NewArtifact>,
+    /// Whether analysis came from a fallback or not at all.
+    pub fallback_used: bool,
+    /// When it ended.
+    pub at: Timestamp,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunEnd {
+    /// Its last status.
+    pub status: RunStatus,
+    /// Why, for a run that was skipped.
+    pub reason: Option<String>,
+    /// The route that was taken, if it was not noted before.
+    pub route: Option<String>,
+    /// What went wrong.
+    pub fault: Option<Fault>,
+    /// When it ended.
+    pub at: Timestamp,
+}
+
+impl Store {
+    /// Claims up to `limit` runs that are due, or whose worker is gone, in the order in which they
+    /// were due. Nobody else gets them for `lease_for`. All share one new token.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the database does not answer.
+    pub async fn claim_runs(
+        &self,
+        now: Timestamp,
+        lease_for: Duration,
+        limit: u32,
+        mint: &mut (dyn Mint + Send),
+    ) -> Result<Vec<ClaimedRun>, StoreError> {
+        const DOING: &str = "claim runs";
+        let lease = LeaseToken::mint(mint);
+        let lease_until = now.after(lease_for);
+        let mut tx = self.begin(DOING).await?;
+        let claim = query(sql::run::CLAIM_RUNS)
+            .bind(lease.to_string())
+            .bind(lease_until.as_micros())
+            .bind(now.as_micros())
+            .bind(now.as_micros())
+            .bind(limit);
+        if claim.execute(&mut *tx).await.doing(DOING)?.rows_affected() == 0 {
+            return Ok(Vec::new());
+        }
+        let claimed = query(sql::run::CLAIMED_RUNS).bind(lease_until.as_micros()).bind(lease.to_string());
+        let rows = claimed.fetch_all(&mut *tx).await.doing(DOING)?;
+        let claimed = rows
+            .iter()
+            .map(|row| {
+                let run = read_run(row)?;
+                let claim = RunClaim { run_id: run.run_id, lease };
+                Ok(ClaimedRun { moment: row.json("moment")?, run, claim, lease_until })
+            })
+            .collect::<Result<_, StoreError>>()?;
+        tx.commit().await.doing(DOING)?;
+        Ok(claimed)
+    }
+
+    /// When the next run can be claimed; none if nothing waits.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the database does not answer.
+    pub async fn next_run_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        let statement = query(sql::run::NEXT_RUN_DUE);
+        statement.fetch_one(&self.inner.readers).await.doing("see when a run is due")?.opt_time("due_at")
+    }
+
+    /// Notes that a stage begins, and by which route if that is known. Returns the number of the try,
+    /// from 1.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`] if another worker has the run.
+    pub async fn begin_stage(
+        &self,
+        claim: RunClaim,
+        stage: Stage,
+        route: Option<&str>,
+        now: Timestamp,
+    ) -> Result<u32, StoreError> {
+        const DOING: &str = "begin a stage";
+        let mut tx = self.begin(DOING).await?;
+        let begin = query(sql::run::BEGIN_STAGE).bind(stage.as_str()).bind(route.map(str::to_owned));
+        held(&mut tx, claim, begin, DOING).await?;
+        let last = query(sql::run::LAST_ATTEMPT).bind(claim.run_id.to_string()).bind(stage.as_str());
+        let last: u32 = last.fetch_one(&mut *tx).await.doing(DOING)?.int("attempt")?;
+        let attempt = last.saturating_add(1);
+        query(sql::run::INSERT_STAGE)
+            .bind(claim.run_id.to_string())
+            .bind(stage.as_str())
+            .bind(attempt)
+            .bind(now.as_micros())
+            .execute(&mut *tx)
+            .await
+            .doing(DOING)?;
+        tx.commit().await.doing(DOING)?;
+        Ok(attempt)
+    }
+
+    /// Records how a try at a stage ended, keeps what it made and moves the run on.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`] if another worker has the run; nothing is changed then.
+    pub async fn finish_stage(&self, claim: RunClaim, end: &StageEnd) -> Result<(), StoreError> {
+        const DOING: &str = "end a stage";
+        let mut tx = self.begin(DOING).await?;
+        end_stage(&mut tx, claim, end).await?;
+        tx.commit().await.doing(DOING)
+    }
+
+    /// Ends the notify stage together with its deliveries, and lets go of the run: from here on they
+    /// decide what becomes of it. Without deliveries it is notified at once.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`] if another worker has the run; nothing is changed then.
+    pub async fn finish_notify(
+        &self,
+        claim: RunClaim,
+        end: &StageEnd,
+        deliveries: &[NewDelivery],
+    ) -> Result<(), StoreError> {
+        const DOING: &str = "end the notify stage";
+        let mut tx = self.begin(DOING).await?;
+        end_stage(&mut tx, claim, end).await?;
+        for delivery in deliveries {
+            insert_delivery(&mut tx, delivery, end.at).await?;
+        }
+        held(&mut tx, claim, query(sql::run::RELEASE_RUN), DOING).await?;
+        settle_run(&mut tx, claim.run_id, end.at).await?;
+        tx.commit().await.doing(DOING)
+    }
+
+    /// Lets go of a run until `due_at`, when its stage is tried again.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`] if another worker has the run; nothing is changed then.
+    pub async fn schedule_retry(
+        &self,
+        claim: RunClaim,
+        due_at: Timestamp,
+        fault: &Fault,
+    ) -> Result<(), StoreError> {
+        const DOING: &str = "schedule a retry";
+        let mut tx = self.begin(DOING).await?;
+        let retry = query(sql::run::RETRY_RUN)
+            .bind(due_at.as_micros())
+            .bind(fault.error_type.clone())
+            .bind(fault.message.clone());
+        held(&mut tx, claim, retry, DOING).await?;
+        tx.commit().await.doing(DOING)
+    }
+
+    /// Ends a run.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`] if another worker has the run; nothing is changed then.
+    pub async fn finish_run(&self, claim: RunClaim, end: &RunEnd) -> Result<(), StoreError> {
+        const DOING: &str = "end a run";
+        let mut tx = self.begin(DOING).await?;
+        let finish = query(sql::run::FINISH_RUN)
+            .bind(end.status.as_str())
+            .bind(end.reason.clone())
+            .bind(end.route.clone())
+            .bind(end.fault.as_ref().map(|fault| fault.error_type.clone()))
+            .bind(end.fault.as_ref().map(|fault| fault.message.clone()))
+            .bind(end.at.as_micros());
+        held(&mut tx, claim, finish, DOING).await?;
+        tx.commit().await.doing(DOING)
+    }
+}
+
+/// Runs a change whose last two parameters are the run and the lease: the fence against a worker that
+/// is late.
+async fn held(
+    tx: &mut Transaction,
+    claim: RunClaim,
+    change: Query,
+    doing: &'static str,
+) -> Result<(), StoreError> {
+    let change = change.bind(claim.run_id.to_string()).bind(claim.lease.to_string());
+    match change.execute(&mut **tx).await.doing(doing)?.rows_affected() {
+        0 => Err(StoreError::LeaseLost(format!("run `{}`", claim.run_id))),
+        _ => Ok(()),
+    }
+}
+
+async fn end_stage(tx: &mut Transaction, claim: RunClaim, end: &StageEnd) -> Result<(), StoreError> {
+    const DOING: &str = "end a stage";
+    let made = |stage: Stage| {
+        end.artifact.as_ref().filter(|_| end.stage == stage).map(|artifact| artifact.id.to_string())
+    };
+    let status = match (end.status, end.stage) {
+        (StageStatus::Started | StageStatus::Failed, _) | (_, Stage::Notify) => None,
+        (_, Stage::Ingest) => Some(RunStatus::Ingested.as_str()),
+        (_, Stage::Check) => Some(RunStatus::Checked.as_str()),
+        (_, Stage::Analyze) => Some(RunStatus::Analyzed.as_str()),
+    };
+    let advance = query(sql::run::ADVANCE_RUN)
+        .bind(status)
+        .bind(made(Stage::Check))
+        .bind(made(Stage::Analyze))
+        .bind(made(Stage::Notify))
+        .bind(end.fallback_used.then_some(true));
+    held(tx, claim, advance, DOING).await?;
+    let ended = query(sql::run::END_STAGE)
+        .bind(end.status.as_str())
+        .bind(end.summary.clone())
+        .bind(end.fault.as_ref().map(|fault| fault.error_type.clone()))
+        .bind(end.fault.as_ref().map(|fault| fault.message.clone()))
+        .bind(end.at.as_micros())
+        .bind(claim.run_id.to_string())
+        .bind(end.stage.as_str())
+        .bind(end.attempt);
+    if ended.execute(&mut **tx).await.doing(DOING)?.rows_affected() == 0 {
+        let (stage, attempt, run) = (end.stage, end.attempt, claim.run_id);
+        return Err(StoreError::NotFound(format!("attempt {attempt} at stage `{stage}` of run `{run}`")));
+    }
+    let Some(artifact) = &end.artifact else { return Ok(()) };
+    query(sql::run::INSERT_ARTIFACT)
+        .bind(artifact.id.to_string())
+        .bind(claim.run_id.to_string())
+        .bind(end.stage.as_str())
+        .bind(artifact.sealed.clone())
+        .bind(end.at.as_micros())
+        .execute(&mut **tx)
+        .await
+        .doing(DOING)?;
+    Ok(())
+}
+
+/// Ends a run whose deliveries are all final; does nothing while one is not.
+pub(crate) async fn settle_run(tx: &mut Transaction, run_id: RunId, at: Timestamp) -> Result<(), StoreError> {
+    const DOING: &str = "settle a run";
+    let statement = query(sql::run::RUN_DELIVERIES).bind(run_id.to_string());
+    let row = statement.fetch_one(&mut **tx).await.doing(DOING)?;
+    let (unfinished, dead): (u32, u32) = (row.int("unfinished")?, row.int("dead")?);
+    if unfinished > 0 {
+        return Ok(());
+    }
+    let (status, error_type, message) = match dead {
+        0 => (RunStatus::Notified, None, None),
+        _ => (
+            RunStatus::Failed,
+            Some("delivery_dead"),
+            Some(format!("{dead} of its deliveries were given up on; see them for the reasons")),
+        ),
+    };
+    query(sql::run::SETTLE_RUN)
+        .bind(status.as_str())
+        .bind(error_type)
+        .bind(message)
+        .bind(at.as_micros())
+        .bind(run_id.to_string())
+        .execute(&mut **tx)
+        .await
+        .doing(DOING)?;
+    Ok(())
+}

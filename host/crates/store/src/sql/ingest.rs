@@ -1,0 +1,98 @@
+//! Statements of the ingest transaction. Each takes a whole batch as one JSON array.
+
+use super::read::{alert_columns, incident_columns};
+use super::statements;
+
+statements! {
+    /// Which delivery ids were seen before. Parameter: `[{"driver", "delivery_id"}]`.
+    SEEN_DELIVERIES = { sqlite:
+        "SELECT i.driver, i.delivery_id, i.run_id, i.outcome, r.trace_id, r.alerts
+         FROM json_each($1) AS k
+         CROSS JOIN inbox AS i ON i.driver = k.value ->> 'driver' AND i.delivery_id = k.value ->> 'delivery_id'
+         JOIN run AS r ON r.id = i.run_id" }
+
+    /// Alerts by identity. Parameter: `[{"source", "fingerprint"}]`, each once.
+    ALERTS_BY_KEY = { sqlite: concat!(
+        "SELECT ", alert_columns!(), " FROM json_each($1) AS k
+         CROSS JOIN alert AS a ON a.source = k.value ->> 'source' AND a.fingerprint = k.value ->> 'fingerprint'") }
+
+    /// Incidents by identifier, and open ones by correlation key. Parameters: lists of each.
+    INCIDENTS_BY_ID_OR_KEY = { sqlite: concat!(
+        "SELECT ", incident_columns!(), " FROM json_each($1) AS k CROSS JOIN incident AS i ON i.id = k.value
+         UNION
+         SELECT ", incident_columns!(), " FROM json_each($2) AS k CROSS JOIN incident AS i ON i.open_key = k.value") }
+
+    /// Writes incidents as they are now.
+    UPSERT_INCIDENTS = { sqlite:
+        "INSERT INTO incident (id, correlation_key, open_key, title, name, instance, status, severity, firing,
+             acknowledged, opened_at, updated_at, acknowledged_at, resolved_at, closed_at)
+         SELECT value ->> 'id', value ->> 'correlation_key', value ->> 'open_key', value ->> 'title',
+             value ->> 'name', value ->> 'instance', value ->> 'status', value ->> 'severity',
+             value ->> 'firing', value ->> 'acknowledged', value ->> 'opened_at', value ->> 'updated_at',
+             value ->> 'acknowledged_at', value ->> 'resolved_at', value ->> 'closed_at'
+         FROM json_each($1) WHERE true
+         ON CONFLICT (id) DO UPDATE SET open_key = excluded.open_key, status = excluded.status,
+             severity = excluded.severity, firing = excluded.firing, acknowledged = excluded.acknowledged,
+             opened_at = excluded.opened_at, updated_at = excluded.updated_at,
+             acknowledged_at = excluded.acknowledged_at, resolved_at = excluded.resolved_at,
+             closed_at = excluded.closed_at" }
+
+    /// Writes alerts as they are now.
+    UPSERT_ALERTS = { sqlite:
+        "INSERT INTO alert (id, source, fingerprint, name, status, raw_status, severity, raw_severity,
+             description, labels, annotations, links, started_at, ended_at, received_at, incident_id, trace_id)
+         SELECT value ->> 'id', value ->> 'source', value ->> 'fingerprint', value ->> 'name',
+             value ->> 'status', value ->> 'raw_status', value ->> 'severity', value ->> 'raw_severity',
+             value ->> 'description', value ->> 'labels', value ->> 'annotations', value ->> 'links',
+             value ->> 'started_at', value ->> 'ended_at', value ->> 'received_at', value ->> 'incident_id',
+             value ->> 'trace_id'
+         FROM json_each($1) WHERE true
+         ON CONFLICT (id) DO UPDATE SET name = excluded.name, status = excluded.status,
+             raw_status = excluded.raw_status, severity = excluded.severity,
+             raw_severity = excluded.raw_severity, description = excluded.description,
+             labels = excluded.labels, annotations = excluded.annotations, links = excluded.links,
+             started_at = excluded.started_at, ended_at = excluded.ended_at,
+             received_at = excluded.received_at, incident_id = excluded.incident_id,
+             trace_id = excluded.trace_id" }
+
+    /// Writes runs: those that ingest, and those downstream of them.
+    INSERT_RUNS = { sqlite:
+        "INSERT INTO run (id, trace_id, parent_id, status, current_stage, origin, source, incident_id, moment,
+             outcome, alerts, reason, total_attempts, intelligence_fallback_used, normalized_payload_ref,
+             error_type, error_message, due_at, created_at, started_at, completed_at)
+         SELECT value ->> 'id', value ->> 'trace_id', value ->> 'parent_id', value ->> 'status',
+             value ->> 'current_stage', value ->> 'origin', value ->> 'source', value ->> 'incident_id',
+             value ->> 'moment', value ->> 'outcome', value ->> 'alerts', value ->> 'reason',
+             value ->> 'total_attempts', 0, value ->> 'normalized_payload_ref', value ->> 'error_type',
+             value ->> 'error_message', value ->> 'due_at', value ->> 'created_at', value ->> 'started_at',
+             value ->> 'completed_at'
+         FROM json_each($1)" }
+
+    /// Writes requests. Parameters: all of them one after the other, and rows with `start` (from 1)
+    /// and `length` of each therein: bytes need no text form that way.
+    INSERT_INBOX = { sqlite:
+        "INSERT INTO inbox (request, run_id, driver, delivery_id, outcome, reason_code, reason, received_at,
+             size_bytes, api_key_id)
+         SELECT substr($1, value ->> 'start', value ->> 'length'), value ->> 'run_id', value ->> 'driver',
+             value ->> 'delivery_id', value ->> 'outcome', value ->> 'reason_code', value ->> 'reason',
+             value ->> 'received_at', value ->> 'size_bytes', value ->> 'api_key_id'
+         FROM json_each($2)" }
+
+    /// Writes what happened to alerts.
+    INSERT_ALERT_HISTORY = { sqlite:
+        "INSERT INTO alert_history (id, alert_id, event, changed, trace_id, run_id, at)
+         SELECT value ->> 'id', value ->> 'alert_id', value ->> 'event', value ->> 'changed',
+             value ->> 'trace_id', value ->> 'run_id', value ->> 'at'
+         FROM json_each($1)" }
+
+    /// Writes what happened to incidents.
+    INSERT_INCIDENT_HISTORY = { sqlite:
+        "INSERT INTO incident_history (id, incident_id, event, status, severity, actor, trace_id, run_id, at)
+         SELECT value ->> 'id', value ->> 'incident_id', value ->> 'event', value ->> 'status',
+             value ->> 'severity', value ->> 'actor', value ->> 'trace_id', value ->> 'run_id', value ->> 'at'
+         FROM json_each($1)" }
+
+    /// How many of these runs are stored: what became of a commit that was not answered.
+    COUNT_INBOX = { sqlite:
+        "SELECT COUNT(*) AS found FROM inbox WHERE run_id IN (SELECT value FROM json_each($1))" }
+}

@@ -1,0 +1,59 @@
+//! The catalogue: every fixed statement, named, in the dialects we speak.
+//!
+//! `any` marks a statement that all three databases understand as it is; `sqlite` one that another
+//! database will need in its own words. Lists with filters are put together in [`crate::page`] from
+//! the parts kept here. Placeholders are `$1, $2, ...`, each used once and in order, so that a dialect
+//! with `?` can be had by rewriting; the compiler refuses anything else.
+
+pub(crate) mod account;
+pub(crate) mod channel;
+pub(crate) mod ingest;
+pub(crate) mod outbox;
+pub(crate) mod read;
+pub(crate) mod run;
+
+/// One statement of the catalogue.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sql {
+    /// What it is called in logs and tests.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for tests; `db.operation.name` of spans later"))]
+    pub(crate) name: &'static str,
+    /// Its text.
+    pub(crate) text: &'static str,
+}
+
+impl Sql {
+    /// Refuses placeholders that are not `$1, $2, ...`, each once and in order.
+    pub(crate) const fn new(name: &'static str, text: &'static str) -> Self {
+        let mut rest = text.as_bytes();
+        let mut last = 0;
+        while let Some((first, after)) = rest.split_first() {
+            rest = after;
+            if *first != b'$' {
+                continue;
+            }
+            let mut number = 0;
+            while let Some((digit @ b'0'..=b'9', after)) = rest.split_first() {
+                number = number * 10 + (*digit - b'0') as usize;
+                rest = after;
+            }
+            assert!(number == last + 1, "placeholders must be $1, $2, ... each once and in order");
+            last = number;
+        }
+        Self { name, text }
+    }
+}
+
+/// Declares statements, and `ALL` of them for the tests.
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident = { $dialect:ident: $text:expr })+) => {
+        $($(#[$doc])* pub(crate) const $name: $crate::sql::Sql = $crate::sql::statements!(@ $dialect $name $text);)+
+
+        /// Every statement above.
+        #[cfg(test)]
+        pub(crate) const ALL: &[$crate::sql::Sql] = &[$($name),+];
+    };
+    (@ any $name:ident $text:expr) => { $crate::sql::Sql::new(stringify!($name), $text) };
+    (@ sqlite $name:ident $text:expr) => { $crate::sql::Sql::new(stringify!($name), $text) };
+}
+pub(crate) use statements;

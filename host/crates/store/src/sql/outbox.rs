@@ -1,0 +1,104 @@
+//! Statements of deliveries and their attempts.
+
+use super::statements;
+
+/// What makes a delivery claimable, apart from its time: its channel is enabled, and no earlier
+/// delivery for the same incident and channel is unfinished. Order is kept that way.
+macro_rules! claimable {
+    () => {
+        "c.enabled AND NOT EXISTS (
+             SELECT 1 FROM delivery AS e WHERE e.incident_id = d.incident_id
+                 AND e.channel_id = d.channel_id AND e.id < d.id AND e.due_at IS NOT NULL)"
+    };
+}
+
+/// A delivery as it is shown, of tables `d` and `c`. A final one was last due when it became final.
+macro_rules! delivery_columns {
+    () => {
+        "d.id, d.run_id, d.trace_id, d.incident_id, c.name AS channel, d.status, d.attempts, \
+         COALESCE(d.due_at, d.completed_at, d.created_at) AS due_at, d.error_type, d.error_message, \
+         d.created_at, d.completed_at"
+    };
+}
+
+/// The start of the list of deliveries; conditions follow.
+pub(crate) const LIST_DELIVERIES: &str = concat!(
+    "SELECT ",
+    delivery_columns!(),
+    " FROM delivery AS d JOIN channel AS c ON c.id = d.channel_id WHERE true"
+);
+
+statements! {
+    /// Puts a delivery into the outbox.
+    INSERT_DELIVERY = { any:
+        "INSERT INTO delivery (id, run_id, trace_id, incident_id, channel_id, notification, status, attempts,
+             due_at, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, 'pending', 0, $7, $8)" }
+
+    /// Leases due deliveries and begins their next try.
+    CLAIM_DELIVERIES = { sqlite: concat!(
+        "UPDATE delivery SET status = 'sending', lease = $1, due_at = $2, attempts = attempts + 1
+         WHERE id IN (SELECT d.id FROM delivery AS d CROSS JOIN channel AS c ON c.id = d.channel_id
+             WHERE d.due_at <= $3 AND ", claimable!(), " ORDER BY d.due_at, d.id LIMIT $4)") }
+
+    /// Writes the tries that were just begun, before anybody is called.
+    INSERT_ATTEMPTS = { any:
+        "INSERT INTO attempt (delivery_id, attempt, outcome, started_at)
+         SELECT id, attempts, 'started', $1 FROM delivery WHERE due_at = $2 AND lease = $3" }
+
+    /// What was just leased.
+    CLAIMED_DELIVERIES = { any:
+        "SELECT d.id, d.run_id, d.trace_id, d.incident_id, d.notification, d.attempts, d.created_at,
+             c.id AS channel_id, c.name, c.notifier, c.enabled, c.settings, c.created_at AS channel_created_at,
+             (SELECT p.remote_ref FROM delivery AS p WHERE p.incident_id = d.incident_id
+                  AND p.channel_id = d.channel_id AND p.remote_ref IS NOT NULL
+              ORDER BY p.id DESC LIMIT 1) AS previous_ref
+         FROM delivery AS d JOIN channel AS c ON c.id = d.channel_id
+         WHERE d.due_at = $1 AND d.lease = $2 ORDER BY d.id" }
+
+    /// When the next delivery can be claimed.
+    NEXT_DELIVERY_DUE = { sqlite: concat!(
+        "SELECT d.due_at FROM delivery AS d CROSS JOIN channel AS c ON c.id = d.channel_id
+         WHERE d.due_at IS NOT NULL AND ", claimable!(), " ORDER BY d.due_at, d.id LIMIT 1") }
+
+    /// Records how a try ended; only the holder of the lease may.
+    RECORD_DELIVERY = { any:
+        "UPDATE delivery SET status = $1, due_at = $2, lease = NULL, remote_ref = $3, error_type = $4,
+             error_message = $5, completed_at = $6
+         WHERE id = $7 AND lease = $8" }
+
+    /// The run and the number of tries of a delivery.
+    DELIVERY_RUN = { any: "SELECT run_id, attempts, status FROM delivery WHERE id = $1" }
+
+    /// Ends a try.
+    END_ATTEMPT = { any:
+        "UPDATE attempt SET outcome = $1, remote_ref = $2, error_type = $3, error_message = $4,
+             completed_at = $5
+         WHERE delivery_id = $6 AND attempt = $7" }
+
+    /// Makes a dead delivery due again.
+    REVIVE_DELIVERY = { any:
+        "UPDATE delivery SET status = 'pending', due_at = $1, completed_at = NULL WHERE id = $2 AND status = 'dead'" }
+
+    /// The oldest dead deliveries after one.
+    DEAD_DELIVERIES = { any:
+        "SELECT id, run_id FROM delivery WHERE status = 'dead' AND id > $1 ORDER BY id LIMIT $2" }
+
+    /// One delivery.
+    DELIVERY = { any: concat!(
+        "SELECT ", delivery_columns!(), " FROM delivery AS d JOIN channel AS c ON c.id = d.channel_id
+         WHERE d.id = $1") }
+
+    /// The deliveries of a run.
+    DELIVERIES_OF_RUN = { any: concat!(
+        "SELECT ", delivery_columns!(), " FROM delivery AS d JOIN channel AS c ON c.id = d.channel_id
+         WHERE d.run_id = $1 ORDER BY d.id LIMIT $2") }
+
+    /// Tries at a delivery.
+    ATTEMPTS = { any:
+        "SELECT attempt, outcome, remote_ref, error_type, error_message, started_at, completed_at FROM attempt
+         WHERE delivery_id = $1 ORDER BY attempt" }
+
+    /// How many deliveries are in which state.
+    COUNT_DELIVERIES = { any: "SELECT status, COUNT(*) AS found FROM delivery GROUP BY status" }
+}

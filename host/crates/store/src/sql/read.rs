@@ -1,0 +1,89 @@
+//! Column lists, and statements that read alerts, incidents, the inbox and figures.
+
+use super::statements;
+
+/// An alert, of table `a`.
+macro_rules! alert_columns {
+    () => {
+        "a.id, a.source, a.fingerprint, a.name, a.status, a.raw_status, a.severity, a.raw_severity, \
+         a.description, a.labels, a.annotations, a.links, a.started_at, a.ended_at, a.received_at, \
+         a.incident_id, a.trace_id"
+    };
+}
+pub(crate) use alert_columns;
+
+/// An incident, of table `i`.
+macro_rules! incident_columns {
+    () => {
+        "i.id, i.correlation_key, i.title, i.name, i.instance, i.status, i.severity, i.firing, \
+         i.acknowledged, i.opened_at, i.updated_at, i.acknowledged_at, i.resolved_at, i.closed_at"
+    };
+}
+pub(crate) use incident_columns;
+
+/// An inbox row without the request, of tables `i` and `r`.
+macro_rules! inbox_columns {
+    () => {
+        "i.run_id, r.trace_id, i.driver, i.delivery_id, i.outcome, i.reason_code, i.reason, i.received_at, \
+         i.size_bytes, i.api_key_id"
+    };
+}
+
+/// The start of the list of alerts; conditions follow.
+pub(crate) const LIST_ALERTS: &str = concat!("SELECT ", alert_columns!(), " FROM alert AS a WHERE true");
+/// The start of the list of incidents; conditions follow.
+pub(crate) const LIST_INCIDENTS: &str =
+    concat!("SELECT ", incident_columns!(), " FROM incident AS i WHERE true");
+/// The start of the list of quarantined requests; conditions follow.
+pub(crate) const LIST_QUARANTINED: &str = concat!(
+    "SELECT ",
+    inbox_columns!(),
+    " FROM inbox AS i JOIN run AS r ON r.id = i.run_id WHERE i.outcome = 'quarantined'"
+);
+
+statements! {
+    /// One alert.
+    ALERT = { any: concat!("SELECT ", alert_columns!(), " FROM alert AS a WHERE a.id = $1") }
+
+    /// What happened to an alert, newest first.
+    ALERT_HISTORY = { any:
+        "SELECT event, changed, trace_id, run_id, at FROM alert_history WHERE alert_id = $1
+         ORDER BY id DESC LIMIT $2" }
+
+    /// One incident.
+    INCIDENT = { any: concat!("SELECT ", incident_columns!(), " FROM incident AS i WHERE i.id = $1") }
+
+    /// What happened to an incident, newest first.
+    INCIDENT_HISTORY = { any:
+        "SELECT event, status, severity, actor, reason, trace_id, run_id, at FROM incident_history
+         WHERE incident_id = $1 ORDER BY id DESC LIMIT $2" }
+
+    /// The alerts of an incident, the worst first.
+    INCIDENT_ALERTS = { any: concat!(
+        "SELECT ", alert_columns!(), " FROM alert AS a WHERE a.incident_id = $1
+         ORDER BY CASE a.status WHEN 'firing' THEN 0 WHEN 'acknowledged' THEN 1 ELSE 2 END,
+             CASE a.severity WHEN 'critical' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END, a.name, a.id
+         LIMIT $2") }
+
+    /// How many alerts an incident has.
+    COUNT_INCIDENT_ALERTS = { any: "SELECT COUNT(*) AS found FROM alert WHERE incident_id = $1" }
+
+    /// A request as it arrived.
+    INBOX_REQUEST = { any: "SELECT request FROM inbox WHERE run_id = $1" }
+
+    /// An inbox row without its request.
+    INBOX_ENTRY = { any: concat!(
+        "SELECT ", inbox_columns!(), " FROM inbox AS i JOIN run AS r ON r.id = i.run_id WHERE i.run_id = $1") }
+
+    /// An artifact.
+    ARTIFACT = { any: "SELECT sealed FROM artifact WHERE id = $1" }
+
+    /// Whether the database answers.
+    PING = { any: "SELECT 1 AS one" }
+
+    /// Size of the file: pages, free ones among them, bytes of each.
+    FILE_SIZE = { sqlite:
+        "SELECT (SELECT page_count FROM pragma_page_count) AS pages,
+             (SELECT freelist_count FROM pragma_freelist_count) AS free_pages,
+             (SELECT page_size FROM pragma_page_size) AS page_bytes" }
+}

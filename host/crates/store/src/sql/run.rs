@@ -1,0 +1,101 @@
+//! Statements of runs and their stages.
+
+use super::statements;
+
+/// A run.
+macro_rules! run_columns {
+    () => {
+        "id, trace_id, parent_id, status, current_stage, origin, source, incident_id, moment, outcome, \
+         alerts, reason, route, total_attempts, intelligence_fallback_used, normalized_payload_ref, \
+         checker_output_ref, intelligence_output_ref, notify_output_ref, error_type, error_message, \
+         created_at, started_at, completed_at"
+    };
+}
+
+/// The start of the list of runs; conditions follow.
+pub(crate) const LIST_RUNS: &str = concat!("SELECT ", run_columns!(), " FROM run AS r WHERE true");
+
+statements! {
+    /// Leases due runs. A leased run is due again when its lease ends.
+    CLAIM_RUNS = { sqlite:
+        "UPDATE run SET lease = $1, due_at = $2, started_at = COALESCE(started_at, $3)
+         WHERE id IN (SELECT id FROM run WHERE due_at <= $4 ORDER BY due_at, id LIMIT $5)" }
+
+    /// What was just leased: found by the end of the lease, which is indexed, and the token.
+    CLAIMED_RUNS = { any: concat!(
+        "SELECT ", run_columns!(), " FROM run WHERE due_at = $1 AND lease = $2 ORDER BY id") }
+
+    /// When the next run is due.
+    NEXT_RUN_DUE = { any: "SELECT MIN(due_at) AS due_at FROM run WHERE due_at IS NOT NULL" }
+
+    /// Notes that a stage begins.
+    BEGIN_STAGE = { any:
+        "UPDATE run SET current_stage = $1, total_attempts = total_attempts + 1, route = COALESCE($2, route)
+         WHERE id = $3 AND lease = $4" }
+
+    /// How often a stage was tried.
+    LAST_ATTEMPT = { any:
+        "SELECT COALESCE(MAX(attempt), 0) AS attempt FROM stage_execution WHERE run_id = $1 AND stage = $2" }
+
+    /// Writes a try at a stage.
+    INSERT_STAGE = { any:
+        "INSERT INTO stage_execution (run_id, stage, attempt, status, started_at)
+         VALUES ($1, $2, $3, 'started', $4)" }
+
+    /// Ends a try at a stage.
+    END_STAGE = { any:
+        "UPDATE stage_execution SET status = $1, summary = $2, error_type = $3, error_message = $4,
+             completed_at = $5
+         WHERE run_id = $6 AND stage = $7 AND attempt = $8" }
+
+    /// Moves a run on after a stage.
+    ADVANCE_RUN = { any:
+        "UPDATE run SET status = COALESCE($1, status), checker_output_ref = COALESCE($2, checker_output_ref),
+             intelligence_output_ref = COALESCE($3, intelligence_output_ref),
+             notify_output_ref = COALESCE($4, notify_output_ref),
+             intelligence_fallback_used = COALESCE($5, intelligence_fallback_used)
+         WHERE id = $6 AND lease = $7" }
+
+    /// Keeps what a stage made.
+    INSERT_ARTIFACT = { any:
+        "INSERT INTO artifact (id, run_id, kind, sealed, created_at) VALUES ($1, $2, $3, $4, $5)" }
+
+    /// Lets go of a run until it is due again.
+    RETRY_RUN = { any:
+        "UPDATE run SET status = 'RETRYING', due_at = $1, lease = NULL, error_type = $2, error_message = $3
+         WHERE id = $4 AND lease = $5" }
+
+    /// Lets go of a run whose deliveries decide what becomes of it.
+    RELEASE_RUN = { any:
+        "UPDATE run SET due_at = NULL, lease = NULL, error_type = NULL, error_message = NULL
+         WHERE id = $1 AND lease = $2" }
+
+    /// Ends a run.
+    FINISH_RUN = { any:
+        "UPDATE run SET status = $1, reason = COALESCE($2, reason), route = COALESCE($3, route),
+             error_type = $4, error_message = $5, completed_at = $6, due_at = NULL, lease = NULL
+         WHERE id = $7 AND lease = $8" }
+
+    /// How far the deliveries of a run have come.
+    RUN_DELIVERIES = { any:
+        "SELECT COUNT(due_at) AS unfinished, COUNT(CASE WHEN status = 'dead' THEN 1 END) AS dead
+         FROM delivery WHERE run_id = $1" }
+
+    /// Ends a run whose deliveries are all final.
+    SETTLE_RUN = { any:
+        "UPDATE run SET status = $1, error_type = $2, error_message = $3, completed_at = $4
+         WHERE id = $5 AND due_at IS NULL" }
+
+    /// Waits again for deliveries that are tried again.
+    REOPEN_RUN = { any:
+        "UPDATE run SET status = 'RETRYING', error_type = NULL, error_message = NULL, completed_at = NULL
+         WHERE id = $1 AND due_at IS NULL" }
+
+    /// One run.
+    RUN = { any: concat!("SELECT ", run_columns!(), " FROM run WHERE id = $1") }
+
+    /// Tries at stages, in the order of time.
+    STAGE_EXECUTIONS = { any:
+        "SELECT stage, attempt, status, summary, error_type, error_message, started_at, completed_at
+         FROM stage_execution WHERE run_id = $1 ORDER BY started_at, stage, attempt" }
+}

@@ -1,0 +1,73 @@
+//! Figures about the database for `watchbell db stats`.
+
+use serde::Serialize;
+
+use crate::db::{Columns as _, query};
+use crate::error::{Doing as _, StoreError};
+use crate::open::Store;
+use crate::sql;
+
+/// How large the database is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stats {
+    /// Size of the file, in bytes.
+    pub size_bytes: u64,
+    /// How much of it is free for new rows, in bytes.
+    pub free_bytes: u64,
+    /// Rows by table, in alphabetical order.
+    pub tables: Vec<TableStats>,
+}
+
+/// How large one table is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TableStats {
+    /// The table.
+    pub table: &'static str,
+    /// Its rows.
+    pub rows: u64,
+}
+
+/// Every table with the statement that counts its rows.
+macro_rules! counted {
+    ($($table:literal),+ $(,)?) => { &[$(($table, concat!("SELECT COUNT(*) AS found FROM ", $table))),+] };
+}
+
+pub(crate) const COUNTS: &[(&str, &str)] = counted![
+    "alert",
+    "alert_history",
+    "api_key",
+    "artifact",
+    "attempt",
+    "channel",
+    "data_key",
+    "delivery",
+    "inbox",
+    "incident",
+    "incident_history",
+    "route",
+    "run",
+    "stage_execution",
+];
+
+impl Store {
+    /// Counts rows and bytes. Reads whole tables: for people, not for timers.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the database does not answer.
+    pub async fn stats(&self) -> Result<Stats, StoreError> {
+        const DOING: &str = "count rows";
+        let mut tx = self.snapshot(DOING).await?;
+        let size = query(sql::read::FILE_SIZE).fetch_one(&mut *tx).await.doing(DOING)?;
+        let page_bytes: u64 = size.int("page_bytes")?;
+        let mut tables = Vec::with_capacity(COUNTS.len());
+        for (table, count) in COUNTS {
+            let row = sqlx::query(*count).fetch_one(&mut *tx).await.doing(DOING)?;
+            tables.push(TableStats { table, rows: row.int("found")? });
+        }
+        Ok(Stats {
+            size_bytes: size.int::<u64>("pages")?.saturating_mul(page_bytes),
+            free_bytes: size.int::<u64>("free_pages")?.saturating_mul(page_bytes),
+            tables,
+        })
+    }
+}

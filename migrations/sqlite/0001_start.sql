@@ -1,0 +1,244 @@
+-- The first schema.
+--
+-- Types are the portable subset: INTEGER holds 64-bit numbers, booleans as 0 and 1, and times as
+-- microseconds since 1970 in UTC; identifiers are ULIDs of 26 characters made by the program; JSON is
+-- text that the database never looks into; a BLOB is sealed by the program before it comes here,
+-- unless its column says otherwise. What has a fixed set of words (`status` and the like) holds words
+-- of the `domain` crate. Lengths are bounded where values enter the program.
+
+-- Keys that seal stored payloads and secrets, themselves wrapped by a key derived from the secret key.
+CREATE TABLE data_key (
+    id         TEXT    NOT NULL PRIMARY KEY,
+    purpose    TEXT    NOT NULL,             -- what it seals: `payload`, `channel`, ...
+    kek_id     TEXT    NOT NULL,             -- which secret key wrapped it
+    wrapped    BLOB    NOT NULL,             -- the wrapped key
+    created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX data_key_purpose ON data_key (purpose, id);
+
+-- API keys: never the token, only its digest.
+CREATE TABLE api_key (
+    id                TEXT    NOT NULL PRIMARY KEY,
+    name              TEXT    NOT NULL,      -- for people; two keys may share one while they are rotated
+    prefix            TEXT    NOT NULL,      -- first 8 characters of the token
+    digest            BLOB    NOT NULL UNIQUE, -- SHA-256 of the token, 32 bytes, not sealed
+    allowed_endpoints TEXT    NOT NULL,      -- JSON list of path prefixes; empty: the API prefixes
+    manage            INTEGER NOT NULL,      -- boolean: may call the management API
+    created_at        INTEGER NOT NULL,
+    expires_at        INTEGER,
+    revoked_at        INTEGER,
+    last_used_at      INTEGER                -- give or take a minute; written in batches
+) STRICT;
+
+-- Incidents: alerts that belong together.
+CREATE TABLE incident (
+    id              TEXT    NOT NULL PRIMARY KEY,
+    correlation_key TEXT    NOT NULL,        -- what its alerts have in common
+    open_key        TEXT    UNIQUE,          -- the correlation key while it is open, else NULL: one open incident per key
+    title           TEXT    NOT NULL,
+    name            TEXT    NOT NULL,        -- the alerts' name
+    instance        TEXT,                    -- machine or service, where the alerts name one
+    status          TEXT    NOT NULL,        -- open, acknowledged, resolved, closed
+    severity        TEXT    NOT NULL,        -- info, warning, critical; only rises while open
+    firing          INTEGER NOT NULL,        -- how many of its alerts fire
+    acknowledged    INTEGER NOT NULL,        -- how many of its alerts somebody has taken
+    opened_at       INTEGER NOT NULL,
+    updated_at      INTEGER NOT NULL,
+    acknowledged_at INTEGER,
+    resolved_at     INTEGER,
+    closed_at       INTEGER
+) STRICT;
+CREATE INDEX incident_status ON incident (status, id);
+CREATE INDEX incident_name ON incident (name, id);
+
+-- Alerts: the last known state of each.
+CREATE TABLE alert (
+    id           TEXT    NOT NULL PRIMARY KEY,
+    source       TEXT    NOT NULL,           -- the driver's name, set by the host
+    fingerprint  TEXT    NOT NULL,           -- identity within the source
+    name         TEXT    NOT NULL,
+    status       TEXT    NOT NULL,           -- firing, acknowledged, resolved
+    raw_status   TEXT    NOT NULL,           -- the sender's word
+    severity     TEXT    NOT NULL,           -- info, warning, critical
+    raw_severity TEXT    NOT NULL,           -- the sender's word
+    description  TEXT    NOT NULL,
+    labels       TEXT    NOT NULL,           -- JSON object of texts
+    annotations  TEXT    NOT NULL,           -- JSON object of texts
+    links        TEXT    NOT NULL,           -- JSON object of texts
+    started_at   INTEGER NOT NULL,
+    ended_at     INTEGER,                    -- NULL while it holds
+    received_at  INTEGER NOT NULL,           -- when it was last heard of
+    incident_id  TEXT    REFERENCES incident (id), -- NULL if it was over when first heard of
+    trace_id     TEXT    NOT NULL,           -- the webhook that last told of it
+    UNIQUE (source, fingerprint)
+) STRICT;
+CREATE INDEX alert_incident ON alert (incident_id, id) WHERE incident_id IS NOT NULL;
+CREATE INDEX alert_name ON alert (name, id);
+CREATE INDEX alert_fingerprint ON alert (fingerprint, id);
+CREATE INDEX alert_trace ON alert (trace_id);
+
+-- What happened to each alert; a steady repeat leaves no row.
+CREATE TABLE alert_history (
+    id       TEXT    NOT NULL PRIMARY KEY,
+    alert_id TEXT    NOT NULL REFERENCES alert (id) ON DELETE CASCADE,
+    event    TEXT    NOT NULL,               -- created, updated, resolved, acknowledged, refired, late
+    changed  TEXT    NOT NULL,               -- JSON: {"field": [old, new]}
+    trace_id TEXT    NOT NULL,
+    run_id   TEXT    NOT NULL,               -- the run that ingested the webhook; may be gone by retention
+    at       INTEGER NOT NULL
+) STRICT;
+CREATE INDEX alert_history_alert ON alert_history (alert_id, id);
+CREATE INDEX alert_history_trace ON alert_history (trace_id);
+
+-- What happened to each incident.
+CREATE TABLE incident_history (
+    id          TEXT    NOT NULL PRIMARY KEY,
+    incident_id TEXT    NOT NULL REFERENCES incident (id) ON DELETE CASCADE,
+    event       TEXT    NOT NULL,            -- created, reopened, severity, status
+    status      TEXT    NOT NULL,            -- as it was then
+    severity    TEXT    NOT NULL,            -- as it was then
+    actor       TEXT    NOT NULL,            -- who: `driver:<name>` or a person
+    reason      TEXT,                        -- a person's words
+    trace_id    TEXT,                        -- NULL for what no webhook caused
+    run_id      TEXT,                        -- NULL for what no run caused
+    at          INTEGER NOT NULL
+) STRICT;
+CREATE INDEX incident_history_incident ON incident_history (incident_id, id);
+
+-- Runs: one passage through the pipeline each. References, not payloads.
+CREATE TABLE run (
+    id                         TEXT    NOT NULL PRIMARY KEY,
+    trace_id                   TEXT    NOT NULL, -- shared by all that came of one webhook
+    parent_id                  TEXT,             -- the run that caused it; may be gone by retention
+    status                     TEXT    NOT NULL, -- PENDING, INGESTED, CHECKED, ANALYZED, NOTIFIED, FAILED, RETRYING, SKIPPED
+    current_stage              TEXT,             -- ingest, check, analyze, notify
+    origin                     TEXT    NOT NULL, -- what started it
+    source                     TEXT,             -- the driver, where one was found
+    incident_id                TEXT    REFERENCES incident (id), -- what it is about
+    moment                     TEXT,             -- JSON: the incident as it was when the run was planned
+    outcome                    TEXT,             -- parsed, ignored, quarantined; NULL for runs without a webhook
+    alerts                     INTEGER NOT NULL, -- how many alerts the webhook held
+    reason                     TEXT,             -- why ignored, quarantined, skipped; why this driver
+    route                      TEXT,             -- name of the route that was taken
+    total_attempts             INTEGER NOT NULL, -- tries of all stages together
+    intelligence_fallback_used INTEGER NOT NULL, -- boolean
+    normalized_payload_ref     TEXT,             -- `inbox/<run id>`
+    checker_output_ref         TEXT,             -- artifact
+    intelligence_output_ref    TEXT,             -- artifact
+    notify_output_ref          TEXT,             -- artifact
+    error_type                 TEXT,             -- one word
+    error_message              TEXT,
+    due_at                     INTEGER,          -- when a worker may claim it: a lease's end while one has it, NULL if nothing is left to claim
+    lease                      TEXT,             -- token of the worker that has it
+    created_at                 INTEGER NOT NULL,
+    started_at                 INTEGER,
+    completed_at               INTEGER
+) STRICT;
+CREATE INDEX run_due ON run (due_at, id) WHERE due_at IS NOT NULL;
+CREATE INDEX run_trace ON run (trace_id, id);
+CREATE INDEX run_status ON run (status, id);
+CREATE INDEX run_incident ON run (incident_id, id) WHERE incident_id IS NOT NULL;
+
+-- Requests as they arrived: receiving is durable because of these rows.
+CREATE TABLE inbox (
+    run_id      TEXT    NOT NULL PRIMARY KEY REFERENCES run (id) ON DELETE CASCADE,
+    driver      TEXT,                        -- NULL if none recognised it
+    delivery_id TEXT,                        -- the sender's id, the same when it tries again
+    outcome     TEXT    NOT NULL,            -- parsed, ignored, quarantined
+    reason_code TEXT,                        -- one word
+    reason      TEXT,
+    received_at INTEGER NOT NULL,
+    size_bytes  INTEGER NOT NULL,            -- of the body as received
+    api_key_id  TEXT    REFERENCES api_key (id), -- NULL where keys are off
+    request     BLOB    NOT NULL,            -- method, headers and body
+    UNIQUE (driver, delivery_id)
+) STRICT;
+CREATE INDEX inbox_quarantined ON inbox (run_id) WHERE outcome = 'quarantined';
+
+-- Tries at the stages of runs.
+CREATE TABLE stage_execution (
+    run_id        TEXT    NOT NULL REFERENCES run (id) ON DELETE CASCADE,
+    stage         TEXT    NOT NULL,
+    attempt       INTEGER NOT NULL,          -- counts from 1 per stage
+    status        TEXT    NOT NULL,          -- started, succeeded, failed, skipped
+    summary       TEXT,
+    error_type    TEXT,
+    error_message TEXT,
+    started_at    INTEGER NOT NULL,
+    completed_at  INTEGER,
+    PRIMARY KEY (run_id, stage, attempt)
+) STRICT;
+
+-- Stored results of stages; runs refer to them.
+CREATE TABLE artifact (
+    id         TEXT    NOT NULL PRIMARY KEY,
+    run_id     TEXT    NOT NULL REFERENCES run (id) ON DELETE CASCADE,
+    kind       TEXT    NOT NULL,             -- the stage it came from
+    sealed     BLOB    NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX artifact_run ON artifact (run_id);
+
+-- Rules that pick a run's stages and channels; the lowest priority is asked first.
+CREATE TABLE route (
+    id         TEXT    NOT NULL PRIMARY KEY,
+    name       TEXT    NOT NULL UNIQUE,
+    priority   INTEGER NOT NULL,
+    conditions TEXT    NOT NULL,             -- JSON list of {"field", "op", "value"}; all must hold
+    stages     TEXT    NOT NULL,             -- JSON list, in order
+    channels   TEXT    NOT NULL,             -- JSON list of names; empty: every enabled channel
+    enabled    INTEGER NOT NULL              -- boolean
+) STRICT;
+
+INSERT INTO route (id, name, priority, conditions, stages, channels, enabled) VALUES
+    ('01J0000000R0VTE00000000040', 'resolved-all-clear', 40,
+     '[{"field":"status","op":"is","value":"resolved"}]', '["notify"]', '[]', 1),
+    ('01J0000000R0VTE00000001000', 'catch-all', 1000,
+     '[]', '["check","analyze","notify"]', '[]', 1);
+
+-- Configured destinations.
+CREATE TABLE channel (
+    id         TEXT    NOT NULL PRIMARY KEY,
+    name       TEXT    NOT NULL UNIQUE,
+    notifier   TEXT    NOT NULL,             -- the plugin that delivers
+    settings   BLOB    NOT NULL,
+    enabled    INTEGER NOT NULL,             -- boolean
+    created_at INTEGER NOT NULL
+) STRICT;
+
+-- The outbox: one notification to one channel each.
+CREATE TABLE delivery (
+    id            TEXT    NOT NULL PRIMARY KEY, -- also the idempotency key; its order is the order of sending
+    run_id        TEXT    NOT NULL REFERENCES run (id),
+    trace_id      TEXT    NOT NULL,
+    incident_id   TEXT    NOT NULL REFERENCES incident (id),
+    channel_id    TEXT    NOT NULL REFERENCES channel (id),
+    notification  BLOB    NOT NULL,
+    status        TEXT    NOT NULL,          -- pending, sending, delivered, dead, stale
+    attempts      INTEGER NOT NULL,          -- tries begun
+    due_at        INTEGER,                   -- when a worker may claim it: a lease's end while one has it, NULL once it is final
+    lease         TEXT,                      -- token of the worker that has it
+    remote_ref    TEXT,                      -- the remote's identifier, once delivered
+    error_type    TEXT,                      -- what went wrong last, in one word
+    error_message TEXT,
+    created_at    INTEGER NOT NULL,
+    completed_at  INTEGER
+) STRICT;
+CREATE INDEX delivery_due ON delivery (due_at, id) WHERE due_at IS NOT NULL;
+CREATE INDEX delivery_unfinished ON delivery (incident_id, channel_id, id) WHERE due_at IS NOT NULL;
+CREATE INDEX delivery_remote ON delivery (incident_id, channel_id, id) WHERE remote_ref IS NOT NULL;
+CREATE INDEX delivery_run ON delivery (run_id, id);
+CREATE INDEX delivery_status ON delivery (status, id);
+
+-- Tries at deliveries. The row is written before the remote is called.
+CREATE TABLE attempt (
+    delivery_id   TEXT    NOT NULL REFERENCES delivery (id) ON DELETE CASCADE,
+    attempt       INTEGER NOT NULL,          -- counts from 1
+    outcome       TEXT    NOT NULL,          -- started, delivered, retry, refused
+    remote_ref    TEXT,
+    error_type    TEXT,
+    error_message TEXT,
+    started_at    INTEGER NOT NULL,
+    completed_at  INTEGER,                   -- NULL if a crash cut it off: the remote may have seen it
+    PRIMARY KEY (delivery_id, attempt)
+) STRICT;
