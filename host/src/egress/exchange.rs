@@ -1,0 +1,152 @@
+//! Sends a prepared request, follows redirects within its origin, reads the answer.
+
+use std::error::Error;
+use std::io;
+
+use domain::egress::{HttpError, HttpResponse};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION, CONTENT_TYPE, LOCATION};
+use reqwest::{Client, Method, Request, Response, StatusCode};
+
+use super::allow_list::AllowList;
+use super::budget::Budget;
+use super::headers;
+use super::origin::Origin;
+use super::prepare::Prepared;
+use super::resolve::{Forbidden, NoAddress, vet};
+
+/// `wit/host.wit`: redirects are followed at most three times.
+const MAX_REDIRECTS: u32 = 3;
+
+/// What a request needs beside itself.
+pub(super) struct Route<'a> {
+    pub(super) client: &'a Client,
+    pub(super) allow: &'a AllowList,
+    pub(super) plugin: &'a str,
+    pub(super) budget: &'a Budget,
+}
+
+impl Route<'_> {
+    /// Sends and waits for the whole answer. The caller sets the deadline.
+    pub(super) async fn exchange(&self, mut prepared: Prepared) -> Result<HttpResponse, HttpError> {
+        for _ in 0..=MAX_REDIRECTS {
+            self.check_address(&prepared.origin)?;
+            self.budget.take_call(prepared.body.len())?;
+            let mut request = Request::new(prepared.method.clone(), prepared.url.clone());
+            *request.headers_mut() = prepared.headers.clone();
+            if !prepared.body.is_empty() || prepared.method != Method::GET {
+                *request.body_mut() = Some(prepared.body.clone().into());
+            }
+            let response =
+                self.client.execute(request).await.map_err(|error| self.explain(&prepared.origin, &error))?;
+            match redirect(&response)? {
+                None => return self.read(&prepared.origin, response).await,
+                Some(location) => self.follow(&mut prepared, response.status(), location)?,
+            }
+        }
+        Err(HttpError::Denied(format!(
+            "`{}` redirects more than {MAX_REDIRECTS} times\nhint: use the final address",
+            prepared.origin
+        )))
+    }
+
+    /// Hosts that are addresses never meet the resolver, so they are checked here.
+    fn check_address(&self, origin: &Origin) -> Result<(), HttpError> {
+        match origin.address() {
+            None => Ok(()),
+            Some(address) => {
+                vet(self.allow, origin.host(), address).map_err(|forbidden| self.forbidden(&forbidden))
+            }
+        }
+    }
+
+    fn forbidden(&self, forbidden: &Forbidden) -> HttpError {
+        let Forbidden { host, address, range } = forbidden;
+        HttpError::Denied(format!(
+            "`{}` may not reach `{host}`: its address {address} is {range}\n\
+             hint: if that is meant, add `{}` to `SSRF_ALLOWED_HOSTS`",
+            self.plugin,
+            host.trim_start_matches('[').trim_end_matches(']'),
+        ))
+    }
+
+    /// Turns the next hop into the request, within the same origin.
+    ///
+    /// # Source
+    /// RFC 9110, section 15.4: 303 asks for a GET. For 301 and 302 the method may be kept, and is:
+    /// a notification turned into a GET would be lost without an error.
+    fn follow(&self, prepared: &mut Prepared, status: StatusCode, location: String) -> Result<(), HttpError> {
+        let from = &prepared.origin;
+        let unreadable = || HttpError::Unreachable(format!("`{from}` redirects to what is no address"));
+        let url = prepared.url.join(&location).map_err(|_| unreadable())?;
+        let to = Origin::of(&url).map_err(|_| unreadable())?;
+        if to != *from {
+            return Err(HttpError::Denied(format!(
+                "`{}` may not follow a redirect from `{from}` to `{to}`, another origin\n\
+                 hint: use the final address",
+                self.plugin
+            )));
+        }
+        if status == StatusCode::SEE_OTHER {
+            prepared.method = Method::GET;
+            prepared.body = Vec::new();
+            for name in [CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION] {
+                prepared.headers.remove(name);
+            }
+        }
+        prepared.url = url;
+        prepared.url.set_fragment(None);
+        Ok(())
+    }
+
+    async fn read(&self, origin: &Origin, mut response: Response) -> Result<HttpResponse, HttpError> {
+        let status = response.status().as_u16();
+        let headers = headers::incoming(response.headers())?;
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.explain(origin, &error))? {
+            self.budget.take_received(body.len(), chunk.len())?;
+            body.extend_from_slice(&chunk);
+        }
+        Ok(HttpResponse { status, headers, body })
+    }
+
+    /// An error in words that hold neither path nor query.
+    fn explain(&self, origin: &Origin, error: &reqwest::Error) -> HttpError {
+        let mut cause: &(dyn Error + 'static) = error;
+        loop {
+            if let Some(forbidden) = cause.downcast_ref::<Forbidden>() {
+                return self.forbidden(forbidden);
+            }
+            if let Some(nowhere) = cause.downcast_ref::<NoAddress>() {
+                return HttpError::Unreachable(nowhere.to_string());
+            }
+            match cause.source() {
+                Some(deeper) => cause = deeper,
+                None => break,
+            }
+        }
+        // Without a connection the remote cannot have acted, however long it took.
+        if (error.is_timeout() || is_timed_out(cause)) && !error.is_connect() {
+            return HttpError::Timeout;
+        }
+        let what = if error.is_connect() { "there is no connection" } else { "the connection broke" };
+        // The deepest cause is of the socket, TLS or HTTP layer; none of them knows the address.
+        HttpError::Unreachable(format!("`{origin}`: {what}: {cause}"))
+    }
+}
+
+fn is_timed_out(cause: &(dyn Error + 'static)) -> bool {
+    cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
+}
+
+/// Where an answer sends us, if it does.
+fn redirect(response: &Response) -> Result<Option<String>, HttpError> {
+    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return Ok(None);
+    }
+    let Some(location) = response.headers().get(LOCATION) else {
+        return Ok(None);
+    };
+    let text = location.to_str().map(str::to_owned);
+    text.map(Some)
+        .map_err(|_| HttpError::Unreachable("the answer redirects to what is no address".to_owned()))
+}

@@ -1,0 +1,160 @@
+//! The only way out: grants, addresses, secrets, limits.
+//!
+//! A request passes four gates in this order. Its origin must be granted. The secrets it names are
+//! put in and must be bound to that origin. Every address of its host must be public or listed by the
+//! operator, and only addresses that passed are dialled. What it sends, receives and waits for is
+//! counted. Nothing here reads proxies from the environment, follows a redirect to another origin,
+//! keeps cookies or decodes content.
+
+mod address;
+mod allow_list;
+mod budget;
+mod exchange;
+mod headers;
+mod origin;
+mod prepare;
+mod resolve;
+mod secrets;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::egress::{HttpError, HttpRequest, HttpResponse};
+use domain::id::ChannelId;
+use domain::plugin::PluginName;
+use moka::sync::Cache;
+use reqwest::Client;
+
+pub use allow_list::{AllowList, AllowListError};
+pub use budget::{Budget, Usage};
+pub use origin::{Origin, OriginError};
+pub use resolve::{Resolution, Resolver, SystemResolver};
+pub use secrets::BoundSecret;
+
+use exchange::Route;
+use resolve::VettedResolver;
+
+/// `wit/host.wit`: how long a request without a timeout of its own waits.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long one connection may take to be made; leaves time for another address of the host.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How many pools of connections are kept; the one not used for longest makes room for a new one.
+const MAX_POOLS: u64 = 256;
+
+/// How long an unused pool, and within it an unused connection, is kept.
+const POOL_IDLE: Duration = Duration::from_secs(300);
+const CONNECTION_IDLE: Duration = Duration::from_secs(30);
+
+/// Idle connections kept for one host of one pool.
+const CONNECTIONS_PER_HOST: usize = 2;
+
+const USER_AGENT: &str = concat!("watchbell/", env!("CARGO_PKG_VERSION"));
+
+/// What one call of a plugin may reach and put into requests.
+#[derive(Debug, Clone)]
+pub struct Grants {
+    /// Who asks; named in refusals.
+    pub plugin: PluginName,
+    /// On whose behalf, where there is a channel. Connections are shared per plugin and channel only.
+    pub channel: Option<ChannelId>,
+    /// Where requests may go. For a channel with an address of its own this includes
+    /// [`Origin::of_url`] of it, also if the address is a secret.
+    pub origins: Vec<Origin>,
+    /// What placeholders may stand for.
+    pub secrets: Vec<BoundSecret>,
+}
+
+/// The HTTP client stack could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the HTTP client was not set up: {0}\n\
+     hint: TLS needs the system's root certificates; install the package `ca-certificates`"
+)]
+pub struct SetupError(String);
+
+/// Sends requests for plugins. One for the whole program.
+pub struct Egress {
+    allow: Arc<AllowList>,
+    resolver: Arc<dyn Resolver>,
+    pools: Cache<(PluginName, Option<ChannelId>), Client>,
+}
+
+impl Egress {
+    /// Sets up the way out.
+    ///
+    /// # Errors
+    /// [`SetupError`] where TLS is not to be had on this machine.
+    pub fn new(allow: AllowList, resolver: Arc<dyn Resolver>) -> Result<Self, SetupError> {
+        let pools = Cache::builder().max_capacity(MAX_POOLS).time_to_idle(POOL_IDLE).build();
+        let egress = Self { allow: Arc::new(allow), resolver, pools };
+        egress.build_client()?;
+        Ok(egress)
+    }
+
+    /// Sends one request and waits for the whole answer, whatever its status.
+    ///
+    /// Waits as long as the request asks for, 10 seconds without a wish, and never longer than
+    /// `time_left`. Dropping the future cuts the connection.
+    ///
+    /// # Errors
+    /// [`HttpError`]; its texts name plugin, host and the line to add, and hold no secret, path, query
+    /// or body.
+    pub async fn call(
+        &self,
+        grants: &Grants,
+        budget: &Budget,
+        request: HttpRequest,
+        time_left: Duration,
+    ) -> Result<HttpResponse, HttpError> {
+        if time_left.is_zero() {
+            return Err(HttpError::BudgetExceeded("no time is left".to_owned()));
+        }
+        let wished = request.timeout_ms.map_or(DEFAULT_TIMEOUT, |ms| Duration::from_millis(ms.into()));
+        let prepared = prepare::prepare(grants, request)?;
+        let client = self.client(grants)?;
+        let route = Route { client: &client, allow: &self.allow, plugin: grants.plugin.as_str(), budget };
+        let exchange = Box::pin(route.exchange(prepared));
+        tokio::time::timeout(wished.min(time_left), exchange).await.unwrap_or(Err(HttpError::Timeout))
+    }
+
+    fn client(&self, grants: &Grants) -> Result<Client, HttpError> {
+        let key = (grants.plugin.clone(), grants.channel);
+        let client = self.pools.try_get_with(key, || self.build_client());
+        client.map_err(|error| HttpError::Unreachable(error.to_string()))
+    }
+
+    fn build_client(&self) -> Result<Client, SetupError> {
+        let resolver = VettedResolver { allow: Arc::clone(&self.allow), inner: Arc::clone(&self.resolver) };
+        Client::builder()
+            .dns_resolver(Arc::new(resolver))
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(CONNECTION_IDLE)
+            .pool_max_idle_per_host(CONNECTIONS_PER_HOST)
+            .user_agent(USER_AGENT)
+            .build()
+            .map_err(|error| SetupError(root_cause(&error)))
+    }
+}
+
+impl std::fmt::Debug for Egress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Egress").field("allow", &self.allow).finish_non_exhaustive()
+    }
+}
+
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests;
