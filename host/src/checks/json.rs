@@ -1,0 +1,51 @@
+//! Snapshots for plugins, in the shapes of `wit/host.wit`.
+
+use domain::egress::SnapshotKind;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::probe::{MAX_PROCESSES, Snapshot};
+
+/// How many processes without a wish.
+const DEFAULT_PROCESSES: usize = 10;
+
+/// A part of a snapshot as the JSON that `host-system` promises.
+///
+/// `options` is JSON, empty means `{}`; only processes have one, `limit`.
+///
+/// # Errors
+/// Text for the plugin: options that are not understood, or what is not to be had on this machine.
+pub fn snapshot_json(snapshot: &Snapshot, kind: SnapshotKind, options: &str) -> Result<String, String> {
+    match kind {
+        SnapshotKind::Memory => write(snapshot.memory.as_ref(), "memory"),
+        SnapshotKind::Cpu => write(snapshot.cpu.as_ref(), "processors"),
+        SnapshotKind::Disk => {
+            let disks = serde_json::json!({ "disks": snapshot.disks });
+            write((!snapshot.disks.is_empty()).then_some(&disks), "file systems")
+        }
+        SnapshotKind::Processes => {
+            let limit = process_limit(options)?;
+            let largest: Vec<_> = snapshot.processes.iter().take(limit).collect();
+            let processes = serde_json::json!({ "processes": largest });
+            write((!largest.is_empty()).then_some(&processes), "processes")
+        }
+    }
+}
+
+fn process_limit(options: &str) -> Result<usize, String> {
+    let options: Map<String, Value> = match options.trim() {
+        "" => Map::new(),
+        text => serde_json::from_str(text).map_err(|_| "options must be a JSON object".to_owned())?,
+    };
+    let Some(limit) = options.get("limit") else {
+        return Ok(DEFAULT_PROCESSES);
+    };
+    let count = limit.as_u64().and_then(|limit| usize::try_from(limit).ok());
+    let within = count.filter(|count| (1..=MAX_PROCESSES).contains(count));
+    within.ok_or_else(|| format!("`limit` must be a number between 1 and {MAX_PROCESSES}, found `{limit}`"))
+}
+
+fn write(value: Option<&impl Serialize>, what: &str) -> Result<String, String> {
+    let value = value.ok_or_else(|| format!("this machine tells nothing about its {what}"))?;
+    serde_json::to_string(value).map_err(|error| format!("{what}: {error}"))
+}
