@@ -24,7 +24,7 @@ pub enum StoreError {
     #[error("cursor is none that this list has given out\nhint: pass `next` of the page before, unchanged")]
     BadCursor,
     /// The database cannot be used now; the same call may work later.
-    #[error("the database was not available to {doing}")]
+    #[error("the database is not available: it did not {doing}")]
     Unavailable {
         /// What was to be done.
         doing: &'static str,
@@ -102,6 +102,7 @@ impl StoreError {
             E::ColumnDecode { .. } | E::Decode(_) | E::ColumnNotFound(_) => {
                 Self::Corrupt { what: error.to_string() }
             }
+            E::Configuration(cause) => Self::Setting(format!("the database cannot be used: {cause}")),
             E::Encode(_) | E::InvalidArgument(_) => Self::Refused { doing, source: Arc::new(error) },
             _ => Self::Unavailable { doing, source: Arc::new(error) },
         }

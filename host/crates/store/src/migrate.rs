@@ -148,7 +148,10 @@ mod tests {
     #[tokio::test]
     async fn what_another_build_recorded_is_refused() {
         let cases = [
-            ("INSERT INTO schema_migration VALUES (2, 'later', 'x', 0)", MigrationError::Newer { found: 2, known: 1 }),
+            (
+                "INSERT INTO schema_migration VALUES (2, 'later', 'x', 0)",
+                MigrationError::Newer { found: 2, known: 1 },
+            ),
             ("UPDATE schema_migration SET checksum = 'other'", MigrationError::Changed { number: 1 }),
             ("UPDATE schema_migration SET number = 2", MigrationError::Gap { number: 1 }),
         ];

@@ -15,6 +15,8 @@ use crate::sql;
 /// Statements kept prepared per connection: more than the catalogue and the usual lists have.
 const STATEMENT_CACHE: usize = 256;
 
+const OPENING: &str = "open its file";
+
 /// How a database is opened.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
@@ -70,7 +72,7 @@ impl Store {
         let readers = pool(&options, options.readers.max(1))
             .connect_with(base.clone().pragma("query_only", "ON"))
             .await
-            .doing("open it for reading")?;
+            .doing(OPENING)?;
         let upkeep = pool(&options, 1).connect_lazy_with(base);
         Ok(Self {
             inner: Arc::new(Inner { writer, readers, upkeep, wal_limit_bytes: options.wal_limit_bytes }),
@@ -161,14 +163,19 @@ async fn open_first(base: &SqliteConnectOptions, options: &Options) -> Result<Po
     let mut left = options.busy_timeout;
     let pause = Duration::from_millis(50);
     loop {
-        match pool(options, 1).connect_with(base.clone()).await.doing("open it") {
-            Err(StoreError::Unavailable { .. }) if left > pause => {
+        match pool(options, 1).connect_with(base.clone()).await {
+            Err(error) if is_busy(&error) && left > pause => {
                 left = left.saturating_sub(pause);
                 tokio::time::sleep(pause).await;
             }
-            other => return other,
+            other => return other.doing(OPENING),
         }
     }
+}
+
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|cause| cause.code());
+    code.and_then(|code| code.parse::<i32>().ok()).is_some_and(|code| code & 0xff == 5)
 }
 
 fn pool(options: &Options, connections: u32) -> SqlitePoolOptions {

@@ -184,3 +184,50 @@ fn chunks(writes: &[IngestWrite]) -> Vec<Range<usize>> {
     }
     ranges
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::open::Options;
+
+    /// What a commit without an answer is judged by.
+    #[tokio::test]
+    async fn stored_webhooks_are_told_from_those_that_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("t.sqlite3").display());
+        let store = Store::open(&url, Options::default()).await.unwrap();
+        store.migrate(Timestamp::default()).await.unwrap();
+        let mut next = 0u128;
+        let mut mint = move || {
+            next += 1;
+            ulid::Ulid(next)
+        };
+        let mut ignored = |number: u128| IngestWrite {
+            run_id: RunId::from(ulid::Ulid(1000 + number)),
+            trace_id: TraceId::mint(&mut mint),
+            origin: Origin::IncomingWebhook,
+            received_at: Timestamp::default(),
+            driver: None,
+            delivery_id: None,
+            api_key_id: None,
+            size_bytes: 0,
+            sealed_request: Vec::new(),
+            outcome: IngestOutcome::Ignored,
+            reason_code: None,
+            reason: None,
+            webhook: None,
+        };
+        let writes = [ignored(1), ignored(2), ignored(3)];
+        let mut mint = move || ulid::Ulid(7);
+        let (here, missing) = writes.split_at(2);
+        let results: Vec<Ingested> = store
+            .ingest(here, &mut mint, Timestamp::default())
+            .await
+            .into_iter()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert!(store.is_stored(here, &results).await.unwrap());
+        assert!(!store.is_stored(missing, &results[..1]).await.unwrap());
+        assert!(!store.is_stored(&[], &[]).await.unwrap());
+    }
+}

@@ -69,11 +69,12 @@ statements! {
          FROM json_each($1)" }
 
     /// Writes requests. Parameters: all of them one after the other, and rows with `start` (from 1)
-    /// and `length` of each therein: bytes need no text form that way.
+    /// and `length` of each therein: bytes need no text form that way. A part of nothing is NULL here,
+    /// not empty.
     INSERT_INBOX = { sqlite:
         "INSERT INTO inbox (request, run_id, driver, delivery_id, outcome, reason_code, reason, received_at,
              size_bytes, api_key_id)
-         SELECT substr($1, value ->> 'start', value ->> 'length'), value ->> 'run_id', value ->> 'driver',
+         SELECT COALESCE(substr($1, value ->> 'start', value ->> 'length'), x''), value ->> 'run_id', value ->> 'driver',
              value ->> 'delivery_id', value ->> 'outcome', value ->> 'reason_code', value ->> 'reason',
              value ->> 'received_at', value ->> 'size_bytes', value ->> 'api_key_id'
          FROM json_each($2)" }

@@ -1,0 +1,141 @@
+//! What operators keep: API keys, data keys, channels, routes.
+
+use domain::id::{ChannelId, DataKeyId, KeyId, Mint as _, RouteId};
+use domain::key::ApiKey;
+use domain::route::{Condition, Operator, Route};
+use domain::run::Stage;
+use store::{DataKey, StoreError};
+
+use crate::fixture::{Counter, World, at, world};
+
+fn api_key(world: &mut World, name: &str) -> ApiKey {
+    ApiKey {
+        id: KeyId::mint(&mut world.mint),
+        name: name.into(),
+        prefix: "wbk_0123".into(),
+        allowed_endpoints: vec!["/alerts/webhook/".into()],
+        manage: true,
+        created_at: at(0),
+        expires_at: Some(at(900)),
+        revoked_at: None,
+        last_used_at: None,
+    }
+}
+
+#[tokio::test]
+async fn api_key_is_found_by_its_digest_only() {
+    let mut world = world().await;
+    let key = api_key(&mut world, "ci");
+    world.store.add_api_key(&key, &[7; 32]).await.unwrap();
+    assert_eq!(world.store.api_key_by_digest(&[7; 32]).await.unwrap(), Some(key.clone()));
+    assert_eq!(world.store.api_key_by_digest(&[8; 32]).await.unwrap(), None);
+    let other = api_key(&mut world, "ci");
+    let taken = world.store.add_api_key(&other, &[7; 32]).await.unwrap_err();
+    assert!(matches!(taken, StoreError::Conflict(_)), "{taken:?}");
+    world.store.add_api_key(&other, &[9; 32]).await.unwrap();
+    assert_eq!(world.store.api_keys().await.unwrap(), [key, other]);
+}
+
+#[tokio::test]
+async fn revoked_key_keeps_the_time_it_was_revoked_first() {
+    let mut world = world().await;
+    let key = api_key(&mut world, "ci");
+    world.store.add_api_key(&key, &[7; 32]).await.unwrap();
+    world.store.revoke_api_key(key.id, at(5)).await.unwrap();
+    world.store.revoke_api_key(key.id, at(6)).await.unwrap();
+    let found = world.store.api_key_by_digest(&[7; 32]).await.unwrap().unwrap();
+    assert_eq!(found.revoked_at, Some(at(5)));
+    let missing = world.store.revoke_api_key(KeyId::mint(&mut world.mint), at(7)).await.unwrap_err();
+    assert!(matches!(missing, StoreError::NotFound(_)), "{missing:?}");
+}
+
+#[tokio::test]
+async fn last_use_of_a_key_never_goes_back() {
+    let mut world = world().await;
+    let key = api_key(&mut world, "ci");
+    world.store.add_api_key(&key, &[7; 32]).await.unwrap();
+    let unknown = KeyId::from(world.mint.mint());
+    world.store.touch_api_keys(&[(key.id, at(9)), (unknown, at(9))]).await.unwrap();
+    world.store.touch_api_keys(&[(key.id, at(8))]).await.unwrap();
+    world.store.touch_api_keys(&[]).await.unwrap();
+    assert_eq!(world.store.api_keys().await.unwrap()[0].last_used_at, Some(at(9)));
+}
+
+#[tokio::test]
+async fn processes_that_start_at_once_agree_on_data_keys() {
+    let world = world().await;
+    let other = world.another_process().await;
+    let keys = |process: u128| -> Vec<DataKey> {
+        let mut mint = Counter::of_process(process);
+        ["payload", "channel"]
+            .into_iter()
+            .map(|purpose| DataKey {
+                id: DataKeyId::mint(&mut mint),
+                purpose: purpose.into(),
+                kek_id: "k1".into(),
+                wrapped: vec![process as u8, 0, 255],
+                created_at: at(0),
+            })
+            .collect()
+    };
+    let (mine, theirs) = (keys(2), keys(3));
+    let (left, right) =
+        tokio::join!(world.store.add_missing_data_keys(&mine), other.add_missing_data_keys(&theirs));
+    let left = left.unwrap();
+    assert_eq!(left, right.unwrap());
+    assert_eq!(left, world.store.data_keys().await.unwrap());
+    assert!(left == mine || left == theirs, "{left:?}");
+}
+
+#[tokio::test]
+async fn channels_are_unique_by_name() {
+    let mut world = world().await;
+    let ops = world.channel("ops").await;
+    let dev = world.channel("dev").await;
+    assert_eq!(world.store.channels().await.unwrap(), [dev, ops.clone()]);
+    assert_eq!(world.store.channel("ops").await.unwrap(), ops);
+    assert_eq!(world.store.channel_settings(ops.id).await.unwrap(), b"sealed ops");
+    let twin = domain::delivery::Channel { id: ChannelId::mint(&mut world.mint), ..ops };
+    let taken = world.store.add_channel(&twin, b"").await.unwrap_err();
+    assert_eq!(taken.to_string(), "there is a channel `ops` already");
+    world.store.enable_channel("ops", false).await.unwrap();
+    assert!(!world.store.channel("ops").await.unwrap().enabled);
+    for missing in [
+        world.store.channel("none").await.map(|_| ()),
+        world.store.channel_settings(twin.id).await.map(|_| ()),
+        world.store.enable_channel("none", true).await,
+    ] {
+        assert!(matches!(missing, Err(StoreError::NotFound(_))), "{missing:?}");
+    }
+}
+
+#[tokio::test]
+async fn seeded_routes_are_asked_by_priority() {
+    let mut world = world().await;
+    let seeded = world.store.routes().await.unwrap();
+    let names: Vec<_> = seeded.iter().map(|route| (route.name.as_str(), route.priority)).collect();
+    assert_eq!(names, [("resolved-all-clear", 40), ("catch-all", 1000)]);
+    assert_eq!(seeded[0].stages, [Stage::Notify]);
+    assert_eq!(seeded[0].conditions[0].field, "status");
+    assert_eq!(seeded[0].conditions[0].value, "resolved");
+    assert_eq!(seeded[1].stages, [Stage::Check, Stage::Analyze, Stage::Notify]);
+    assert!(seeded.iter().all(|route| route.enabled && route.channels.is_empty()));
+
+    let route = Route {
+        id: RouteId::mint(&mut world.mint),
+        name: "databases".into(),
+        priority: -5,
+        conditions: vec![Condition {
+            field: "label:team".into(),
+            op: Operator::NotIn,
+            value: serde_json::json!(["a", "b"]),
+        }],
+        stages: vec![Stage::Notify],
+        channels: vec!["ops".into()],
+        enabled: false,
+    };
+    world.store.add_route(&route).await.unwrap();
+    assert_eq!(world.store.routes().await.unwrap()[0], route);
+    let taken = world.store.add_route(&Route { id: RouteId::mint(&mut world.mint), ..route }).await;
+    assert_eq!(taken.unwrap_err().to_string(), "there is a route `databases` already");
+}

@@ -1,0 +1,23 @@
+//! The contract of the store: every method against a real database file.
+//!
+//! Tests are written over [`fixture::Fixture`]; another database joins by being one.
+
+#![forbid(unsafe_code)]
+
+// `cfg(test)` tells the lints that helpers are test code too.
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod ingest;
+#[cfg(test)]
+mod keep;
+#[cfg(test)]
+mod measure;
+#[cfg(test)]
+mod outbox;
+#[cfg(test)]
+mod read;
+#[cfg(test)]
+mod run;
+#[cfg(test)]
+mod schema;

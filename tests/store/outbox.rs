@@ -1,0 +1,316 @@
+//! Deliveries: order, attempts, fencing, what becomes of their run.
+
+use domain::delivery::{AttemptOutcome, AttemptResult, ClaimedDelivery, DeliveryStatus};
+use domain::run::RunStatus;
+use store::{DeliveryFilter, StoreError};
+
+use crate::fixture::{Counter, LEASE, World, at, critical, everything, firing, resolved, world};
+
+fn delivered(remote_ref: Option<&str>) -> AttemptResult {
+    AttemptResult::Delivered { remote_ref: remote_ref.map(str::to_owned) }
+}
+
+fn dead() -> AttemptResult {
+    AttemptResult::Dead { error_type: "refused".into(), error_message: "it answered 400".into() }
+}
+
+fn retry(seconds: i64) -> AttemptResult {
+    AttemptResult::Retry {
+        due_at: at(seconds),
+        error_type: "timeout".into(),
+        error_message: "no answer within 15s".into(),
+    }
+}
+
+async fn claim(world: &mut World, seconds: i64) -> Vec<ClaimedDelivery> {
+    world.store.claim_deliveries(at(seconds), LEASE, 100, &mut world.mint).await.unwrap()
+}
+
+async fn record(world: &World, claimed: &ClaimedDelivery, result: &AttemptResult, seconds: i64) {
+    world.store.record_attempt(claimed.id, claimed.lease, result, at(seconds)).await.unwrap();
+}
+
+#[tokio::test]
+async fn attempt_is_written_before_the_call() {
+    let mut world = world().await;
+    let channel = world.channel("ops").await;
+    world.fire(1, vec![firing("DiskFull", "db1")]).await;
+    let run = world.claim(2).await.remove(0);
+    let ids = world.notify(&run, &[&channel], 3).await;
+    assert_eq!(world.store.next_delivery_due().await.unwrap(), Some(at(3)));
+
+    let claimed = claim(&mut world, 4).await.remove(0);
+    assert_eq!((claimed.id, claimed.attempt, claimed.previous_ref.clone()), (ids[0], 1, None));
+    assert_eq!(claimed.channel, channel);
+    assert_eq!(claimed.channel_settings, b"sealed ops");
+    assert_eq!(claimed.notification, b"sealed notification");
+    assert_eq!((claimed.lease_until, claimed.created_at), (at(64), at(3)));
+    let detail = world.store.delivery(claimed.id).await.unwrap();
+    assert_eq!((detail.delivery.status, detail.delivery.attempts), (DeliveryStatus::Sending, 1));
+    let [attempt] = detail.tries.as_slice() else { panic!("{detail:?}") };
+    assert_eq!((attempt.outcome, attempt.started_at), (AttemptOutcome::Started, at(4)));
+    assert_eq!(attempt.completed_at, None);
+}
+
+#[tokio::test]
+async fn run_is_notified_when_its_last_delivery_is_final() {
+    let mut world = world().await;
+    let (ops, dev) = (world.channel("ops").await, world.channel("dev").await);
+    world.fire(1, vec![firing("DiskFull", "db1")]).await;
+    let run = world.claim(2).await.remove(0);
+    world.notify(&run, &[&ops, &dev], 3).await;
+    assert!(world.claim(1000).await.is_empty(), "its deliveries decide, not a worker");
+    let claimed = claim(&mut world, 4).await;
+    record(&world, &claimed[0], &delivered(Some("m-1")), 5).await;
+    let waiting = world.store.run(run.run.run_id).await.unwrap();
+    assert_eq!((waiting.run.status, waiting.run.completed_at), (RunStatus::Pending, None));
+    record(&world, &claimed[1], &delivered(None), 6).await;
+    let done = world.store.run(run.run.run_id).await.unwrap();
+    assert_eq!((done.run.status, done.run.completed_at), (RunStatus::Notified, Some(at(6))));
+    assert_eq!(done.deliveries.len(), 2);
+    assert!(done.deliveries.iter().all(|delivery| delivery.status == DeliveryStatus::Delivered));
+    assert_eq!(done.deliveries[0].due_at, at(5));
+}
+
+#[tokio::test]
+async fn run_without_deliveries_is_notified_at_once() {
+    let mut world = world().await;
+    world.fire(1, vec![firing("DiskFull", "db1")]).await;
+    let run = world.claim(2).await.remove(0);
+    world.notify(&run, &[], 3).await;
+    assert_eq!(world.store.run(run.run.run_id).await.unwrap().run.status, RunStatus::Notified);
+}
+
+#[tokio::test]
+async fn dead_delivery_fails_its_run_until_it_is_retried() {
+    let mut world = world().await;
+    let (ops, dev) = (world.channel("ops").await, world.channel("dev").await);
+    world.fire(1, vec![firing("DiskFull", "db1")]).await;
+    let run = world.claim(2).await.remove(0);
+    let ids = world.notify(&run, &[&ops, &dev], 3).await;
+    let claimed = claim(&mut world, 4).await;
+    record(&world, &claimed[0], &dead(), 5).await;
+    record(&world, &claimed[1], &delivered(None), 6).await;
+    let failed = world.store.run(run.run.run_id).await.unwrap().run;
+    assert_eq!((failed.status, failed.error_type.as_deref()), (RunStatus::Failed, Some("delivery_dead")));
+    assert_eq!(world.store.next_delivery_due().await.unwrap(), None);
+
+    let refused = world.store.retry_delivery(ids[1], at(7)).await.unwrap_err();
+    assert!(matches!(&refused, StoreError::Conflict(text) if text.contains("`delivered`")), "{refused:?}");
+    world.store.retry_delivery(ids[0], at(7)).await.unwrap();
+    let waiting = world.store.run(run.run.run_id).await.unwrap().run;
+    assert_eq!((waiting.status, waiting.error_type), (RunStatus::Retrying, None));
+    let again = claim(&mut world, 8).await.remove(0);
+    assert_eq!((again.id, again.attempt), (ids[0], 2));
+    record(&world, &again, &delivered(None), 9).await;
+    assert_eq!(world.store.run(run.run.run_id).await.unwrap().run.status, RunStatus::Notified);
+    let tries = world.store.delivery(ids[0]).await.unwrap().tries;
+    let outcomes: Vec<_> = tries.iter().map(|attempt| attempt.outcome).collect();
+    assert_eq!(outcomes, [AttemptOutcome::Refused, AttemptOutcome::Delivered]);
+}
+
+#[tokio::test]
+async fn all_dead_deliveries_can_be_retried_together() {
+    let mut world = world().await;
+    let ops = world.channel("ops").await;
+    let alerts = (0..20).map(|n| firing("DiskFull", &format!("db{n}"))).collect();
+    world.fire(1, alerts).await;
+    for run in world.claim(2).await {
+        world.notify(&run, &[&ops], 3).await;
+    }
+    for claimed in claim(&mut world, 4).await {
+        record(&world, &claimed, &dead(), 5).await;
+    }
+    assert_eq!(world.store.delivery_counts().await.unwrap(), [(DeliveryStatus::Dead, 20)].into());
+    assert_eq!(world.store.retry_dead_deliveries(at(6)).await.unwrap(), 20);
+    assert_eq!(world.store.retry_dead_deliveries(at(6)).await.unwrap(), 0);
+    assert_eq!(world.store.delivery_counts().await.unwrap(), [(DeliveryStatus::Pending, 20)].into());
+    assert_eq!(claim(&mut world, 7).await.len(), 20);
+}
+
+#[tokio::test]
+async fn retry_waits_for_its_time() {
+    let mut world = world().await;
+    let ops = world.channel("ops").await;
+    world.fire(1, vec![firing("DiskFull", "db1")]).await;
+    let run = world.claim(2).await.remove(0);
+    let ids = world.notify(&run, &[&ops], 3).await;
+    let first = claim(&mut world, 4).await.remove(0);
+    record(&world, &first, &retry(20), 5).await;
+    assert!(claim(&mut world, 19).await.is_empty());
+    assert_eq!(world.store.next_delivery_due().await.unwrap(), Some(at(20)));
+    let second = claim(&mut world, 20).await.remove(0);
+    assert_eq!(second.attempt, 2);
+    let detail = world.store.delivery(ids[0]).await.unwrap();
+    assert_eq!(detail.delivery.error_type.as_deref(), Some("timeout"));
+    assert_eq!(detail.tries[0].outcome, AttemptOutcome::Retry);
+    assert_eq!(detail.tries[0].completed_at, Some(at(5)));
+}
+
+#[tokio::test]
+async fn later_delivery_of_an_incident_waits_for_the_earlier_on_the_same_channel() {
+    let mut world = world().await;
+    let (ops, dev) = (world.channel("ops").await, world.channel("dev").await);
+    world.fire(1, vec![firing("DiskFull", "db1")]).await;
+    world.fire(2, vec![critical(firing("DiskFull", "db1"))]).await;
+    world.fire(3, vec![firing("DiskFull", "db2")]).await;
+    let mut sent = Vec::new();
+    for run in world.claim(4).await {
+        sent.push(world.notify(&run, &[&ops, &dev], 5).await);
+    }
+    // The first of db1 on each channel, and db2 on each: never the second of db1.
+    let claimed = claim(&mut world, 6).await;
+    let ids: Vec<_> = claimed.iter().map(|delivery| delivery.id).collect();
+    assert_eq!(ids, [sent[0][0], sent[0][1], sent[2][0], sent[2][1]]);
+    assert!(claim(&mut world, 7).await.is_empty());
+
+    // While the first waits for its retry, the second waits as well; the other channel goes on.
+    record(&world, &claimed[0], &retry(30), 8).await;
+    record(&world, &claimed[1], &delivered(Some("dev-1")), 8).await;
+    let next = claim(&mut world, 9).await;
+    let ids: Vec<_> = next.iter().map(|delivery| delivery.id).collect();
+    assert_eq!(ids, [sent[1][1]]);
+    assert_eq!(next[0].previous_ref.as_deref(), Some("dev-1"));
+    let again = claim(&mut world, 30).await;
+    assert_eq!(again.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), [sent[0][0]]);
+    // A dead one no longer holds up what follows.
+    record(&world, &again[0], &dead(), 31).await;
+    let last = claim(&mut world, 32).await;
+    assert_eq!(last.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), [sent[1][0]]);
+}
+
+#[tokio::test]
+async fn previous_reference_is_the_last_that_was_delivered() {
+    let mut world = world().await;
+    let ops = world.channel("ops").await;
+    let stories = [
+        (1, firing("DiskFull", "db1"), delivered(Some("m-1")), None),
+        (11, critical(firing("DiskFull", "db1")), delivered(None), Some("m-1")),
+        (21, resolved("DiskFull", "db1"), delivered(Some("m-3")), Some("m-1")),
+        (31, firing("DiskFull", "db1"), dead(), Some("m-3")),
+        (41, resolved("DiskFull", "db1"), delivered(None), Some("m-3")),
+    ];
+    for (second, alert, result, expected) in stories {
+        world.fire(second, vec![alert]).await;
+        let run = world.claim(second + 1).await.remove(0);
+        world.notify(&run, &[&ops], second + 2).await;
+        let claimed = claim(&mut world, second + 3).await.remove(0);
+        assert_eq!(claimed.previous_ref.as_deref(), expected, "at {second}");
+        record(&world, &claimed, &result, second + 4).await;
+    }
+}
+
+#[tokio::test]
+async fn lease_of_a_dead_worker_passes_on_with_the_next_attempt() {
+    let mut world = world().await;
+    let ops = world.channel("ops").await;
+    world.fire(1, vec![firing("DiskFull", "db1")]).await;
+    let run = world.claim(2).await.remove(0);
+    let ids = world.notify(&run, &[&ops], 3).await;
+    let late = claim(&mut world, 4).await.remove(0);
+    assert_eq!(world.store.next_delivery_due().await.unwrap(), Some(at(64)));
+    assert!(claim(&mut world, 63).await.is_empty());
+    let holder = claim(&mut world, 64).await.remove(0);
+    assert_eq!((holder.id, holder.attempt), (late.id, 2));
+
+    let before = world.store.delivery(ids[0]).await.unwrap();
+    let lost = world.store.record_attempt(late.id, late.lease, &delivered(Some("m")), at(65)).await;
+    assert!(matches!(lost, Err(StoreError::LeaseLost(_))), "{lost:?}");
+    assert_eq!(world.store.delivery(ids[0]).await.unwrap(), before);
+    record(&world, &holder, &delivered(None), 66).await;
+    let outcomes: Vec<_> = world
+        .store
+        .delivery(ids[0])
+        .await
+        .unwrap()
+        .tries
+        .into_iter()
+        .map(|attempt| attempt.outcome)
+        .collect();
+    assert_eq!(outcomes, [AttemptOutcome::Started, AttemptOutcome::Delivered]);
+    // Recorded once; the lease is spent.
+    let twice = world.store.record_attempt(holder.id, holder.lease, &dead(), at(67)).await;
+    assert!(matches!(twice, Err(StoreError::LeaseLost(_))), "{twice:?}");
+}
+
+#[tokio::test]
+async fn late_worker_may_record_while_nobody_else_has_claimed() {
+    let mut world = world().await;
+    let ops = world.channel("ops").await;
+    world.fire(1, vec![firing("DiskFull", "db1")]).await;
+    let run = world.claim(2).await.remove(0);
+    world.notify(&run, &[&ops], 3).await;
+    let claimed = claim(&mut world, 4).await.remove(0);
+    record(&world, &claimed, &delivered(None), 500).await;
+    assert_eq!(world.store.run(run.run.run_id).await.unwrap().run.status, RunStatus::Notified);
+}
+
+#[tokio::test]
+async fn deliveries_of_a_disabled_channel_wait_and_wake_nobody() {
+    let mut world = world().await;
+    let ops = world.channel("ops").await;
+    world.fire(1, vec![firing("DiskFull", "db1")]).await;
+    let run = world.claim(2).await.remove(0);
+    world.notify(&run, &[&ops], 3).await;
+    world.store.enable_channel("ops", false).await.unwrap();
+    assert!(claim(&mut world, 4).await.is_empty());
+    assert_eq!(world.store.next_delivery_due().await.unwrap(), None);
+    world.store.enable_channel("ops", true).await.unwrap();
+    assert_eq!(claim(&mut world, 5).await.len(), 1);
+}
+
+#[tokio::test]
+async fn deliveries_are_listed_by_what_they_are() {
+    let mut world = world().await;
+    let (ops, dev) = (world.channel("ops").await, world.channel("dev").await);
+    world.fire(1, vec![firing("DiskFull", "db1")]).await;
+    let run = world.claim(2).await.remove(0);
+    let ids = world.notify(&run, &[&ops, &dev], 3).await;
+    let claimed = claim(&mut world, 4).await;
+    record(&world, &claimed[0], &dead(), 5).await;
+    let list = async |filter: DeliveryFilter| -> Vec<_> {
+        let page = world.store.deliveries(&filter, &everything()).await.unwrap();
+        page.items.into_iter().map(|delivery| delivery.id).collect()
+    };
+    let all = DeliveryFilter::default();
+    assert_eq!(list(all.clone()).await, [ids[1], ids[0]]);
+    assert_eq!(list(DeliveryFilter { channel: Some("dev".into()), ..all.clone() }).await, [ids[1]]);
+    assert_eq!(list(DeliveryFilter { status: Some(DeliveryStatus::Dead), ..all.clone() }).await, [ids[0]]);
+    assert_eq!(list(DeliveryFilter { run_id: Some(run.run.run_id), ..all.clone() }).await.len(), 2);
+    assert!(list(DeliveryFilter { run_id: run.run.parent_run_id, ..all }).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_that_claim_at_once_never_send_twice() {
+    let mut world = world().await;
+    let ops = world.channel("ops").await;
+    let alerts = (0..200).map(|n| firing("DiskFull", &format!("db{n}"))).collect();
+    world.fire(1, alerts).await;
+    for _ in 0..2 {
+        for run in world.claim(2).await {
+            world.notify(&run, &[&ops], 3).await;
+        }
+    }
+    let send_all = |store: store::Store, process| async move {
+        let mut mint = Counter::of_process(process);
+        let mut sent = Vec::new();
+        loop {
+            let claimed = store.claim_deliveries(at(10), LEASE, 4, &mut mint).await.unwrap();
+            if claimed.is_empty() {
+                return sent;
+            }
+            for delivery in claimed {
+                let result = AttemptResult::Delivered { remote_ref: None };
+                store.record_attempt(delivery.id, delivery.lease, &result, at(11)).await.unwrap();
+                sent.push(delivery.id);
+            }
+        }
+    };
+    let (left, right) = (world.another_process().await, world.another_process().await);
+    let (left, right) = tokio::join!(tokio::spawn(send_all(left, 2)), tokio::spawn(send_all(right, 3)));
+    let mut sent = [left.unwrap(), right.unwrap()].concat();
+    assert_eq!(sent.len(), 200);
+    sent.sort();
+    sent.dedup();
+    assert_eq!(sent.len(), 200);
+}
