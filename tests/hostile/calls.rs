@@ -150,6 +150,8 @@ async fn one_text_in_thousands_of_alerts_counts_each_time() {
     let shared = Driver { alert, ..repeated() };
     let many = Limits { alerts: 3000, cpu: Duration::from_secs(10), ..limits() };
     check_stopped(shared.clone(), many, "trap.output").await;
+    // So small a limit is already noticed while the result is copied, before it is read.
+    check_stopped(shared.clone(), Limits { output_bytes: MIB, ..many }, "trap.output").await;
     check_answered(shared, Limits { output_bytes: 64 * MIB, ..many }).await;
 }
 

@@ -3,6 +3,8 @@
 //! Every hostile call runs while an honest driver answers beside it, and every limit is raised
 //! once to show that it is the one that bites.
 
+#![forbid(unsafe_code)]
+
 // `cfg(test)` tells the lints that helpers are test code too.
 #[cfg(test)]
 mod calls;

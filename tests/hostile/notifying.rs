@@ -125,7 +125,7 @@ async fn too_many_random_bytes_are_a_trap() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn waiting_notifiers_leave_the_slots_of_drivers_alone() {
     let sandbox =
-        Sandbox::new(&Settings { slots: 4, reserved_for_drivers: 2, ..Settings::default() }).unwrap();
+        Sandbox::new(&Settings { slots: 5, reserved_for_drivers: 3, ..Settings::default() }).unwrap();
     let limits = Limits { wall: Duration::from_secs(600), ..Limits::of(PluginKind::Notifier) };
     let waiting = sandbox.load_notifier(&subject(), &build("$SEND (i32.const $RECEIPT)"), limits).unwrap();
     let notification = notification();

@@ -1,5 +1,7 @@
 //! The contract, and the built components against it.
 
+#![forbid(unsafe_code)]
+
 // `cfg(test)` tells the lints that helpers are test code too.
 #[cfg(test)]
 mod contract;

@@ -1,6 +1,7 @@
 //! One call of one exported function: fresh store, fresh instance, budgets, named errors.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::limits::Limits;
 use domain::plugin::{PluginKind, PluginName};
@@ -51,8 +52,8 @@ pub(crate) struct Callee {
 pub(crate) enum Failure {
     /// For good.
     Trap(Trap),
-    /// Too long for the inline form; nothing of it remains.
-    Overrun,
+    /// Too long for the inline form after so much thread time; nothing of it remains.
+    Overrun(Duration),
 }
 
 /// Why an export does not fit the contract.
@@ -142,7 +143,7 @@ impl Callee {
     fn finish<R>(&self, export: &Export, called: wasmtime::Result<R>, store: Store<State>) -> Answer<R> {
         let state = store.into_data();
         let outcome = called.map_err(|error| match (state.memory.exceeded(), state.stop) {
-            (false, Some(Stop::Overrun)) => Failure::Overrun,
+            (false, Some(Stop::Overrun { used })) => Failure::Overrun(used),
             (exceeded, stop) => {
                 let kind = classify(&error, exceeded, stop, &self.limits);
                 Failure::Trap(self.identity.trap(export.name, kind))
@@ -158,7 +159,7 @@ fn classify(error: &wasmtime::Error, memory_exceeded: bool, stop: Option<Stop>, 
     match stop {
         _ if memory_exceeded => return TrapKind::Memory { limit: limits.memory_bytes },
         Some(Stop::Cpu { used }) => return TrapKind::Cpu { limit: limits.cpu, used },
-        Some(Stop::Wall | Stop::Overrun) => return TrapKind::Wall { limit: limits.wall },
+        Some(Stop::Wall | Stop::Overrun { .. }) => return TrapKind::Wall { limit: limits.wall },
         None => {}
     }
     if let Some(Misuse(what)) = error.downcast_ref::<Misuse>() {

@@ -14,6 +14,7 @@ use crate::bindings::driver::watchbell::plugin::types;
 use crate::bindings::driver::{IncomingRef, LabelRef};
 use crate::bound::{Reader, driver_info, parsed, plugin_error};
 use crate::call::{Answer, Callee, Export, Failure};
+use crate::engine::TICK;
 use crate::host::{LogLevel, PluginLog};
 use crate::load::output_trap;
 use crate::load_error::LoadError;
@@ -40,7 +41,7 @@ struct Loaded {
     parse: Export,
     info: DriverInfo,
     digest: String,
-    /// Set by the first call that overran the inline form; saves the futile try from then on.
+    /// Set by the first call that used a whole tick inline; saves the futile try from then on.
     is_slow: AtomicBool,
 }
 
@@ -104,15 +105,12 @@ impl Driver {
     ) -> Result<Parsed, CallError> {
         let loaded = &*self.0;
         loaded.admit(incoming)?;
-        let Ok(_slot) = loaded.shared.slots.drivers.try_acquire() else {
-            return Err(loaded.trap(TrapKind::Busy).into());
-        };
         if incoming.body.len() <= INLINE_BODY && !loaded.is_slow.load(Relaxed) {
-            let answer = loaded.run(Pace::Inline, incoming, config);
-            if !matches!(answer.outcome, Err(Failure::Overrun)) {
-                return loaded.finish(answer, log);
+            let answer = loaded.run_inline(incoming, config)?;
+            match answer.outcome {
+                Err(Failure::Overrun(used)) => loaded.is_slow.store(used >= TICK, Relaxed),
+                _ => return loaded.finish(answer, log),
             }
-            loaded.is_slow.store(true, Relaxed);
         }
         // On the heap: this form is rare and its state is large.
         let answer = Box::pin(loaded.run_long(incoming, config)).await?;
@@ -137,6 +135,14 @@ impl Loaded {
         let size = incoming.body.len().saturating_add(incoming.query.len()).saturating_add(headers);
         let limit = self.callee.limits.input_bytes;
         if size > limit { Err(self.trap(TrapKind::Input { size, limit })) } else { Ok(()) }
+    }
+
+    /// The ordinary form. Its slot is free again before anything waits.
+    fn run_inline(&self, incoming: &Incoming, config: &str) -> Result<Answer<ParseResult>, Trap> {
+        let Ok(_slot) = self.shared.slots.drivers.try_acquire() else {
+            return Err(self.trap(TrapKind::Busy));
+        };
+        Ok(self.run(Pace::Inline, incoming, config))
     }
 
     fn run(&self, pace: Pace, incoming: &Incoming, config: &str) -> Answer<ParseResult> {
@@ -164,7 +170,7 @@ impl Loaded {
             Ok((Ok(result),)) => Ok(parsed(&mut reader, result, limits.alerts).map_err(refused)?),
             Ok((Err(error),)) => Err(CallError::Plugin(plugin_error(&mut reader, error).map_err(refused)?)),
             Err(Failure::Trap(trap)) => Err(trap.into()),
-            Err(Failure::Overrun) => Err(self.trap(TrapKind::Wall { limit: limits.wall }).into()),
+            Err(Failure::Overrun(_)) => Err(self.trap(TrapKind::Wall { limit: limits.wall }).into()),
         }
     }
 

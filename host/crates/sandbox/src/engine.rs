@@ -31,9 +31,10 @@ pub struct Settings {
     /// Instances that may be alive at a time, of all plugins together.
     pub slots: u32,
     /// How many of them only drivers may use, so that waiting notifiers never hold up ingest.
-    /// At least one for each worker thread, and the long calls on top.
+    /// At least one for each worker thread, and `long_driver_calls` on top.
     pub reserved_for_drivers: u32,
-    /// Driver calls in the long, yielding form that may run at a time.
+    /// How many of those are for calls in the long, yielding form, which are limited so that slow
+    /// drivers leave the processor to the others.
     pub long_driver_calls: u32,
     /// The most memory that any plugin's limit may allow, in bytes.
     pub max_memory_bytes: usize,
@@ -58,15 +59,17 @@ impl Default for Settings {
 /// Why there is no sandbox.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The settings contradict themselves.
+    /// The settings leave some kind of call without a slot.
     #[error(
-        "the sandbox has {slots} slots, of which {reserved} are for drivers: none is left for other plugins\nhint: give it more slots"
+        "of {slots} slots {reserved} are for drivers, {long} of those for long calls: each kind of call needs at least one\nhint: give the sandbox more slots"
     )]
     Slots {
         /// All slots.
         slots: u32,
         /// Those for drivers.
         reserved: u32,
+        /// Those for long calls of drivers.
+        long: u32,
     },
     /// The pool could not be reserved.
     #[error(

@@ -132,7 +132,7 @@ impl Prepared<'_> {
         let refused = |kind| LoadError::Metadata(Box::new(self.trial.identity.trap("metadata", kind)));
         let said = answer.outcome.map_err(|failure| match failure {
             Failure::Trap(trap) => LoadError::Metadata(Box::new(trap)),
-            Failure::Overrun => refused(TrapKind::Wall { limit: METADATA_WALL }),
+            Failure::Overrun(_) => refused(TrapKind::Wall { limit: METADATA_WALL }),
         })?;
         let info = convert(&mut Reader::new(METADATA_OUTPUT), said.0)
             .map_err(|Breach { field, fault }| refused(TrapKind::Output { field, fault }))?;

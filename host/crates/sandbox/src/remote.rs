@@ -55,7 +55,7 @@ impl Remote {
         answer.log.close(&*host);
         answer.outcome.map_err(|failure| match failure {
             Failure::Trap(trap) => trap.into(),
-            Failure::Overrun => trap(TrapKind::Wall { limit: self.callee.limits.wall }).into(),
+            Failure::Overrun(_) => trap(TrapKind::Wall { limit: self.callee.limits.wall }).into(),
         })
     }
 

@@ -30,12 +30,31 @@ pub(crate) struct Shared {
 
 /// Who may hold an instance. Permits are taken or refused at once; only long driver calls wait.
 ///
-/// Invariant: `drivers` and `others` together have as many permits as the pool has slots for calls,
-/// so a call with a permit finds an instance.
+/// Invariant: together they have as many permits as the pool has slots for calls, so a call with a
+/// permit finds an instance. No call waits with a permit of another kind in its hands.
 pub(crate) struct Slots {
+    /// Drivers inline.
     pub(crate) drivers: Semaphore,
-    pub(crate) others: Semaphore,
+    /// Drivers in the yielding form.
     pub(crate) long_drivers: Semaphore,
+    /// Notifiers and providers.
+    pub(crate) others: Semaphore,
+}
+
+impl Slots {
+    fn new(settings: &Settings) -> Result<Self, StartError> {
+        let Settings { slots, reserved_for_drivers, long_driver_calls, .. } = *settings;
+        let others = slots.checked_sub(reserved_for_drivers).filter(|left| *left > 0);
+        let inline = reserved_for_drivers.checked_sub(long_driver_calls).filter(|left| *left > 0);
+        match (others, inline, long_driver_calls) {
+            (Some(others), Some(inline), 1..) => Ok(Self {
+                drivers: permits(inline),
+                long_drivers: permits(long_driver_calls),
+                others: permits(others),
+            }),
+            _ => Err(StartError::Slots { slots, reserved: reserved_for_drivers, long: long_driver_calls }),
+        }
+    }
 }
 
 struct Linkers {
@@ -50,20 +69,13 @@ impl Sandbox {
     /// # Errors
     /// [`StartError`] when the settings leave no room or the machine does not give it.
     pub fn new(settings: &Settings) -> Result<Self, StartError> {
-        let others =
-            settings.slots.checked_sub(settings.reserved_for_drivers).filter(|others| *others > 0).ok_or(
-                StartError::Slots { slots: settings.slots, reserved: settings.reserved_for_drivers },
-            )?;
+        let slots = Slots::new(settings)?;
         let engine = engine::build(settings)?;
         let linkers = Linkers::new(&engine)
             .map_err(|error| StartError::Pool { slots: settings.slots, detail: format!("{error:#}") })?;
         Ok(Self {
             shared: Arc::new(Shared {
-                slots: Slots {
-                    drivers: permits(settings.reserved_for_drivers),
-                    others: permits(others),
-                    long_drivers: permits(settings.long_driver_calls.max(1)),
-                },
+                slots,
                 settings: *settings,
                 loading: Mutex::new(()),
                 linkers,
@@ -105,5 +117,34 @@ impl Linkers {
         let mut provider = Linker::new(engine);
         provider::IntelligenceProvider::add_to_linker::<_, This>(&mut provider, |state| state)?;
         Ok(Self { log_only, notifier, provider })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(slots: u32, reserved_for_drivers: u32, long_driver_calls: u32) -> Settings {
+        Settings { slots, reserved_for_drivers, long_driver_calls, ..Settings::default() }
+    }
+
+    #[test]
+    fn every_kind_of_call_needs_a_slot() {
+        for (slots, reserved, long) in [(4, 4, 1), (4, 2, 2), (4, 2, 0), (1, 2, 1)] {
+            assert!(matches!(
+                Sandbox::new(&settings(slots, reserved, long)).map(drop),
+                Err(StartError::Slots { .. })
+            ));
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_dropped_sandbox_remains() {
+        let sandbox = Sandbox::new(&settings(4, 2, 1)).unwrap();
+        let engine = sandbox.shared.engine.weak();
+        drop(sandbox.clone());
+        assert!(engine.upgrade().is_some());
+        drop(sandbox);
+        assert!(engine.upgrade().is_none(), "the ticker has ended and let go of the engine");
     }
 }

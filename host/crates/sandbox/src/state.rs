@@ -36,8 +36,11 @@ pub(crate) enum Stop {
     },
     /// The wall budget is used up.
     Wall,
-    /// Not over budget, but too long for the inline form.
-    Overrun,
+    /// Not over the CPU budget, but too long for the inline form.
+    Overrun {
+        /// Thread time used: less than a tick if only the machine was busy.
+        used: Duration,
+    },
 }
 
 /// The data of one store, which lives for one call.
@@ -93,7 +96,7 @@ impl State {
         let stop = if used >= self.cpu {
             Some(Stop::Cpu { used })
         } else if self.pace == Pace::Inline && (used >= TICK || is_late) {
-            Some(Stop::Overrun)
+            Some(Stop::Overrun { used })
         } else if is_late {
             Some(Stop::Wall)
         } else {
