@@ -1,4 +1,7 @@
 //! Statements of the ingest transaction. Each takes a whole batch as one JSON array.
+//!
+//! `jsonb_each` (SQLite 3.51) parses the array once and hands on rows in binary form; with `json_each`
+//! every `->>` would find its way through the text of its row again, which doubles the cost of a batch.
 
 use super::read::{alert_columns, incident_columns};
 use super::statements;
@@ -7,20 +10,20 @@ statements! {
     /// Which delivery ids were seen before. Parameter: `[{"driver", "delivery_id"}]`.
     SEEN_DELIVERIES = { sqlite:
         "SELECT i.driver, i.delivery_id, i.run_id, i.outcome, r.trace_id, r.alerts
-         FROM json_each($1) AS k
+         FROM jsonb_each($1) AS k
          CROSS JOIN inbox AS i ON i.driver = k.value ->> 'driver' AND i.delivery_id = k.value ->> 'delivery_id'
          JOIN run AS r ON r.id = i.run_id" }
 
     /// Alerts by identity. Parameter: `[{"source", "fingerprint"}]`, each once.
     ALERTS_BY_KEY = { sqlite: concat!(
-        "SELECT ", alert_columns!(), " FROM json_each($1) AS k
+        "SELECT ", alert_columns!(), " FROM jsonb_each($1) AS k
          CROSS JOIN alert AS a ON a.source = k.value ->> 'source' AND a.fingerprint = k.value ->> 'fingerprint'") }
 
     /// Incidents by identifier, and open ones by correlation key. Parameters: lists of each.
     INCIDENTS_BY_ID_OR_KEY = { sqlite: concat!(
-        "SELECT ", incident_columns!(), " FROM json_each($1) AS k CROSS JOIN incident AS i ON i.id = k.value
+        "SELECT ", incident_columns!(), " FROM jsonb_each($1) AS k CROSS JOIN incident AS i ON i.id = k.value
          UNION
-         SELECT ", incident_columns!(), " FROM json_each($2) AS k CROSS JOIN incident AS i ON i.open_key = k.value") }
+         SELECT ", incident_columns!(), " FROM jsonb_each($2) AS k CROSS JOIN incident AS i ON i.open_key = k.value") }
 
     /// Writes incidents as they are now.
     UPSERT_INCIDENTS = { sqlite:
@@ -30,7 +33,7 @@ statements! {
              value ->> 'name', value ->> 'instance', value ->> 'status', value ->> 'severity',
              value ->> 'firing', value ->> 'acknowledged', value ->> 'opened_at', value ->> 'updated_at',
              value ->> 'acknowledged_at', value ->> 'resolved_at', value ->> 'closed_at'
-         FROM json_each($1) WHERE true
+         FROM jsonb_each($1) WHERE true
          ON CONFLICT (id) DO UPDATE SET open_key = excluded.open_key, status = excluded.status,
              severity = excluded.severity, firing = excluded.firing, acknowledged = excluded.acknowledged,
              opened_at = excluded.opened_at, updated_at = excluded.updated_at,
@@ -46,7 +49,7 @@ statements! {
              value ->> 'description', value ->> 'labels', value ->> 'annotations', value ->> 'links',
              value ->> 'started_at', value ->> 'ended_at', value ->> 'received_at', value ->> 'incident_id',
              value ->> 'trace_id'
-         FROM json_each($1) WHERE true
+         FROM jsonb_each($1) WHERE true
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, status = excluded.status,
              raw_status = excluded.raw_status, severity = excluded.severity,
              raw_severity = excluded.raw_severity, description = excluded.description,
@@ -66,7 +69,7 @@ statements! {
              value ->> 'total_attempts', 0, value ->> 'normalized_payload_ref', value ->> 'error_type',
              value ->> 'error_message', value ->> 'due_at', value ->> 'created_at', value ->> 'started_at',
              value ->> 'completed_at'
-         FROM json_each($1)" }
+         FROM jsonb_each($1)" }
 
     /// Writes requests. Parameters: all of them one after the other, and rows with `start` (from 1)
     /// and `length` of each therein: bytes need no text form that way. A part of nothing is NULL here,
@@ -77,23 +80,23 @@ statements! {
          SELECT COALESCE(substr($1, value ->> 'start', value ->> 'length'), x''), value ->> 'run_id', value ->> 'driver',
              value ->> 'delivery_id', value ->> 'outcome', value ->> 'reason_code', value ->> 'reason',
              value ->> 'received_at', value ->> 'size_bytes', value ->> 'api_key_id'
-         FROM json_each($2)" }
+         FROM jsonb_each($2)" }
 
     /// Writes what happened to alerts.
     INSERT_ALERT_HISTORY = { sqlite:
         "INSERT INTO alert_history (id, alert_id, event, changed, trace_id, run_id, at)
          SELECT value ->> 'id', value ->> 'alert_id', value ->> 'event', value ->> 'changed',
              value ->> 'trace_id', value ->> 'run_id', value ->> 'at'
-         FROM json_each($1)" }
+         FROM jsonb_each($1)" }
 
     /// Writes what happened to incidents.
     INSERT_INCIDENT_HISTORY = { sqlite:
         "INSERT INTO incident_history (id, incident_id, event, status, severity, actor, trace_id, run_id, at)
          SELECT value ->> 'id', value ->> 'incident_id', value ->> 'event', value ->> 'status',
              value ->> 'severity', value ->> 'actor', value ->> 'trace_id', value ->> 'run_id', value ->> 'at'
-         FROM json_each($1)" }
+         FROM jsonb_each($1)" }
 
     /// How many of these runs are stored: what became of a commit that was not answered.
     COUNT_INBOX = { sqlite:
-        "SELECT COUNT(*) AS found FROM inbox WHERE run_id IN (SELECT value FROM json_each($1))" }
+        "SELECT COUNT(*) AS found FROM inbox WHERE run_id IN (SELECT value FROM jsonb_each($1))" }
 }
