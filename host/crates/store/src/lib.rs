@@ -4,7 +4,7 @@
 //! method and one transaction inside it; callers never see a connection. Time and fresh identifiers
 //! enter as arguments. What is secret or a payload arrives sealed: this crate knows no keys.
 //!
-//! Statements live in [`sql`], one file per aggregate, in the subset that SQLite, PostgreSQL and
+//! Statements live in `sql`, one file per aggregate, in the subset that SQLite, PostgreSQL and
 //! MySQL share wherever that is possible.
 
 #![forbid(unsafe_code)]
