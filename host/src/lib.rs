@@ -1,1 +1,21 @@
-//! host
+//! The host of Watchbell: everything that must be trusted.
+//!
+//! `docs/ARCHITECTURE.md` has the map. The path of one webhook is [`ingest::Ingest::receive`].
+
+#![forbid(unsafe_code)]
+
+pub mod app;
+pub mod auth;
+pub mod checks;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod crypto;
+pub mod deliver;
+pub mod egress;
+pub mod http;
+pub mod ingest;
+pub mod jobs;
+pub mod pipeline;
+pub mod plugins;
+pub mod telemetry;

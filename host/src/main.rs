@@ -1,2 +1,9 @@
-//! bin
-fn main() {}
+//! `watchbell`: an alert hub in one binary.
+
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    host::cli::main()
+}

@@ -229,6 +229,27 @@ pub struct Alert {
     pub trace_id: TraceId,
 }
 
+impl From<&Alert> for ParsedAlert {
+    /// The alert as plugins see it.
+    fn from(alert: &Alert) -> Self {
+        Self {
+            fingerprint: Some(alert.fingerprint.clone()),
+            name: alert.name.clone(),
+            status: alert.status.into(),
+            raw_status: alert.raw_status.clone(),
+            severity: alert.severity.into(),
+            raw_severity: alert.raw_severity.clone(),
+            description: alert.description.clone(),
+            starts_at: Some(alert.started_at),
+            ends_at: alert.ended_at,
+            labels: alert.labels.clone(),
+            annotations: alert.annotations.clone(),
+            links: alert.links.clone(),
+            extra: serde_json::Value::Null,
+        }
+    }
+}
+
 /// Labels that name the machine or service, the surest first.
 const INSTANCE_LABELS: [&str; 5] = ["instance_id", "instance", "hostname", "host", "host_name"];
 

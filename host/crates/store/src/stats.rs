@@ -70,4 +70,15 @@ impl Store {
             tables,
         })
     }
+
+    /// What the database finds wrong with itself; nothing where it is whole. Reads every page: for
+    /// people and tests, not for timers.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the database does not answer.
+    pub async fn damage(&self) -> Result<Vec<String>, StoreError> {
+        const DOING: &str = "check itself";
+        let rows = query(sql::read::DAMAGE).fetch_all(&self.inner.readers).await.doing(DOING)?;
+        rows.iter().map(|row| row.text("problem")).collect()
+    }
 }

@@ -86,4 +86,10 @@ statements! {
         "SELECT (SELECT page_count FROM pragma_page_count) AS pages,
              (SELECT freelist_count FROM pragma_freelist_count) AS free_pages,
              (SELECT page_size FROM pragma_page_size) AS page_bytes" }
+
+    /// What is wrong with the file: broken pages and indexes, and rows that refer to nothing.
+    DAMAGE = { sqlite:
+        "SELECT integrity_check AS problem FROM pragma_integrity_check WHERE integrity_check <> 'ok'
+         UNION ALL SELECT 'a row of ' || \"table\" || ' refers to nothing in ' || parent AS problem
+         FROM pragma_foreign_key_check" }
 }

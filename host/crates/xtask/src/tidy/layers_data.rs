@@ -35,19 +35,21 @@ pub(crate) const LAYERS: &[Layer] = &[
     // Turns requests into calls; it asks the catalogue in `plugins` and never the sandbox itself.
     Layer { module: "http", may_name: &["auth", "deliver", "ingest", "pipeline", "plugins", "store"] },
     Layer { module: "console", may_name: &["auth", "deliver", "ingest", "pipeline", "plugins", "store"] },
-    Layer { module: "jobs", may_name: &["store"] },
-    // What happens before a webhook is acknowledged.
-    Layer { module: "ingest", may_name: &["sandbox", "store"] },
+    Layer { module: "jobs", may_name: &["auth", "store"] },
+    // What happens before a webhook is acknowledged. All who call plugins know their catalogue
+    // (docs/decisions/0001).
+    Layer { module: "ingest", may_name: &["plugins", "sandbox", "store"] },
     // Does not know HTTP: a stage reads and writes the store and calls a provider.
-    Layer { module: "pipeline", may_name: &["checks", "sandbox", "store"] },
-    Layer { module: "deliver", may_name: &["sandbox", "store"] },
+    Layer { module: "pipeline", may_name: &["checks", "egress", "plugins", "sandbox", "store"] },
+    Layer { module: "deliver", may_name: &["egress", "plugins", "sandbox", "store"] },
     // The catalogue loads components and hands them `egress` as a trait of the sandbox.
     Layer { module: "plugins", may_name: &["egress", "sandbox", "store"] },
     Layer { module: "auth", may_name: &["store"] },
     Layer { module: "checks", may_name: &[] },
     Layer { module: "egress", may_name: &[] },
     Layer { module: "clock", may_name: &[] },
-    Layer { module: "config", may_name: &[] },
+    // A secret key is refused where every other bad setting is.
+    Layer { module: "config", may_name: &["crypto"] },
     Layer { module: "crypto", may_name: &[] },
-    Layer { module: "telemetry", may_name: &[] },
+    Layer { module: "telemetry", may_name: &["config"] },
 ];

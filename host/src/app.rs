@@ -1,0 +1,231 @@
+//! Builds every long-lived part once, starts them in order, and stops them in the other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use domain::retry::Policy;
+use sandbox::Sandbox;
+use store::{DataKey, Options, Store};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tower::make::Shared;
+
+use crate::auth::Authenticator;
+use crate::checks::Machine;
+use crate::clock::{self, Ids};
+use crate::config::Config;
+use crate::crypto::{KeyRing, WrappedKey};
+use crate::deliver::{self, Deliverer};
+use crate::egress::{AllowList, Egress, SystemResolver};
+use crate::http;
+use crate::ingest::{Ingest, SignatureRules, Writer};
+use crate::jobs;
+use crate::pipeline::{self, Pipeline};
+use crate::plugins::{self, Catalogue};
+
+/// How long the first pause between tries of a run is.
+const RUN_RETRY_BASE: Duration = Duration::from_secs(2);
+/// The longest pause between tries of a run.
+const RUN_RETRY_CAP: Duration = Duration::from_secs(300);
+
+/// Opens the database, migrates it and opens the keys that everything stored is sealed with.
+///
+/// # Errors
+/// When the database does not open or migrate, or was sealed with another secret key.
+pub async fn open(config: &Config) -> Result<(Store, Arc<KeyRing>)> {
+    let store = Store::open(&config.database.url, Options::default()).await?;
+    store.migrate(clock::now()).await?;
+    let keys = key_ring(config, &store).await?;
+    Ok((store, Arc::new(keys)))
+}
+
+async fn key_ring(config: &Config, store: &Store) -> Result<KeyRing> {
+    let now = clock::now();
+    let stored = wrapped(store.data_keys().await?)?;
+    let (ring, fresh) = KeyRing::open(&config.crypto, &stored, now, &mut Ids)?;
+    if fresh.is_empty() {
+        return Ok(ring);
+    }
+    // Another process may be doing the same at this moment; what is stored counts.
+    let fresh = fresh.into_iter().map(|key| DataKey {
+        id: key.id,
+        purpose: key.purpose.to_string(),
+        kek_id: key.kek_id,
+        wrapped: key.wrapped,
+        created_at: key.created_at,
+    });
+    let stored = store.add_missing_data_keys(&fresh.collect::<Vec<_>>()).await?;
+    Ok(KeyRing::open(&config.crypto, &wrapped(stored)?, now, &mut Ids)?.0)
+}
+
+fn wrapped(stored: Vec<DataKey>) -> Result<Vec<WrappedKey>> {
+    let wrap = |key: DataKey| {
+        let purpose = key.purpose.parse()?;
+        Ok(WrappedKey {
+            id: key.id,
+            purpose,
+            kek_id: key.kek_id,
+            wrapped: key.wrapped,
+            created_at: key.created_at,
+        })
+    };
+    stored.into_iter().map(wrap).collect()
+}
+
+/// Serves until a signal says stop.
+///
+/// # Errors
+/// When a part does not start; the text says which and what to do.
+pub async fn serve(config: Config) -> Result<()> {
+    let (store, keys) = open(&config).await?;
+    let catalogue = load(&config).await?;
+    let listener = TcpListener::bind(config.server.bind).await.with_context(|| {
+        format!(
+            "`WATCHBELL_BIND`: {} cannot be listened on\nhint: is another process there?",
+            config.server.bind
+        )
+    })?;
+    let parts = Parts::new(&config, store, keys, catalogue)?;
+    parts.run(&config, listener).await
+}
+
+async fn load(config: &Config) -> Result<Arc<Catalogue>> {
+    let settings = config.plugins.clone();
+    let catalogue = tokio::task::spawn_blocking(move || {
+        let sandbox = Arc::new(Sandbox::new(&sandbox::Settings::default())?);
+        plugins::load(&sandbox, &settings, |_, _| true)
+    });
+    Ok(Arc::new(catalogue.await.context("loading plugins broke off")??))
+}
+
+/// All long-lived parts, not yet started.
+struct Parts {
+    store: Store,
+    context: Arc<http::Context>,
+    writer: Writer,
+    pipeline: Pipeline,
+    deliverer: Deliverer,
+    runs: Arc<Notify>,
+    outbox: Arc<Notify>,
+}
+
+impl Parts {
+    fn new(config: &Config, store: Store, keys: Arc<KeyRing>, catalogue: Arc<Catalogue>) -> Result<Self> {
+        let (runs, outbox) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (writer, handle) = Writer::new(store.clone(), Arc::clone(&runs));
+        let rules = SignatureRules {
+            secrets: config.auth.webhook_secrets.clone(),
+            required: config.auth.signature_required,
+        };
+        let egress =
+            Arc::new(Egress::new(AllowList::parse(&config.egress.allowed)?, Arc::new(SystemResolver))?);
+        let context = Arc::new(http::Context {
+            store: store.clone(),
+            authenticator: Arc::new(Authenticator::new(store.clone(), config.auth.api_key_auth_enabled)),
+            ingest: Ingest::new(Arc::clone(&catalogue), Arc::clone(&keys), rules, handle),
+            body_limit_bytes: config.server.body_limit_bytes,
+            read_timeout: config.server.read_timeout,
+        });
+        let pipeline = pipeline::Parts {
+            store: store.clone(),
+            catalogue: Arc::clone(&catalogue),
+            keys: Arc::clone(&keys),
+            egress: Arc::clone(&egress),
+            machine: Arc::new(Machine::new()),
+            provider: config.plugins.provider.clone(),
+            analyze_budget: config.pipeline.analyze_budget,
+            retry: Policy {
+                base: RUN_RETRY_BASE,
+                factor: config.pipeline.backoff_factor,
+                cap: RUN_RETRY_CAP,
+                max_attempts: config.pipeline.max_attempts,
+            },
+        };
+        let workers = config.pipeline.workers;
+        let deliverer = deliver::Parts { store: store.clone(), catalogue, keys, egress };
+        Ok(Self {
+            store,
+            context,
+            writer,
+            pipeline: Pipeline::new(Arc::new(pipeline), workers, Arc::clone(&outbox)),
+            deliverer: Deliverer::new(Arc::new(deliverer), workers),
+            runs,
+            outbox,
+        })
+    }
+
+    async fn run(self, config: &Config, listener: TcpListener) -> Result<()> {
+        let (closing, stop) = (CancellationToken::new(), CancellationToken::new());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(self.writer.run());
+        tasks.spawn(self.pipeline.run(self.runs, stop.clone()));
+        tasks.spawn(self.deliverer.run(self.outbox, stop.clone()));
+        tasks.spawn(jobs::checkpoints(self.store.clone(), stop.clone()));
+        tasks.spawn(jobs::last_used(Arc::clone(&self.context.authenticator), stop.clone()));
+
+        let address = listener.local_addr()?;
+        warn_if_open(config);
+        tracing::info!(server.address = %address, "listening on http://{address}");
+        let service = http::service(self.context);
+        let server = axum::serve(listener, Shared::new(service))
+            .with_graceful_shutdown(closing.clone().cancelled_owned());
+        let mut server = tokio::spawn(server.into_future());
+
+        let mut signals = Signals::new()?;
+        tokio::select! {
+            () = signals.next() => {}
+            broken = &mut server => broken?.context("the server broke off")?,
+        }
+        tracing::info!("stopping: no new requests; a second signal stops at once");
+        closing.cancel();
+        stop.cancel();
+        let drain = async {
+            // Requests under way still need the writer; it ends when the last of them is gone.
+            if let Ok(Err(error)) = server.await {
+                tracing::warn!("the server did not stop cleanly: {error}");
+            }
+            while tasks.join_next().await.is_some() {}
+        };
+        tokio::select! {
+            () = signals.next() => tracing::warn!("stopped at once; what was under way is taken up at the next start"),
+            drained = tokio::time::timeout(config.server.stop_timeout, drain) => match drained {
+                Ok(()) => tracing::info!("stopped"),
+                Err(_) => tracing::warn!(
+                    "stopped after {}s with work under way; it is taken up at the next start",
+                    config.server.stop_timeout.as_secs()
+                ),
+            },
+        }
+        self.store.close().await;
+        Ok(())
+    }
+}
+
+fn warn_if_open(config: &Config) {
+    if !config.auth.api_key_auth_enabled {
+        tracing::warn!("API_KEY_AUTH_ENABLED=0: everybody who reaches this port may send and read alerts");
+    }
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

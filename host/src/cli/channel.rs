@@ -1,0 +1,174 @@
+//! `watchbell channel …`
+
+use std::io::Read as _;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Subcommand;
+use domain::delivery::Channel;
+use domain::id::{ChannelId, RunId, TraceId};
+use domain::plugin::{PluginKind, PluginName};
+use sandbox::Sandbox;
+use serde_json::{Map, Value, json};
+
+use super::output;
+use crate::app;
+use crate::clock::{self, Ids};
+use crate::config::Config;
+use crate::crypto::{Place, Purpose};
+use crate::egress::{AllowList, Egress, Grants, SystemResolver};
+use crate::plugins::{self, CallLog, ChannelSettings, NotifierEntry, Outside};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Add a destination; its settings are checked by the notifier and stored encrypted
+    Add {
+        /// A name of your own, such as ops-slack
+        name: String,
+        /// The plugin that delivers: slack, generic, …
+        #[arg(long)]
+        notifier: String,
+        /// One setting; may be repeated
+        #[arg(long = "set", value_name = "NAME=VALUE")]
+        set: Vec<String>,
+        /// All settings as a JSON object; `-` reads it from standard input
+        #[arg(long, value_name = "JSON")]
+        config: Option<String>,
+        /// Print {"id","name"}
+        #[arg(long)]
+        json: bool,
+    },
+    /// List destinations; settings are not shown
+    List {
+        /// Print {"channels":[…]}
+        #[arg(long)]
+        json: bool,
+    },
+    /// Stop sending to a destination
+    Disable {
+        /// Its name
+        name: String,
+    },
+    /// Send to a destination again
+    Enable {
+        /// Its name
+        name: String,
+    },
+}
+
+pub(super) async fn run(command: Command, config: &Config) -> Result<()> {
+    match command {
+        Command::Add { name, notifier, set, config: text, json } => {
+            let settings = settings(text, &set)?;
+            let added = add(config, &name, &notifier, &settings).await?;
+            if json {
+                return output::json(&json!({ "id": added.id, "name": added.name }));
+            }
+            output::line(&format!("channel `{}` ({}) sends through {}", added.name, added.id, added.notifier))
+        }
+        Command::List { json } => list(config, json).await,
+        Command::Disable { name } => switch(config, &name, false).await,
+        Command::Enable { name } => switch(config, &name, true).await,
+    }
+}
+
+async fn list(config: &Config, json: bool) -> Result<()> {
+    let (store, _) = app::open(config).await?;
+    let channels = store.channels().await?;
+    if json {
+        return output::json(&json!({ "channels": channels }));
+    }
+    let state = |channel: &Channel| if channel.enabled { "on" } else { "off" }.to_owned();
+    let row = |channel: &Channel| [channel.name.clone(), channel.notifier.to_string(), state(channel)];
+    let rows: Vec<_> = channels.iter().map(row).collect();
+    output::table(["NAME", "NOTIFIER", "STATE"], &rows)
+}
+
+async fn switch(config: &Config, name: &str, enabled: bool) -> Result<()> {
+    let (store, _) = app::open(config).await?;
+    store.enable_channel(name, enabled).await?;
+    output::line(if enabled { "on" } else { "off" })
+}
+
+/// The settings from `--config` with those of `--set` over them.
+fn settings(text: Option<String>, set: &[String]) -> Result<Value> {
+    let text = match text.as_deref() {
+        Some("-") => {
+            let mut input = String::new();
+            std::io::stdin().read_to_string(&mut input).context("standard input cannot be read")?;
+            Some(input)
+        }
+        _ => text,
+    };
+    // The parser's own error is kept out: it may show a part of a secret.
+    let whole =
+        text.map(|text| serde_json::from_str(&text).map_err(|_| anyhow::anyhow!("`--config` is not JSON")));
+    let mut settings = match whole.transpose()?.unwrap_or_else(|| Value::Object(Map::new())) {
+        Value::Object(settings) => settings,
+        _ => bail!("`--config` must be a JSON object"),
+    };
+    for (place, pair) in set.iter().enumerate() {
+        let Some((name, value)) = pair.split_once('=') else {
+            bail!("`--set` number {} must be NAME=VALUE", place.saturating_add(1));
+        };
+        settings.insert(name.trim().to_owned(), Value::String(value.to_owned()));
+    }
+    Ok(Value::Object(settings))
+}
+
+async fn add(config: &Config, name: &str, notifier: &str, settings: &Value) -> Result<Channel> {
+    if name.trim().is_empty() || name.len() > 64 || name.chars().any(char::is_control) {
+        bail!("a channel's name has 1 to 64 bytes and no control characters");
+    }
+    let entry = entry(config, notifier).await?;
+    check(config, &entry, settings).await?;
+    let (store, keys) = app::open(config).await?;
+    let channel = Channel {
+        id: ChannelId::mint(&mut Ids),
+        name: name.trim().to_owned(),
+        notifier: entry.notifier.info().plugin.name.clone(),
+        enabled: true,
+        created_at: clock::now(),
+    };
+    let row = channel.id.to_string();
+    let place = Place { table: "channel", column: "settings", row: &row };
+    let sealed = keys.seal(Purpose::Channel, place, settings.to_string().as_bytes())?;
+    store.add_channel(&channel, &sealed).await.map_err(|error| match error {
+        store::StoreError::Conflict(_) => anyhow::anyhow!("there is a channel `{}` already", channel.name),
+        other => other.into(),
+    })?;
+    Ok(channel)
+}
+
+async fn entry(config: &Config, notifier: &str) -> Result<Arc<NotifierEntry>> {
+    let wanted: PluginName = notifier.parse()?;
+    let settings = config.plugins.clone();
+    let only = wanted.clone();
+    let catalogue = tokio::task::spawn_blocking(move || {
+        let sandbox = Arc::new(Sandbox::new(&sandbox::Settings::default())?);
+        plugins::load(&sandbox, &settings, |kind, name| kind == PluginKind::Notifier && *name == only)
+    });
+    let catalogue = catalogue.await.context("loading the notifier broke off")??;
+    catalogue.notifier(&wanted).with_context(|| {
+        format!("there is no notifier `{wanted}`\nhint: `watchbell plugin list` shows what there is")
+    })
+}
+
+/// Asks the host's own rules and then the plugin whether the settings can work.
+async fn check(config: &Config, entry: &NotifierEntry, settings: &Value) -> Result<()> {
+    let info = entry.notifier.info();
+    let split = ChannelSettings::split(&info.config_schema, settings)?;
+    let plugin = &info.plugin.name;
+    let log = CallLog::new(plugin, RunId::mint(&mut Ids), TraceId::mint(&mut Ids));
+    let egress = Arc::new(Egress::new(AllowList::parse(&config.egress.allowed)?, Arc::new(SystemResolver))?);
+    let grants =
+        Grants { plugin: plugin.clone(), channel: None, origins: split.origins, secrets: split.secrets };
+    let outside = Arc::new(Outside::new(log, egress, grants, entry.notifier.limits().egress, None));
+    let problems = entry.notifier.validate_config(&split.config, outside).await?;
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<String> =
+        problems.iter().map(|problem| format!("`{}`: {}", problem.path, problem.message)).collect();
+    bail!("notifier `{}` does not take these settings:\n{}", info.plugin.name, lines.join("\n"))
+}

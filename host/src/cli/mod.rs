@@ -1,0 +1,133 @@
+//! The command line: one file per family of commands.
+
+mod channel;
+mod delivery;
+mod key;
+mod output;
+mod plugin;
+mod quarantine;
+mod route;
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+
+use crate::app;
+use crate::clock;
+use crate::config::{self, Config, Source};
+use crate::crypto::SecretKey;
+use crate::telemetry;
+
+/// An alert hub: webhooks in, incidents and notifications out.
+#[derive(Parser)]
+#[command(name = "watchbell", version, about, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start the hub; migrates a SQLite file by itself
+    Serve,
+    /// Bring the database to the schema of this version
+    Migrate {
+        /// Only say what would be done
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// API keys
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Where notifications go
+    #[command(subcommand)]
+    Channel(channel::Command),
+    /// Which alerts take which stages and channels
+    #[command(subcommand)]
+    Route(route::Command),
+    /// Notifications that were sent, are due or were given up on
+    #[command(subcommand)]
+    Delivery(delivery::Command),
+    /// Webhooks that no driver could read
+    #[command(subcommand)]
+    Quarantine(quarantine::Command),
+    /// Plugins and their contract
+    #[command(subcommand)]
+    Plugin(plugin::Command),
+    /// Secret keys
+    #[command(subcommand)]
+    Secrets(Secrets),
+    /// Settings
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Subcommand)]
+enum Secrets {
+    /// Print a fresh value for WATCHBELL_SECRET_KEY
+    Generate,
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Print `.env.sample`: every setting, its default, its meaning
+    Sample,
+}
+
+/// Parses the arguments, runs the command, and says how it ended: 0 done, 1 failed, 2 not understood.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Secrets(Secrets::Generate) => return output::line(SecretKey::generate()?.expose()),
+        Command::Config(ConfigCommand::Sample) => return output::text(&config::sample()),
+        Command::Plugin(plugin::Command::Wit) => return plugin::wit(),
+        _ => {}
+    }
+    let config = Config::read(&Source::load()?)?;
+    telemetry::start(&config.telemetry)?;
+    let runtime = tokio::runtime::Runtime::new().context("the runtime could not be started")?;
+    let result = runtime.block_on(dispatch(command, config));
+    // Nothing that is still under way may hold the process up.
+    runtime.shutdown_background();
+    result
+}
+
+async fn dispatch(command: Command, config: Config) -> Result<()> {
+    match command {
+        Command::Serve => Box::pin(app::serve(config)).await,
+        Command::Migrate { dry_run } => migrate(&config, dry_run).await,
+        Command::Key(command) => key::run(command, &config).await,
+        Command::Channel(command) => channel::run(command, &config).await,
+        Command::Route(command) => route::run(command, &config).await,
+        Command::Delivery(command) => delivery::run(command, &config).await,
+        Command::Quarantine(command) => quarantine::run(command, &config).await,
+        Command::Plugin(command) => plugin::run(command, &config).await,
+        Command::Secrets(_) | Command::Config(_) => Ok(()),
+    }
+}
+
+async fn migrate(config: &Config, dry_run: bool) -> Result<()> {
+    let store = store::Store::open(&config.database.url, store::Options::default()).await?;
+    let (did, steps) = match dry_run {
+        true => ("would apply", store.pending_migrations().await?),
+        false => ("applied", store.migrate(clock::now()).await?),
+    };
+    for step in &steps {
+        output::line(&format!("{did} {:04} {}", step.number, step.name))?;
+    }
+    if steps.is_empty() {
+        output::line("nothing to do")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! Who may call.
+
+use std::collections::HashMap;
+
+use domain::secret::Secret;
+
+use super::{Problems, Source, Variable};
+
+pub(super) const VARIABLES: &[Variable] = &[
+    Variable {
+        name: "API_KEY_AUTH_ENABLED",
+        default: "1",
+        meaning: "Whether requests need an API key (`watchbell key create --name N`). 0 lets everybody in and warns.",
+    },
+    Variable {
+        name: "WEBHOOK_SECRET_<DRIVER>",
+        default: "",
+        meaning: "The secret that a sender signs with, as WEBHOOK_SECRET_GRAFANA. Once set, that driver takes\n\
+                  no webhook without a valid signature. Not set: signatures are not looked at.",
+    },
+    Variable {
+        name: "WEBHOOK_SECRET_<DRIVER>_PREVIOUS",
+        default: "",
+        meaning: "The secret before, accepted too while senders are being changed.",
+    },
+    Variable {
+        name: "WEBHOOK_SIGNATURE_REQUIRED",
+        default: "0",
+        meaning: "1 refuses webhooks of drivers that can be signed but have no secret set.",
+    },
+];
+
+/// Who may call.
+#[derive(Debug, Clone)]
+pub struct AuthSettings {
+    /// Whether API keys are asked for.
+    pub api_key_auth_enabled: bool,
+    /// Secrets by driver in lower case, the current one first.
+    pub webhook_secrets: HashMap<String, Vec<Secret<String>>>,
+    /// Whether drivers with a scheme need a secret.
+    pub signature_required: bool,
+}
+
+impl AuthSettings {
+    pub(super) fn read(source: &Source, problems: &mut Problems) -> Self {
+        let mut webhook_secrets: HashMap<String, Vec<Secret<String>>> = HashMap::new();
+        for (name, value) in source.with_prefix("WEBHOOK_SECRET_") {
+            let driver = name.strip_suffix("_PREVIOUS").unwrap_or(name).to_ascii_lowercase();
+            let secrets = webhook_secrets.entry(driver).or_default();
+            let place = if name.ends_with("_PREVIOUS") { secrets.len() } else { 0 };
+            secrets.insert(place, Secret::new(value.to_owned()));
+        }
+        Self {
+            api_key_auth_enabled: source.flag("API_KEY_AUTH_ENABLED", true, problems),
+            webhook_secrets,
+            signature_required: source.flag("WEBHOOK_SIGNATURE_REQUIRED", false, problems),
+        }
+    }
+}

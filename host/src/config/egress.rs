@@ -1,0 +1,23 @@
+//! Where plugins may go.
+
+use super::{Source, Variable};
+
+pub(super) const VARIABLES: &[Variable] = &[Variable {
+    name: "SSRF_ALLOWED_HOSTS",
+    default: "",
+    meaning: "Hosts, addresses and networks that may be reached although they are private, separated by\n\
+              commas: `hooks.internal,10.1.0.0/16`. All other private and special addresses are refused.",
+}];
+
+/// Where plugins may go.
+#[derive(Debug, Clone)]
+pub struct EgressSettings {
+    /// Exceptions from the rule that private addresses are refused.
+    pub allowed: String,
+}
+
+impl EgressSettings {
+    pub(super) fn read(source: &Source) -> Self {
+        Self { allowed: source.text("SSRF_ALLOWED_HOSTS").unwrap_or_default().to_owned() }
+    }
+}

@@ -1,0 +1,164 @@
+//! Settings: read once from the environment, one file per section.
+//!
+//! Nothing else in the program reads an environment variable. All problems are reported at once, and
+//! none shows the value of a secret.
+
+mod auth;
+mod crypto;
+mod database;
+mod egress;
+mod pipeline;
+mod plugins;
+mod server;
+mod source;
+mod telemetry;
+
+pub use auth::AuthSettings;
+pub use database::DatabaseSettings;
+pub use egress::EgressSettings;
+pub use pipeline::PipelineSettings;
+pub use plugins::PluginSettings;
+pub use server::ServerSettings;
+pub use source::{Problems, Source};
+pub use telemetry::{LogFormat, TelemetrySettings};
+
+use crate::crypto::SecretKeys;
+
+/// One environment variable, for `.env.sample`.
+#[derive(Debug, Clone, Copy)]
+pub struct Variable {
+    /// Its name.
+    pub name: &'static str,
+    /// What holds without it; empty where there is no default.
+    pub default: &'static str,
+    /// What it is for, with units and bounds.
+    pub meaning: &'static str,
+}
+
+/// Everything that can be set.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where to listen, and how much of a request is read.
+    pub server: ServerSettings,
+    /// Where to store.
+    pub database: DatabaseSettings,
+    /// The keys that everything stored is sealed with.
+    pub crypto: SecretKeys,
+    /// Who may call.
+    pub auth: AuthSettings,
+    /// Where plugins come from.
+    pub plugins: PluginSettings,
+    /// Where plugins may go.
+    pub egress: EgressSettings,
+    /// How runs and deliveries are worked off.
+    pub pipeline: PipelineSettings,
+    /// What is logged, and how.
+    pub telemetry: TelemetrySettings,
+}
+
+impl Config {
+    /// Reads all sections.
+    ///
+    /// # Errors
+    /// [`Problems`] with every variable that is missing or out of bounds.
+    pub fn read(source: &Source) -> Result<Self, Problems> {
+        let mut problems = Problems::default();
+        let server = ServerSettings::read(source, &mut problems);
+        let crypto = crypto::read(source, &mut problems);
+        let auth = AuthSettings::read(source, &mut problems);
+        let pipeline = PipelineSettings::read(source, &mut problems);
+        let telemetry = TelemetrySettings::read(source, &mut problems);
+        let Some(crypto) = crypto.filter(|_| problems.is_empty()) else { return Err(problems) };
+        Ok(Self {
+            server,
+            database: DatabaseSettings::read(source),
+            crypto,
+            auth,
+            plugins: PluginSettings::read(source),
+            egress: EgressSettings::read(source),
+            pipeline,
+            telemetry,
+        })
+    }
+}
+
+/// The sections of `.env.sample`, in order.
+const SECTIONS: &[(&str, &[Variable])] = &[
+    ("Server", server::VARIABLES),
+    ("Database", database::VARIABLES),
+    ("Keys at rest", crypto::VARIABLES),
+    ("Access", auth::VARIABLES),
+    ("Plugins", plugins::VARIABLES),
+    ("Egress", egress::VARIABLES),
+    ("Pipeline", pipeline::VARIABLES),
+    ("Logs", telemetry::VARIABLES),
+];
+
+/// Every variable, as the text of `.env.sample`.
+pub fn sample() -> String {
+    let mut text = String::from(
+        "# Every setting of Watchbell. Copy what you change to `.env` (never tracked); what the shell\n\
+         # sets wins over it. Generated: `watchbell config sample > .env.sample`.\n",
+    );
+    for (title, variables) in SECTIONS {
+        text.push_str(&format!("\n# --- {title}\n"));
+        for variable in *variables {
+            text.push('\n');
+            for line in variable.meaning.lines() {
+                text.push_str(&format!("# {}\n", line.trim()));
+            }
+            text.push_str(&format!("# {}={}\n", variable.name, variable.default));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "3f0c6f7d9b1e4a5580c2d7e6f1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4";
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Config, String> {
+        let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::read(&Source::from_pairs(pairs)).map_err(|problems| problems.to_string())
+    }
+
+    #[test]
+    fn defaults_need_nothing_but_the_secret_key() {
+        let config = read(&[("WATCHBELL_SECRET_KEY", KEY)]).unwrap();
+        assert_eq!(config.server.bind.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.server.body_limit_bytes, 2_621_440);
+        assert!(config.auth.api_key_auth_enabled);
+    }
+
+    #[test]
+    fn all_problems_are_named_at_once_without_their_values() {
+        let error = read(&[
+            ("WATCHBELL_SECRET_KEY", "hunter2hunter2"),
+            ("WATCHBELL_BIND", "nowhere"),
+            ("WATCHBELL_BODY_LIMIT_BYTES", "12"),
+            ("API_KEY_AUTH_ENABLED", "maybe"),
+        ])
+        .unwrap_err();
+        for name in
+            ["WATCHBELL_SECRET_KEY", "WATCHBELL_BIND", "WATCHBELL_BODY_LIMIT_BYTES", "API_KEY_AUTH_ENABLED"]
+        {
+            assert!(error.contains(name), "{name} is missing in: {error}");
+        }
+        assert!(!error.contains("hunter2"), "{error}");
+        assert!(error.contains("between 1024 and"), "{error}");
+    }
+
+    #[test]
+    fn missing_secret_key_names_the_command_that_makes_one() {
+        let error = read(&[]).unwrap_err();
+        assert!(error.contains("watchbell secrets generate"), "{error}");
+    }
+
+    #[test]
+    fn sample_lists_every_variable_and_is_the_file_in_the_repository() {
+        let file = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../.env.sample")).unwrap();
+        assert_eq!(file, sample(), "run `watchbell config sample > .env.sample`");
+    }
+}

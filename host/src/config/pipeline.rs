@@ -1,0 +1,52 @@
+//! How runs and deliveries are worked off.
+
+use std::time::Duration;
+
+use super::{Problems, Source, Variable};
+
+pub(super) const VARIABLES: &[Variable] = &[
+    Variable {
+        name: "ORCHESTRATION_MAX_RETRIES_PER_STAGE",
+        default: "3",
+        meaning: "How often a stage is tried in all, 1 to 20.",
+    },
+    Variable {
+        name: "ORCHESTRATION_BACKOFF_FACTOR",
+        default: "2.0",
+        meaning: "What the pause between tries of a stage is multiplied by each time, 1 to 10.",
+    },
+    Variable {
+        name: "ANALYZE_BUDGET_S",
+        default: "15",
+        meaning: "How long analysis may hold a notification up, in seconds, 1 to 120.",
+    },
+    Variable {
+        name: "WATCHBELL_WORKERS",
+        default: "8",
+        meaning: "How many runs and how many deliveries are worked on at once, 1 to 64.",
+    },
+];
+
+/// How runs and deliveries are worked off.
+#[derive(Debug, Clone)]
+pub struct PipelineSettings {
+    /// Tries of a stage.
+    pub max_attempts: u32,
+    /// Growth of the pause between them.
+    pub backoff_factor: f64,
+    /// How long analysis may take.
+    pub analyze_budget: Duration,
+    /// How many at once.
+    pub workers: usize,
+}
+
+impl PipelineSettings {
+    pub(super) fn read(source: &Source, problems: &mut Problems) -> Self {
+        Self {
+            max_attempts: source.number("ORCHESTRATION_MAX_RETRIES_PER_STAGE", 3, 1..=20, problems),
+            backoff_factor: source.number("ORCHESTRATION_BACKOFF_FACTOR", 2.0, 1.0..=10.0, problems),
+            analyze_budget: Duration::from_secs(source.number("ANALYZE_BUDGET_S", 15, 1..=120, problems)),
+            workers: source.number("WATCHBELL_WORKERS", 8, 1..=64, problems),
+        }
+    }
+}

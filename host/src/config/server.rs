@@ -1,0 +1,67 @@
+//! Where to listen, and how much of a request is read.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use super::{Problems, Source, Variable};
+
+pub(super) const VARIABLES: &[Variable] = &[
+    Variable {
+        name: "WATCHBELL_BIND",
+        default: "127.0.0.1:8080",
+        meaning: "Address and port to listen on. Port 0 takes a free one and logs it.",
+    },
+    Variable {
+        name: "WATCHBELL_BODY_LIMIT_BYTES",
+        default: "2621440",
+        meaning: "The largest request body in bytes, 1024 to 10485760; a larger one is answered 413.",
+    },
+    Variable {
+        name: "WATCHBELL_READ_TIMEOUT_S",
+        default: "30",
+        meaning: "How long a request body may take to arrive, in seconds, 1 to 300; then 408.",
+    },
+    Variable {
+        name: "WATCHBELL_STOP_TIMEOUT_S",
+        default: "10",
+        meaning: "How long requests and deliveries in flight may take at stop, in seconds, 0 to 300.",
+    },
+];
+
+/// Where to listen, and how much of a request is read.
+#[derive(Debug, Clone)]
+pub struct ServerSettings {
+    /// Address and port.
+    pub bind: SocketAddr,
+    /// The largest body.
+    pub body_limit_bytes: usize,
+    /// How long a body may take.
+    pub read_timeout: Duration,
+    /// How long what is in flight may take at stop.
+    pub stop_timeout: Duration,
+}
+
+impl ServerSettings {
+    pub(super) fn read(source: &Source, problems: &mut Problems) -> Self {
+        let default = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
+        let bind = source.text("WATCHBELL_BIND").map_or(Some(default), |text| text.parse().ok());
+        if bind.is_none() {
+            problems
+                .add("`WATCHBELL_BIND` must be an address and a port, such as 127.0.0.1:8080 or [::]:8080");
+        }
+        let seconds = |name, default, bounds, problems: &mut Problems| {
+            Duration::from_secs(source.number(name, default, bounds, problems))
+        };
+        Self {
+            bind: bind.unwrap_or(default),
+            body_limit_bytes: source.number(
+                "WATCHBELL_BODY_LIMIT_BYTES",
+                2_621_440,
+                1024..=10_485_760,
+                problems,
+            ),
+            read_timeout: seconds("WATCHBELL_READ_TIMEOUT_S", 30, 1..=300, problems),
+            stop_timeout: seconds("WATCHBELL_STOP_TIMEOUT_S", 10, 0..=300, problems),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! One attempt: open what is sealed, call the notifier, record the end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::delivery::{AttemptResult, ClaimedDelivery};
+use domain::plugin::Notification;
+use domain::retry::DELIVERY;
+use sandbox::CallError;
+use serde_json::Value;
+
+use super::classify::{self, Verdict};
+use super::worker::Parts;
+use crate::clock;
+use crate::crypto::{Place, Purpose};
+use crate::egress::Grants;
+use crate::plugins::{CallLog, ChannelSettings, Outside};
+
+/// Makes one attempt at a claimed delivery, whose attempt row is already written.
+pub(super) async fn attempt(parts: &Parts, delivery: ClaimedDelivery) {
+    let started = clock::now();
+    let verdict = match send(parts, &delivery).await {
+        Ok(remote_ref) => Verdict::Delivered { remote_ref },
+        Err(verdict) => verdict,
+    };
+    let now = clock::now();
+    let result = schedule(verdict, delivery.attempt, now);
+    log(&delivery, &result, now.since(started));
+    if let Err(error) = parts.store.record_attempt(delivery.id, delivery.lease, &result, now).await {
+        // The lease ends by itself and the delivery is tried again under the same idempotency key.
+        tracing::error!(
+            trace_id = %delivery.trace_id, run_id = %delivery.run_id, delivery.id = %delivery.id,
+            error.r#type = "store", "the end of an attempt was not recorded: {error}"
+        );
+    }
+}
+
+async fn send(parts: &Parts, delivery: &ClaimedDelivery) -> Result<Option<String>, Verdict> {
+    let name = &delivery.channel.notifier;
+    let entry = parts
+        .catalogue
+        .notifier(name)
+        .ok_or_else(|| Verdict::dead("unknown_notifier", format!("notifier `{name}` is not loaded")))?;
+    let row = delivery.channel.id.to_string();
+    let settings = open(parts, Purpose::Channel, "channel", "settings", &row, &delivery.channel_settings)?;
+    let schema = &entry.notifier.info().config_schema;
+    let split = ChannelSettings::split(schema, &settings)
+        .map_err(|error| Verdict::dead("config", format!("channel `{}`: {error}", delivery.channel.name)))?;
+    let mut origins = split.origins;
+    origins.extend(entry.allow_hosts.iter().cloned());
+    let grants =
+        Grants { plugin: name.clone(), channel: Some(delivery.channel.id), origins, secrets: split.secrets };
+
+    let notification = notification(parts, delivery)?;
+    let log = CallLog::new(name, delivery.run_id, delivery.trace_id);
+    let limits = entry.notifier.limits().egress;
+    let outside = Arc::new(Outside::new(log, Arc::clone(&parts.egress), grants, limits, None));
+    match entry.notifier.send(&notification, &split.config, outside).await {
+        Ok(receipt) => Ok(receipt.remote_ref),
+        Err(CallError::Plugin(error)) => Err(classify::plugin(&error)),
+        Err(CallError::Trap(trap)) => Err(Verdict::retry(trap.error_type(), trap.to_string(), None)),
+    }
+}
+
+fn notification(parts: &Parts, delivery: &ClaimedDelivery) -> Result<Notification, Verdict> {
+    let row = delivery.id.to_string();
+    let value = open(parts, Purpose::Delivery, "delivery", "notification", &row, &delivery.notification)?;
+    let notification: Notification = serde_json::from_value(value)
+        .map_err(|_| Verdict::dead("corrupt", "the stored notification is not one".to_owned()))?;
+    Ok(Notification {
+        attempt: delivery.attempt,
+        previous_ref: delivery.previous_ref.clone(),
+        ..notification
+    })
+}
+
+fn open(
+    parts: &Parts,
+    purpose: Purpose,
+    table: &'static str,
+    column: &'static str,
+    row: &str,
+    sealed: &[u8],
+) -> Result<Value, Verdict> {
+    let corrupt =
+        |error: String| Verdict::dead("corrupt", format!("`{table}.{column}` cannot be read: {error}"));
+    let plain = parts
+        .keys
+        .open_value(purpose, Place { table, column, row }, sealed)
+        .map_err(|error| corrupt(error.to_string()))?;
+    serde_json::from_slice(&plain).map_err(|_| corrupt("it is not JSON".to_owned()))
+}
+
+/// When the next attempt is, or that there is none.
+fn schedule(verdict: Verdict, attempt: u32, now: domain::time::Timestamp) -> AttemptResult {
+    match verdict {
+        Verdict::Delivered { remote_ref } => AttemptResult::Delivered { remote_ref },
+        Verdict::Dead { error_type, error_message } => AttemptResult::Dead { error_type, error_message },
+        Verdict::Retry { error_type, error_message, retry_after } => {
+            match DELIVERY.pause(attempt, retry_after, clock::draw()) {
+                Some(pause) => AttemptResult::Retry { due_at: now.after(pause), error_type, error_message },
+                None => AttemptResult::Dead {
+                    error_type,
+                    error_message: format!("given up on after {attempt} attempts: {error_message}"),
+                },
+            }
+        }
+    }
+}
+
+fn log(delivery: &ClaimedDelivery, result: &AttemptResult, elapsed: Duration) {
+    let ClaimedDelivery { attempt, channel, incident_id, .. } = delivery;
+    let (channel, duration_ms) = (&channel.name, u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
+    macro_rules! line {
+        ($level:ident, $error:expr, $($text:tt)+) => {
+            tracing::$level!(
+                trace_id = %delivery.trace_id, run_id = %delivery.run_id, delivery.id = %delivery.id,
+                incident.id = %incident_id, channel.name = %channel, delivery.attempt = attempt,
+                error.r#type = $error, duration_ms, $($text)+
+            )
+        };
+    }
+    match result {
+        AttemptResult::Delivered { .. } => {
+            line!(info, "", "delivered incident {incident_id} to `{channel}` on attempt {attempt}");
+        }
+        AttemptResult::Retry { due_at, error_type, error_message } => {
+            line!(
+                warn,
+                error_type,
+                "`{channel}` did not take attempt {attempt}, the next is at {due_at}: {error_message}"
+            );
+        }
+        AttemptResult::Dead { error_type, error_message } => {
+            line!(
+                error,
+                error_type,
+                "gave up on telling `{channel}` of incident {incident_id}: {error_message}"
+            );
+        }
+    }
+}

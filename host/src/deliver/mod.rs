@@ -1,0 +1,7 @@
+//! The outbox worker: claims deliveries, calls notifiers, records what came of it.
+
+mod attempt;
+mod classify;
+mod worker;
+
+pub use worker::{Deliverer, Parts};

@@ -1,0 +1,53 @@
+//! What can be read: one file per resource.
+
+pub(super) mod alerts;
+pub(super) mod incidents;
+pub(super) mod runs;
+
+use std::str::FromStr;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+use store::{MAX_PAGE, PageRequest};
+
+use super::problem::Problem;
+
+/// How many a page holds where nobody says.
+const DEFAULT_LIMIT: u32 = 100;
+
+/// The query of a request; what cannot be understood is a problem that names it.
+pub(super) struct Query<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        axum::extract::Query::from_request_parts(parts, state)
+            .await
+            .map(|axum::extract::Query(query)| Self(query))
+            .map_err(|rejection| Problem::parameter(rejection.body_text()))
+    }
+}
+
+/// The page asked for.
+fn page(limit: Option<u32>, cursor: Option<String>) -> Result<PageRequest, Problem> {
+    match limit.unwrap_or(DEFAULT_LIMIT) {
+        limit @ 1..=MAX_PAGE => Ok(PageRequest { limit, cursor }),
+        other => Err(Problem::parameter(format!("`limit` must be between 1 and {MAX_PAGE}, found {other}"))),
+    }
+}
+
+/// A parameter of a type of its own.
+fn typed<T: FromStr>(name: &str, text: Option<String>) -> Result<Option<T>, Problem>
+where
+    T::Err: std::fmt::Display,
+{
+    let parse = |text: String| text.parse().map_err(|error| Problem::parameter(format!("`{name}`: {error}")));
+    text.filter(|text| !text.is_empty()).map(parse).transpose()
+}
+
+/// An identifier in the path; what is none names nothing.
+fn id<T: FromStr>(what: &str, text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|_| Problem::not_found(format!("there is no {what} with this identifier")))
+}

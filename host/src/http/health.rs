@@ -1,0 +1,28 @@
+//! Whether the process lives, and whether it can do its work.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use super::Context;
+use super::problem::Problem;
+
+/// The process answers.
+pub(super) async fn alive() -> Json<Value> {
+    Json(json!({ "status": "ok" }))
+}
+
+/// The database answers too, so a webhook can be committed.
+pub(super) async fn ready(State(context): State<Arc<Context>>) -> Result<Json<Value>, Problem> {
+    match context.store.ping().await {
+        Ok(()) => Ok(Json(json!({ "status": "ready", "drivers": context.ingest.driver_names() }))),
+        Err(error) => {
+            tracing::warn!(error.r#type = "store", %error, "not ready: the database does not answer");
+            let detail = "the database does not answer";
+            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", detail))
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! One identifier and one log line for every request, and the headers every answer carries.
+
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use domain::id::Mint as _;
+use tracing::Instrument as _;
+
+use crate::clock::Ids;
+use crate::http::problem::Problem;
+
+/// Said on every answer; none of them is a page that anybody may embed.
+const HEADERS: [(HeaderName, &str); 6] = [
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    (header::CACHE_CONTROL, "no-store"),
+];
+
+/// Gives the request an identifier, renders problems, adds the common headers, writes the line.
+pub(in crate::http) async fn access(request: Request, next: Next) -> Response {
+    let id = Ids.mint().to_string();
+    let started = Instant::now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let route = route.unwrap_or_else(|| "unmatched".to_owned());
+
+    let span = tracing::info_span!("request", request.id = %id);
+    let mut response = next.run(request).instrument(span.clone()).await;
+
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        let allow = response.headers_mut().remove(header::ALLOW);
+        response = problem.render(&id);
+        if let Some(allow) = allow {
+            response.headers_mut().insert(header::ALLOW, allow);
+        }
+    }
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        headers.insert(HeaderName::from_static("x-request-id"), value);
+    }
+    let status = response.status().as_u16();
+    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    span.in_scope(|| {
+        tracing::info!(
+            http.request.method = %method,
+            http.route = route,
+            http.response.status_code = status,
+            duration_ms,
+            "{method} {route} answered {status}"
+        );
+    });
+    response
+}

@@ -1,0 +1,9 @@
+//! What every request passes before and after its handler.
+
+mod access;
+mod key;
+mod path;
+
+pub(super) use access::access;
+pub(super) use key::key;
+pub(super) use path::without_trailing_slash;

@@ -1,0 +1,73 @@
+//! HTTP: routes, extractors, answers. Decisions are made elsewhere.
+
+mod api;
+mod health;
+mod layer;
+mod problem;
+mod webhook;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{Method, StatusCode};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use store::Store;
+use tower::ServiceExt as _;
+use tower::util::{BoxCloneService, MapRequest};
+
+use crate::auth::Authenticator;
+use crate::ingest::Ingest;
+use problem::Problem;
+
+/// What handlers need.
+pub struct Context {
+    /// Where things are stored.
+    pub store: Store,
+    /// Who may call.
+    pub authenticator: Arc<Authenticator>,
+    /// What happens to webhooks.
+    pub ingest: Ingest,
+    /// The largest body, in bytes.
+    pub body_limit_bytes: usize,
+    /// How long a body may take to arrive.
+    pub read_timeout: Duration,
+}
+
+/// All routes, ready to be served.
+pub fn service(context: Arc<Context>) -> BoxCloneService<Request, Response, std::convert::Infallible> {
+    let routes = Router::new()
+        .route("/alerts/webhook", get(webhook::alive).post(webhook::detected))
+        .route("/alerts/webhook/{driver}", post(webhook::named))
+        .route("/alerts", get(api::alerts::list))
+        .route("/alerts/{id}", get(api::alerts::one))
+        .route("/incidents", get(api::incidents::list))
+        .route("/incidents/{id}", get(api::incidents::one))
+        .route("/orchestration/pipelines", get(api::runs::list))
+        .route("/orchestration/pipeline/{run_id}", get(api::runs::one))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(Arc::clone(&context), layer::key))
+        .layer(from_fn(layer::access))
+        .with_state(context);
+    BoxCloneService::new(MapRequest::new(routes, layer::without_trailing_slash).map_err(|never| never))
+}
+
+async fn unknown_path(request: Request) -> Problem {
+    let path: String = request.uri().path().chars().take(200).collect();
+    Problem::not_found(format!("there is nothing at `{path}`"))
+}
+
+async fn wrong_method(request: Request) -> Response {
+    if request.method() == Method::OPTIONS {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    let detail =
+        format!("`{}` does not take {}; see the `Allow` header", request.uri().path(), request.method());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail).into_response()
+}

@@ -1,0 +1,147 @@
+//! Errors as the caller sees them: RFC 9457 problem documents.
+//!
+//! Internal causes are logged where they stop and never sent.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use store::StoreError;
+
+use crate::auth;
+use crate::ingest;
+
+/// How long a sender should wait before it tries again, in seconds.
+const RETRY_AFTER_S: u64 = 2;
+
+/// One problem. The request's identifier is added by the outermost layer.
+#[derive(Debug, Clone)]
+pub(in crate::http) struct Problem {
+    /// HTTP status.
+    pub(in crate::http) status: StatusCode,
+    /// The last part of `type`; a small closed set.
+    pub(in crate::http) kind: &'static str,
+    /// What is wrong with this request and what to do.
+    pub(in crate::http) detail: String,
+}
+
+impl Problem {
+    /// A problem of this kind.
+    pub(in crate::http) fn new(status: StatusCode, kind: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, kind, detail: detail.into() }
+    }
+
+    /// No such thing.
+    pub(in crate::http) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", detail)
+    }
+
+    /// A parameter that cannot be understood.
+    pub(in crate::http) fn parameter(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid-parameter", detail)
+    }
+
+    /// The document, with the identifier of the request.
+    pub(in crate::http) fn render(&self, request_id: &str) -> Response {
+        let body = json!({
+            "type": format!("urn:watchbell:problem:{}", self.kind),
+            "title": self.status.canonical_reason().unwrap_or("Error"),
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+            "request_id": request_id,
+        });
+        let mut response = (self.status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        match self.status {
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+            }
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            error @ StoreError::NotFound(_) => Self::not_found(error.to_string()),
+            StoreError::BadCursor => {
+                Self::parameter("`cursor` is not one that this server gave out; start again without it")
+            }
+            other => {
+                tracing::error!(error.r#type = other.kind(), error = %chain(&other), "the store did not answer");
+                unavailable()
+            }
+        }
+    }
+}
+
+impl From<auth::Refusal> for Problem {
+    fn from(refusal: auth::Refusal) -> Self {
+        match &refusal {
+            auth::Refusal::Unauthenticated => {
+                Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", refusal.to_string())
+            }
+            auth::Refusal::Forbidden => Self::new(StatusCode::FORBIDDEN, "forbidden", refusal.to_string()),
+            auth::Refusal::Unavailable(cause) => {
+                tracing::error!(error.r#type = cause.kind(), error = %chain(cause), "an API key could not be looked up");
+                unavailable()
+            }
+        }
+    }
+}
+
+impl From<ingest::Refused> for Problem {
+    fn from(refused: ingest::Refused) -> Self {
+        match &refused {
+            ingest::Refused::UnknownDriver { .. } => {
+                Self::new(StatusCode::NOT_FOUND, "unknown-driver", refused.to_string())
+            }
+            ingest::Refused::Signature(cause) => {
+                tracing::warn!(error.r#type = "signature", reason = cause, "refused a webhook: {cause}");
+                Self::new(StatusCode::FORBIDDEN, "signature", refused.to_string())
+            }
+            ingest::Refused::Unavailable(cause) => {
+                tracing::error!(
+                    error.r#type = "store",
+                    error = cause,
+                    "a webhook could not be stored: {cause}"
+                );
+                unavailable()
+            }
+        }
+    }
+}
+
+fn unavailable() -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "unavailable",
+        "this could not be stored or read just now, and nothing was changed; try again",
+    )
+}
+
+/// An error with its causes, for the log.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

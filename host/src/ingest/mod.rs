@@ -1,0 +1,272 @@
+//! What happens to one webhook before it is acknowledged.
+//!
+//! [`Ingest::receive`] is the whole of it, in order: detect, verify, parse, seal, commit. Nothing is
+//! answered before the commit, and whatever got past the signature is kept.
+
+mod detect;
+mod payload;
+mod signature;
+mod writer;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use domain::id::{KeyId, RunId, TraceId};
+use domain::plan::Webhook;
+use domain::plugin::{Incoming, Outcome, PluginError, PluginName};
+use domain::run::{IngestOutcome, Origin};
+use domain::secret::Secret;
+use domain::time::Timestamp;
+use http::HeaderMap;
+use store::{IngestWrite, Ingested};
+
+use crate::clock::Ids;
+use crate::crypto::KeyRing;
+use crate::plugins::{Catalogue, DriverEntry};
+
+pub use payload::open as open_request;
+pub use writer::{Writer, WriterHandle};
+
+/// A request as it arrived, after its key was checked.
+#[derive(Debug)]
+pub struct Received {
+    /// The driver named in the path.
+    pub driver: Option<String>,
+    /// HTTP method.
+    pub method: String,
+    /// Query without the question mark.
+    pub query: String,
+    /// All headers.
+    pub headers: HeaderMap,
+    /// The bytes.
+    pub body: Vec<u8>,
+    /// When it arrived.
+    pub received_at: Timestamp,
+    /// Who sent it.
+    pub api_key: Option<KeyId>,
+}
+
+/// A webhook that is on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// The run that took it; for a repeat of a delivery the first one's.
+    pub run_id: RunId,
+    /// What ties everything together that comes of it.
+    pub trace_id: TraceId,
+    /// The driver that read it, where one was found.
+    pub driver: Option<PluginName>,
+    /// What became of it.
+    pub outcome: IngestOutcome,
+    /// How many alerts it held.
+    pub alerts: u32,
+    /// Why it was ignored or quarantined.
+    pub reason: Option<String>,
+}
+
+/// Why a webhook was not taken. Nothing of it is stored.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// The path names no driver.
+    #[error("there is no driver `{name}`; known are {known}")]
+    UnknownDriver {
+        /// What was asked for, cut and escaped.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+    /// Missing, wrong or too old: one text for all causes, the cause only for the log.
+    #[error("signature does not match")]
+    Signature(&'static str),
+    /// It could not be committed.
+    #[error("the webhook could not be stored")]
+    Unavailable(String),
+}
+
+/// Secrets that senders sign with.
+#[derive(Debug, Default)]
+pub struct SignatureRules {
+    /// By driver, the current one first.
+    pub secrets: HashMap<String, Vec<Secret<String>>>,
+    /// Whether a driver that can be signed needs a secret.
+    pub required: bool,
+}
+
+/// Everything a webhook meets on its way to disk.
+pub struct Ingest {
+    catalogue: Arc<Catalogue>,
+    keys: Arc<KeyRing>,
+    rules: SignatureRules,
+    writer: WriterHandle,
+}
+
+/// What a driver made of a body, before anything is written.
+struct Verdict {
+    driver: Option<PluginName>,
+    outcome: IngestOutcome,
+    reason_code: Option<String>,
+    reason: Option<String>,
+    alerts: Vec<domain::alert::ParsedAlert>,
+}
+
+impl Verdict {
+    fn quarantined(driver: Option<PluginName>, code: &str, reason: impl Into<String>) -> Self {
+        Self {
+            driver,
+            outcome: IngestOutcome::Quarantined,
+            reason_code: Some(code.to_owned()),
+            reason: Some(reason.into()),
+            alerts: Vec::new(),
+        }
+    }
+}
+
+impl Ingest {
+    /// Puts the parts together.
+    pub const fn new(
+        catalogue: Arc<Catalogue>,
+        keys: Arc<KeyRing>,
+        rules: SignatureRules,
+        writer: WriterHandle,
+    ) -> Self {
+        Self { catalogue, keys, rules, writer }
+    }
+
+    /// The drivers there are, by name.
+    pub fn driver_names(&self) -> Vec<PluginName> {
+        self.catalogue.driver_names()
+    }
+
+    /// Takes one webhook.
+    ///
+    /// # Errors
+    /// [`Refused`]; then nothing of it is stored, and the sender should try again where it says so.
+    pub async fn receive(&self, received: Received) -> Result<Accepted, Refused> {
+        let run_id = RunId::mint(&mut Ids);
+        let trace_id = TraceId::mint(&mut Ids);
+        let incoming = payload::incoming(&received);
+        let chosen = self.choose(&received, &incoming)?;
+        let delivery_id = chosen.driver().and_then(|driver| payload::delivery_id(driver, &received.headers));
+        let verdict = match chosen {
+            detect::Chosen::Driver(driver) => parse(&driver, &incoming, run_id, trace_id).await,
+            detect::Chosen::Nobody { code, reason } => Verdict::quarantined(None, code, reason),
+        };
+        let sealed_request = payload::seal(&self.keys, run_id, &incoming)
+            .map_err(|error| Refused::Unavailable(error.to_string()))?;
+        let alerts = u32::try_from(verdict.alerts.len()).unwrap_or(u32::MAX);
+        let webhook = match (&verdict.driver, verdict.outcome) {
+            (Some(source), IngestOutcome::Parsed) => {
+                Some(Webhook::new(run_id, trace_id, source.clone(), received.received_at, verdict.alerts))
+            }
+            _ => None,
+        };
+        let write = IngestWrite {
+            run_id,
+            trace_id,
+            origin: Origin::IncomingWebhook,
+            received_at: received.received_at,
+            driver: verdict.driver.clone(),
+            delivery_id,
+            api_key_id: received.api_key,
+            size_bytes: incoming.body.len() as u64,
+            sealed_request,
+            outcome: verdict.outcome,
+            reason_code: verdict.reason_code,
+            reason: verdict.reason.clone(),
+            webhook,
+        };
+        let fresh = Accepted {
+            run_id,
+            trace_id,
+            driver: verdict.driver,
+            outcome: verdict.outcome,
+            alerts,
+            reason: verdict.reason,
+        };
+        let accepted = match self.writer.commit(write).await.map_err(Refused::Unavailable)? {
+            Ingested::Stored { .. } => fresh,
+            Ingested::Duplicate { run_id, trace_id, driver, outcome, alerts } => {
+                let driver = Some(driver);
+                let reason = Some("the same delivery was taken before".to_owned());
+                Accepted { run_id, trace_id, driver, outcome, alerts, reason }
+            }
+        };
+        log(&accepted);
+        Ok(accepted)
+    }
+
+    /// Steps 4 and 5: which driver, and whether the signature holds.
+    fn choose(&self, received: &Received, incoming: &Incoming) -> Result<detect::Chosen, Refused> {
+        let drivers = self.catalogue.drivers();
+        let verify = |entry: &DriverEntry| {
+            signature::verify(
+                entry.driver.info(),
+                &self.rules,
+                &received.headers,
+                &received.body,
+                received.received_at,
+            )
+        };
+        let Some(name) = &received.driver else {
+            return detect::automatic(&drivers, &self.rules, incoming, verify);
+        };
+        let Some(entry) = drivers.by_name(name) else {
+            let known: Vec<String> = drivers.names().iter().map(|name| format!("`{name}`")).collect();
+            let name = name.chars().take(40).flat_map(char::escape_default).collect();
+            return Err(Refused::UnknownDriver { name, known: known.join(", ") });
+        };
+        verify(&entry).map_err(Refused::Signature)?;
+        Ok(detect::Chosen::Driver(entry))
+    }
+}
+
+/// Step 6: bytes to alerts, in the sandbox. Whatever goes wrong is our problem, not the sender's.
+async fn parse(entry: &DriverEntry, incoming: &Incoming, run_id: RunId, trace_id: TraceId) -> Verdict {
+    let name = entry.driver.info().plugin.name.clone();
+    let log = crate::plugins::CallLog::new(&name, run_id, trace_id);
+    match entry.driver.parse(incoming, &entry.config, &log).await {
+        Ok(parsed) => match parsed.outcome {
+            Outcome::Alerts(alerts) if alerts.is_empty() => {
+                Verdict::quarantined(Some(name), "no_alerts", "the driver made no alerts and did not say why")
+            }
+            Outcome::Alerts(alerts) => Verdict {
+                driver: Some(name),
+                outcome: IngestOutcome::Parsed,
+                reason_code: None,
+                reason: None,
+                alerts,
+            },
+            Outcome::Nothing(why) => Verdict {
+                driver: Some(name),
+                outcome: IngestOutcome::Ignored,
+                reason_code: Some("nothing".to_owned()),
+                reason: Some(why),
+                alerts: Vec::new(),
+            },
+        },
+        Err(sandbox::CallError::Plugin(error)) => {
+            Verdict::quarantined(Some(name), error.kind(), words(&error))
+        }
+        Err(sandbox::CallError::Trap(trap)) => {
+            tracing::error!(
+                %run_id, %trace_id, plugin.name = %name, error.r#type = trap.error_type(),
+                "a webhook is in quarantine because its driver broke: {trap}"
+            );
+            Verdict::quarantined(Some(name), trap.error_type(), trap.to_string())
+        }
+    }
+}
+
+fn words(error: &PluginError) -> String {
+    match error {
+        PluginError::InvalidInput(text) | PluginError::Unsupported(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn log(accepted: &Accepted) {
+    let driver = accepted.driver.as_ref().map_or("none", PluginName::as_str);
+    tracing::info!(
+        run_id = %accepted.run_id, trace_id = %accepted.trace_id, alert.source = driver, count = accepted.alerts,
+        "took a webhook of `{driver}` as {}: {} alerts", accepted.outcome, accepted.alerts
+    );
+}

@@ -1,0 +1,97 @@
+//! Group commit: many webhooks, one transaction.
+//!
+//! One task owns writing. It takes what waits, commits it, answers all, and while it commits the
+//! next batch gathers: no timer and no linger. When the queue is full, the sender is told to try
+//! again.
+
+use std::sync::Arc;
+
+use store::{IngestWrite, Ingested, Store, StoreError};
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use crate::clock::{self, Ids};
+
+/// The most webhooks in one transaction.
+const MAX_BATCH: usize = 256;
+/// The most bytes of sealed requests in one transaction, give or take one request.
+const MAX_BATCH_BYTES: usize = 8 * 1024 * 1024;
+/// How many webhooks may wait; beyond it they are answered 503.
+const MAX_WAITING: usize = 1024;
+
+type Answer = oneshot::Sender<Result<Ingested, StoreError>>;
+
+/// Where requests hand in what they want written.
+#[derive(Clone)]
+pub struct WriterHandle {
+    queue: mpsc::Sender<(IngestWrite, Answer)>,
+}
+
+/// The task that writes.
+pub struct Writer {
+    store: Store,
+    queue: mpsc::Receiver<(IngestWrite, Answer)>,
+    committed: Arc<Notify>,
+}
+
+impl WriterHandle {
+    /// Waits until the webhook is on disk.
+    ///
+    /// # Errors
+    /// A text for the log when it is not; then nothing of it is stored.
+    pub(super) async fn commit(&self, write: IngestWrite) -> Result<Ingested, String> {
+        let (answer, wait) = oneshot::channel();
+        self.queue.try_send((write, answer)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => {
+                format!("{MAX_WAITING} webhooks are waiting to be written already")
+            }
+            mpsc::error::TrySendError::Closed(_) => "the hub is stopping".to_owned(),
+        })?;
+        match wait.await {
+            Ok(result) => result.map_err(|error| format!("{error:?}")),
+            Err(_) => Err("the hub is stopping".to_owned()),
+        }
+    }
+}
+
+impl Writer {
+    /// A writer and the handle to it; `committed` is woken after each commit.
+    pub fn new(store: Store, committed: Arc<Notify>) -> (Self, WriterHandle) {
+        let (sender, queue) = mpsc::channel(MAX_WAITING);
+        (Self { store, queue, committed }, WriterHandle { queue: sender })
+    }
+
+    /// Writes until every handle is gone and the queue is empty.
+    pub async fn run(mut self) {
+        while let Some(first) = self.queue.recv().await {
+            let (writes, mut answers) = self.gather(first);
+            if cfg!(feature = "defect-ack-before-commit") {
+                acknowledge_too_early(&mut answers);
+            }
+            let results = self.store.ingest(&writes, &mut Ids, clock::now()).await;
+            for (answer, result) in answers.into_iter().zip(results) {
+                // A sender that hung up meanwhile has its webhook on disk all the same.
+                drop(answer.send(result));
+            }
+            self.committed.notify_one();
+        }
+    }
+
+    fn gather(&mut self, first: (IngestWrite, Answer)) -> (Vec<IngestWrite>, Vec<Answer>) {
+        let mut bytes = first.0.sealed_request.len();
+        let (mut writes, mut answers) = (vec![first.0], vec![first.1]);
+        while writes.len() < MAX_BATCH && bytes < MAX_BATCH_BYTES {
+            let Ok((write, answer)) = self.queue.try_recv() else { break };
+            bytes = bytes.saturating_add(write.sealed_request.len());
+            writes.push(write);
+            answers.push(answer);
+        }
+        (writes, answers)
+    }
+}
+
+/// Wrong on purpose, and never built in: `tests/crash` has to notice what is lost by it.
+fn acknowledge_too_early(answers: &mut Vec<Answer>) {
+    for answer in answers.drain(..) {
+        drop(answer.send(Ok(Ingested::Stored { alerts: 0, incidents: Vec::new(), runs: Vec::new() })));
+    }
+}

@@ -1,0 +1,44 @@
+//! Timers: what is done now and then and not for anybody's request.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use store::{Store, StoreError};
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::Authenticator;
+
+/// How often the write-ahead log is worked into the database file, off the path of commits.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
+/// How often the times of last use are written down.
+const LAST_USED_EVERY: Duration = Duration::from_secs(30);
+
+/// Works the write-ahead log off until stopped.
+pub async fn checkpoints(store: Store, stop: CancellationToken) {
+    every(CHECKPOINT_EVERY, "checkpoint", stop, || async { store.checkpoint().await.map(drop) }).await;
+}
+
+/// Writes down when keys were last used, until stopped and once more then.
+pub async fn last_used(authenticator: Arc<Authenticator>, stop: CancellationToken) {
+    every(LAST_USED_EVERY, "last used times", stop, || authenticator.flush_last_used()).await;
+    if let Err(error) = authenticator.flush_last_used().await {
+        tracing::warn!(error.r#type = "store", "last used times were not written: {error}");
+    }
+}
+
+async fn every<F, W>(pause: Duration, what: &str, stop: CancellationToken, work: F)
+where
+    F: Fn() -> W,
+    W: Future<Output = Result<(), StoreError>>,
+{
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+        if let Err(error) = work().await {
+            tracing::warn!(error.r#type = "store", "{what}: {error}");
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Downstream runs: one per materially changed incident.
+//!
+//! [`work`] is the whole of a run: find the route, take its stages in order, let the last commit the
+//! outbox rows. A stage is a file. A run whose worker died is claimed again and goes on after the
+//! last stage that ended.
+
+mod analyze;
+mod check;
+mod notify;
+mod worker;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::alert::{Alert, Labels};
+use domain::id::ArtifactId;
+use domain::retry::Policy;
+use domain::route::{Route, Subject, choose};
+use domain::run::{RunStatus, Stage, StageStatus};
+use serde_json::Value;
+use store::{ClaimedRun, Fault, IncidentContext, NewArtifact, RunEnd, StageEnd, Store, StoreError};
+
+use crate::checks::Machine;
+use crate::clock::{self, Ids};
+use crate::crypto::{CryptoError, KeyRing, Place, Purpose};
+use crate::egress::Egress;
+use crate::plugins::Catalogue;
+
+pub use worker::Pipeline;
+
+/// What runs need.
+pub struct Parts {
+    /// Where runs are kept.
+    pub store: Store,
+    /// Providers.
+    pub catalogue: Arc<Catalogue>,
+    /// Seals results.
+    pub keys: Arc<KeyRing>,
+    /// The providers' way out.
+    pub egress: Arc<Egress>,
+    /// This machine.
+    pub machine: Arc<Machine>,
+    /// The active provider.
+    pub provider: String,
+    /// How long analysis may take.
+    pub analyze_budget: Duration,
+    /// When a stage is tried again.
+    pub retry: Policy,
+}
+
+/// Why a run could not go on.
+#[derive(Debug, thiserror::Error)]
+enum RunError {
+    /// The store did not take or give something.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A result could not be sealed or opened.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+}
+
+impl RunError {
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.kind(),
+            Self::Crypto(_) => "crypto",
+        }
+    }
+}
+
+/// What stages know of the run they are in.
+struct Passage<'a> {
+    parts: &'a Parts,
+    run: &'a ClaimedRun,
+    context: &'a IncidentContext,
+    route: &'a Route,
+    /// What the check stage found, as the contract describes it.
+    checks: Value,
+    /// What the analyze stage found; none where it was not asked or did not answer.
+    analysis: Option<Value>,
+    fallback_used: bool,
+}
+
+/// Works one claimed run off. Errors are recorded on the run; nothing is thrown away.
+async fn work(parts: &Parts, run: &ClaimedRun) {
+    if let Err(error) = passage(parts, run).await {
+        if matches!(error, RunError::Store(StoreError::LeaseLost(_))) {
+            tracing::warn!(run_id = %run.run.run_id, trace_id = %run.run.trace_id, "another worker has this run now");
+            return;
+        }
+        give_up_or_retry(parts, run, &error).await;
+    }
+}
+
+async fn passage(parts: &Parts, run: &ClaimedRun) -> Result<(), RunError> {
+    let context = parts.store.incident_context(run.moment.incident_id).await?;
+    let routes = parts.store.routes().await?;
+    let empty = Labels::new();
+    let subject = Subject {
+        source: run.run.source.as_deref().unwrap_or_default(),
+        severity: run.moment.severity,
+        status: run.moment.status,
+        instance: context.incident.instance.as_deref(),
+        origin: run.run.origin,
+        labels: context.alerts.first().map_or(&empty, |alert: &Alert| &alert.labels),
+    };
+    let Some(route) = choose(&routes, &subject) else {
+        let message = "no route matches this incident, so nobody was told\nhint: `watchbell route list`";
+        end(parts, run, RunStatus::Failed, Some(fault("no_route", message))).await?;
+        return Ok(());
+    };
+    let mut passage = Passage {
+        parts,
+        run,
+        context: &context,
+        route,
+        checks: Value::Array(Vec::new()),
+        analysis: None,
+        fallback_used: false,
+    };
+    passage.take_stages().await
+}
+
+impl Passage<'_> {
+    async fn take_stages(&mut self) -> Result<(), RunError> {
+        let done = self.parts.store.stage_executions(self.run.run.run_id).await?;
+        let mut status = RunStatus::Ingested;
+        for stage in self.route.stages.clone() {
+            let succeeded = done.iter().any(|execution| {
+                execution.stage == stage
+                    && matches!(execution.status, StageStatus::Succeeded | StageStatus::Skipped)
+            });
+            status = match stage {
+                Stage::Ingest => continue,
+                Stage::Check if succeeded => self.recall(Stage::Check).await?,
+                Stage::Analyze if succeeded => self.recall(Stage::Analyze).await?,
+                Stage::Check => check::stage(self).await?,
+                Stage::Analyze => analyze::stage(self).await?,
+                // The outbox rows and the end of the stage are one transaction; then the deliveries
+                // decide how the run ends.
+                Stage::Notify => return notify::stage(self).await,
+            };
+        }
+        end(self.parts, self.run, status, None).await?;
+        Ok(())
+    }
+
+    /// Takes up what a stage found before its worker died.
+    async fn recall(&mut self, stage: Stage) -> Result<RunStatus, RunError> {
+        let run = &self.run.run;
+        let (artifact, status) = match stage {
+            Stage::Check => (run.checker_output_ref, RunStatus::Checked),
+            _ => (run.intelligence_output_ref, RunStatus::Analyzed),
+        };
+        if let Some(id) = artifact {
+            let value = self.open(id).await?;
+            match stage {
+                Stage::Check => self.checks = value,
+                _ => self.analysis = (!value.is_null()).then_some(value),
+            }
+        }
+        Ok(status)
+    }
+
+    async fn open(&self, id: ArtifactId) -> Result<Value, RunError> {
+        let sealed = self.parts.store.artifact(id).await?;
+        let row = id.to_string();
+        let place = Place { table: "artifact", column: "sealed", row: &row };
+        let plain = self.parts.keys.open_value(Purpose::Artifact, place, &sealed)?;
+        Ok(serde_json::from_slice(&plain).unwrap_or(Value::Null))
+    }
+
+    async fn begin(&self, stage: Stage) -> Result<u32, RunError> {
+        let route = Some(self.route.name.as_str());
+        Ok(self.parts.store.begin_stage(self.run.claim, stage, route, clock::now()).await?)
+    }
+
+    /// Ends a stage with what it found, sealed.
+    async fn finish(&self, mut end: StageEnd, output: &Value) -> Result<(), RunError> {
+        end.artifact = Some(self.seal(output)?);
+        Ok(self.parts.store.finish_stage(self.run.claim, &end).await?)
+    }
+
+    fn seal(&self, output: &Value) -> Result<NewArtifact, CryptoError> {
+        let id = ArtifactId::mint(&mut Ids);
+        let row = id.to_string();
+        let place = Place { table: "artifact", column: "sealed", row: &row };
+        let sealed = self.parts.keys.seal(Purpose::Artifact, place, output.to_string().as_bytes())?;
+        Ok(NewArtifact { id, sealed })
+    }
+}
+
+async fn end(
+    parts: &Parts,
+    run: &ClaimedRun,
+    status: RunStatus,
+    fault: Option<Fault>,
+) -> Result<(), StoreError> {
+    let (run_id, trace_id) = (run.run.run_id, run.run.trace_id);
+    match &fault {
+        Some(Fault { error_type, message }) => {
+            tracing::error!(%run_id, %trace_id, error.r#type = error_type, "run {run_id} ended {status}: {message}");
+        }
+        None => tracing::info!(%run_id, %trace_id, "run {run_id} ended {status}"),
+    }
+    // The route was noted when the first stage began.
+    let end = RunEnd { status, route: None, reason: None, fault, at: clock::now() };
+    parts.store.finish_run(run.claim, &end).await
+}
+
+fn fault(error_type: &str, message: impl Into<String>) -> Fault {
+    Fault { error_type: error_type.to_owned(), message: message.into() }
+}
+
+async fn give_up_or_retry(parts: &Parts, run: &ClaimedRun, error: &RunError) {
+    let (run_id, trace_id) = (run.run.run_id, run.run.trace_id);
+    let attempt = run.run.total_attempts.max(1);
+    let text = error.to_string();
+    let recorded = match parts.retry.pause(attempt, None, clock::draw()) {
+        Some(pause) => {
+            let due_at = clock::now().after(pause);
+            tracing::warn!(%run_id, %trace_id, error.r#type = error.kind(), "run {run_id} is tried again at {due_at}: {text}");
+            parts.store.schedule_retry(run.claim, due_at, &fault(error.kind(), text)).await
+        }
+        None => end(parts, run, RunStatus::Failed, Some(fault(error.kind(), text))).await,
+    };
+    if let Err(error) = recorded {
+        // The lease ends by itself and the run is claimed again.
+        tracing::error!(%run_id, %trace_id, error.r#type = "store", "the end of a run was not recorded: {error}");
+    }
+}

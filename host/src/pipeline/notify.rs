@@ -1,0 +1,190 @@
+//! The notify stage: one outbox row per channel, committed together with the end of the stage.
+
+use domain::alert::{Alert, AlertStatus, ParsedAlert};
+use domain::delivery::{Channel, NewDelivery};
+use domain::id::DeliveryId;
+use domain::plugin::Notification;
+use domain::run::{RunStatus, Stage, StageStatus};
+use serde_json::{Value, json};
+use store::{Fault, StageEnd};
+
+use super::{Passage, RunError, end, fault};
+use crate::clock::{self, Ids};
+use crate::crypto::{Place, Purpose};
+
+/// How many bytes of JSON a notification may be; alerts beyond it are left out, the mildest first.
+const MAX_NOTIFICATION_BYTES: usize = 512 * 1024;
+
+/// Why a run without a channel told nobody, and what to do.
+const NO_CHANNEL: &str = "no enabled channel, so nobody was told";
+const ADD_CHANNEL: &str = "`watchbell channel add <name> --notifier slack --set webhook_url=…`";
+
+/// Puts a notification for each channel of the route into the outbox.
+pub(super) async fn stage(passage: &Passage<'_>) -> Result<(), RunError> {
+    let channels = channels(passage).await?;
+    let attempt = passage.begin(Stage::Notify).await?;
+    let stage_end = |status, summary: &str, fault: Option<Fault>| StageEnd {
+        stage: Stage::Notify,
+        attempt,
+        status,
+        summary: Some(summary.to_owned()),
+        fault,
+        artifact: None,
+        fallback_used: passage.fallback_used,
+        at: clock::now(),
+    };
+    let (store, claim) = (&passage.parts.store, passage.run.claim);
+    if channels.is_empty() {
+        let fault = fault("no_channel", format!("{NO_CHANNEL}\nhint: {ADD_CHANNEL}"));
+        store.finish_stage(claim, &stage_end(StageStatus::Skipped, NO_CHANNEL, Some(fault.clone()))).await?;
+        end(passage.parts, passage.run, RunStatus::Skipped, Some(fault)).await?;
+        return Ok(());
+    }
+    let mut deliveries = Vec::with_capacity(channels.len());
+    for channel in &channels {
+        deliveries.push(delivery(passage, channel)?);
+    }
+    let names: Vec<&str> = channels.iter().map(|channel| channel.name.as_str()).collect();
+    let summary = format!("to {}", names.join(", "));
+    store.finish_notify(claim, &stage_end(StageStatus::Succeeded, &summary, None), &deliveries).await?;
+    Ok(())
+}
+
+/// The route's channels; a route that names none tells every enabled one.
+async fn channels(passage: &Passage<'_>) -> Result<Vec<Channel>, RunError> {
+    let mut channels = passage.parts.store.channels().await?;
+    let named = &passage.route.channels;
+    channels.retain(|channel| channel.enabled && (named.is_empty() || named.contains(&channel.name)));
+    Ok(channels)
+}
+
+fn delivery(passage: &Passage<'_>, channel: &Channel) -> Result<NewDelivery, RunError> {
+    let id = DeliveryId::mint(&mut Ids);
+    let row = id.to_string();
+    let plain = bounded(notification(passage, id));
+    let place = Place { table: "delivery", column: "notification", row: &row };
+    Ok(NewDelivery {
+        id,
+        run_id: passage.run.run.run_id,
+        trace_id: passage.run.run.trace_id,
+        incident_id: passage.context.incident.id,
+        channel_id: channel.id,
+        notification: passage.parts.keys.seal(Purpose::Delivery, place, &plain)?,
+    })
+}
+
+fn bounded(mut notification: Notification) -> Vec<u8> {
+    loop {
+        let plain = serde_json::to_vec(&notification).unwrap_or_default();
+        if plain.len() <= MAX_NOTIFICATION_BYTES || notification.alerts.pop().is_none() {
+            return plain;
+        }
+    }
+}
+
+/// The incident as the contract describes it, in the state that made the run worth it.
+pub(super) fn incident(passage: &Passage<'_>) -> Value {
+    let (incident, run) = (&passage.context.incident, &passage.run.run);
+    let moment = &passage.run.moment;
+    let over = moment.status == AlertStatus::Resolved;
+    json!({
+        "id": incident.id,
+        "title": incident.title,
+        "name": incident.name,
+        "instance": incident.instance,
+        "status": moment.status,
+        "severity": moment.severity,
+        "opened_at": incident.opened_at,
+        "resolved_at": over.then_some(incident.resolved_at),
+        "trace_id": run.trace_id,
+        "run_id": run.run_id,
+    })
+}
+
+fn notification(passage: &Passage<'_>, id: DeliveryId) -> Notification {
+    let (incident_row, moment) = (&passage.context.incident, &passage.run.moment);
+    let source = passage.run.run.source.clone().unwrap_or_default();
+    let links = passage.context.alerts.iter().flat_map(|alert| alert.links.clone()).collect();
+    let tags = [
+        ("source", source),
+        ("incident_id", incident_row.id.to_string()),
+        ("run_id", passage.run.run.run_id.to_string()),
+        ("trace_id", passage.run.run.trace_id.to_string()),
+        ("route", passage.route.name.clone()),
+    ];
+    let recommendations = passage.analysis.as_ref().and_then(|analysis| analysis.get("recommendations"));
+    Notification {
+        id: id.to_string(),
+        attempt: 1,
+        title: title(passage),
+        message: message(passage),
+        severity: moment.severity.into(),
+        status: moment.status.into(),
+        incident: incident(passage),
+        alerts: passage.context.alerts.iter().map(ParsedAlert::from).collect(),
+        recommendations: recommendations.cloned().unwrap_or_else(|| json!([])),
+        tags: tags.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+        links,
+        previous_ref: None,
+    }
+}
+
+fn title(passage: &Passage<'_>) -> String {
+    let moment = &passage.run.moment;
+    let word = match moment.status {
+        AlertStatus::Firing => moment.severity.as_str().to_uppercase(),
+        AlertStatus::Acknowledged => "ACKNOWLEDGED".to_owned(),
+        AlertStatus::Resolved => "RESOLVED".to_owned(),
+    };
+    format!("[{word}] {}", passage.context.incident.title)
+}
+
+/// What, where, since when, how bad, why and what to do, for a person who was asleep a minute ago.
+fn message(passage: &Passage<'_>) -> String {
+    let (context, moment) = (passage.context, &passage.run.moment);
+    let incident = &context.incident;
+    let mut lines = vec![format!("{} is {} ({}).", incident.title, moment.status, moment.severity)];
+    lines.push(match (moment.status, incident.resolved_at) {
+        (AlertStatus::Resolved, Some(end)) => format!("It began {} and ended {end}.", incident.opened_at),
+        _ => format!("It began {}.", incident.opened_at),
+    });
+    lines.push(format!("Alerts: {} firing, {} in all.", incident.firing, context.total));
+    lines.extend(context.alerts.iter().take(5).map(alert_line));
+    if moment.status != AlertStatus::Resolved {
+        lines.extend(analysis_lines(passage));
+        let troubles = passage.checks.as_array().into_iter().flatten().filter(|check| {
+            matches!(check.get("status").and_then(Value::as_str), Some("warning" | "critical"))
+        });
+        lines.extend(
+            troubles.filter_map(|check| Some(format!("Hub machine: {}", check.get("message")?.as_str()?))),
+        );
+    }
+    lines.join("\n")
+}
+
+fn alert_line(alert: &Alert) -> String {
+    let about = if alert.description.is_empty() { String::new() } else { format!(": {}", alert.description) };
+    format!("- {} {} ({}){about}", alert.status, alert.name, alert.severity)
+}
+
+fn analysis_lines(passage: &Passage<'_>) -> Vec<String> {
+    let asked = passage.route.stages.contains(&Stage::Analyze);
+    let Some(analysis) = &passage.analysis else {
+        return asked.then(|| "Analysis is not available.".to_owned()).into_iter().collect();
+    };
+    let text =
+        |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let cause = text(analysis, "probable_cause");
+    let mut lines = Vec::new();
+    if !cause.is_empty() {
+        lines.push(format!("Probable cause: {cause}"));
+    }
+    let recommendations = analysis.get("recommendations").and_then(Value::as_array);
+    for recommendation in recommendations.into_iter().flatten().take(3) {
+        lines.push(format!("To do: {}", text(recommendation, "title")));
+        let actions = recommendation.get("actions").and_then(Value::as_array);
+        let actions = actions.into_iter().flatten().filter_map(Value::as_str).take(3);
+        lines.extend(actions.map(|action| format!("  - {action}")));
+    }
+    lines
+}

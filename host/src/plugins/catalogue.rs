@@ -1,0 +1,148 @@
+//! The plugins that are loaded.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use domain::plugin::{PluginInfo, PluginKind, PluginName};
+use domain::shape::{Shape, ShapeSet};
+use sandbox::{Driver, Notifier, Provider};
+
+use crate::egress::Origin;
+
+/// One driver and what `plugins.toml` says of it.
+#[derive(Debug, Clone)]
+pub struct DriverEntry {
+    /// The component.
+    pub driver: Driver,
+    /// Its settings, as JSON.
+    pub config: String,
+    /// Whether it takes part in detection.
+    pub detect: bool,
+}
+
+/// One notifier and what it may reach whatever the channel.
+#[derive(Debug, Clone)]
+pub struct NotifierEntry {
+    /// The component.
+    pub notifier: Notifier,
+    /// Origins granted in `plugins.toml`.
+    pub allow_hosts: Vec<Origin>,
+}
+
+/// One provider and what it may reach.
+#[derive(Debug, Clone)]
+pub struct ProviderEntry {
+    /// The component.
+    pub provider: Provider,
+    /// Its settings, as JSON.
+    pub config: String,
+    /// Origins granted in `plugins.toml`.
+    pub allow_hosts: Vec<Origin>,
+    /// Whether it may ask about this machine.
+    pub system: bool,
+}
+
+/// All drivers of one moment, with their shapes ready for detection.
+#[derive(Debug, Default)]
+pub struct DriverSet {
+    entries: BTreeMap<String, Arc<DriverEntry>>,
+    shapes: ShapeSet,
+}
+
+impl DriverSet {
+    /// Prepares these drivers.
+    pub fn new(entries: Vec<DriverEntry>) -> Self {
+        let shapes = ShapeSet::new(entries.iter().filter(|entry| entry.detect).map(|entry| {
+            let info = entry.driver.info();
+            (&info.plugin.name, info.shapes.as_slice() as &[Shape])
+        }));
+        let named = |entry: DriverEntry| (entry.driver.info().plugin.name.to_string(), Arc::new(entry));
+        Self { entries: entries.into_iter().map(named).collect(), shapes }
+    }
+
+    /// The driver of this name.
+    pub fn by_name(&self, name: &str) -> Option<Arc<DriverEntry>> {
+        self.entries.get(name).cloned()
+    }
+
+    /// All names, in order.
+    pub fn names(&self) -> Vec<PluginName> {
+        self.entries.values().map(|entry| entry.driver.info().plugin.name.clone()).collect()
+    }
+
+    /// What payloads look like.
+    pub const fn shapes(&self) -> &ShapeSet {
+        &self.shapes
+    }
+}
+
+/// All plugins. A change swaps a whole set, so a call sees one moment and never half of two.
+#[derive(Debug, Default)]
+pub struct Catalogue {
+    drivers: ArcSwap<DriverSet>,
+    notifiers: ArcSwap<BTreeMap<PluginName, Arc<NotifierEntry>>>,
+    providers: ArcSwap<BTreeMap<PluginName, Arc<ProviderEntry>>>,
+}
+
+impl Catalogue {
+    /// A catalogue of these.
+    pub fn new(
+        drivers: Vec<DriverEntry>,
+        notifiers: Vec<NotifierEntry>,
+        providers: Vec<ProviderEntry>,
+    ) -> Self {
+        let notifier = |entry: NotifierEntry| (entry.notifier.info().plugin.name.clone(), Arc::new(entry));
+        let provider = |entry: ProviderEntry| (entry.provider.info().plugin.name.clone(), Arc::new(entry));
+        Self {
+            drivers: ArcSwap::from_pointee(DriverSet::new(drivers)),
+            notifiers: ArcSwap::from_pointee(notifiers.into_iter().map(notifier).collect()),
+            providers: ArcSwap::from_pointee(providers.into_iter().map(provider).collect()),
+        }
+    }
+
+    /// The drivers of this moment.
+    pub fn drivers(&self) -> Arc<DriverSet> {
+        self.drivers.load_full()
+    }
+
+    /// The names of the drivers of this moment.
+    pub fn driver_names(&self) -> Vec<PluginName> {
+        self.drivers.load().names()
+    }
+
+    /// The notifier of this name.
+    pub fn notifier(&self, name: &PluginName) -> Option<Arc<NotifierEntry>> {
+        self.notifiers.load().get(name).cloned()
+    }
+
+    /// Every plugin with its kind, name, version, summary and digest.
+    pub fn describe(&self) -> Vec<serde_json::Value> {
+        let describe = |kind: PluginKind, plugin: &PluginInfo, digest: &str| {
+            serde_json::json!({
+                "kind": kind.to_string(), "name": plugin.name, "version": plugin.version,
+                "summary": plugin.summary, "digest": digest,
+            })
+        };
+        let mut all = Vec::new();
+        for entry in self.drivers.load().entries.values() {
+            all.push(describe(PluginKind::Driver, &entry.driver.info().plugin, entry.driver.digest()));
+        }
+        for entry in self.notifiers.load().values() {
+            all.push(describe(PluginKind::Notifier, &entry.notifier.info().plugin, entry.notifier.digest()));
+        }
+        for entry in self.providers.load().values() {
+            all.push(describe(
+                PluginKind::Intelligence,
+                &entry.provider.info().plugin,
+                entry.provider.digest(),
+            ));
+        }
+        all
+    }
+
+    /// The provider of this name.
+    pub fn provider(&self, name: &PluginName) -> Option<Arc<ProviderEntry>> {
+        self.providers.load().get(name).cloned()
+    }
+}

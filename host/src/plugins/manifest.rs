@@ -1,0 +1,198 @@
+//! `plugins.toml`: what plugins may use and reach.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use domain::limits::Limits;
+use domain::plugin::{PluginKind, PluginName};
+use serde::{Deserialize, Deserializer};
+
+use crate::egress::Origin;
+
+const MIB: usize = 1024 * 1024;
+
+/// The whole file. Refused whole when any line of it is not understood.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    #[serde(default)]
+    driver: BTreeMap<PluginName, Entry>,
+    #[serde(default)]
+    notifier: BTreeMap<PluginName, Entry>,
+    #[serde(default)]
+    provider: BTreeMap<PluginName, Entry>,
+}
+
+/// What is said of one plugin.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Entry {
+    /// The component; none for a built-in one.
+    pub file: Option<PathBuf>,
+    /// The SHA-256 it must have, in hexadecimal.
+    pub sha256: Option<String>,
+    /// Whether it is loaded.
+    pub enabled: bool,
+    /// Whether a driver takes part in detection.
+    pub detect: bool,
+    /// Origins that it may reach.
+    #[serde(deserialize_with = "origins")]
+    pub allow_hosts: Vec<Origin>,
+    /// Whether it may ask about this machine.
+    pub system: bool,
+    /// What one call may use.
+    limits: LimitChanges,
+    /// Handed to it as JSON.
+    settings: toml::Table,
+}
+
+fn origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Origin>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    let parse = |text: &String| {
+        let shown: String = text.chars().take(80).flat_map(char::escape_default).collect();
+        text.parse().map_err(|error| serde::de::Error::custom(format!("`{shown}`: {error}")))
+    };
+    texts.iter().map(parse).collect()
+}
+
+impl Default for Entry {
+    fn default() -> Self {
+        Self {
+            file: None,
+            sha256: None,
+            enabled: true,
+            detect: true,
+            allow_hosts: Vec::new(),
+            system: false,
+            limits: LimitChanges::default(),
+            settings: toml::Table::new(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LimitChanges {
+    memory_mib: Option<usize>,
+    cpu_ms: Option<u64>,
+    wall_ms: Option<u64>,
+    alerts: Option<usize>,
+    log_lines: Option<u32>,
+    http_calls: Option<u32>,
+}
+
+impl Entry {
+    /// The contract's limits with the changes of this entry.
+    pub fn limits(&self, kind: PluginKind) -> Limits {
+        let mut limits = Limits::of(kind);
+        let changes = self.limits;
+        if let Some(mib) = changes.memory_mib {
+            limits.memory_bytes = mib.saturating_mul(MIB);
+        }
+        limits.cpu = changes.cpu_ms.map_or(limits.cpu, Duration::from_millis);
+        limits.wall = changes.wall_ms.map_or(limits.wall, Duration::from_millis);
+        limits.alerts = changes.alerts.unwrap_or(limits.alerts);
+        limits.log_lines = changes.log_lines.unwrap_or(limits.log_lines);
+        limits.egress.calls = changes.http_calls.unwrap_or(limits.egress.calls);
+        limits
+    }
+
+    /// The settings as JSON text.
+    pub fn settings(&self) -> String {
+        serde_json::to_string(&self.settings).unwrap_or_else(|_| "{}".to_owned())
+    }
+}
+
+impl Manifest {
+    /// Reads the file; without one nothing is said of any plugin.
+    ///
+    /// # Errors
+    /// When it cannot be read or understood; names the line.
+    pub fn read(path: &Path) -> Result<Self> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::parse(&text).with_context(|| format!("`{}` is not understood", path.display())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(error).with_context(|| format!("`{}` cannot be read", path.display())),
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let manifest: Self = toml::from_str(text)?;
+        for kind in [PluginKind::Driver, PluginKind::Notifier, PluginKind::Intelligence] {
+            for (name, entry) in manifest.of(kind) {
+                entry.check(kind).with_context(|| format!("[{kind}.{name}]"))?;
+            }
+        }
+        Ok(manifest)
+    }
+
+    /// What is said of the plugins of one kind.
+    pub const fn of(&self, kind: PluginKind) -> &BTreeMap<PluginName, Entry> {
+        match kind {
+            PluginKind::Driver => &self.driver,
+            PluginKind::Notifier => &self.notifier,
+            PluginKind::Intelligence => &self.provider,
+        }
+    }
+
+    /// What is said of one plugin; the defaults where nothing is.
+    pub fn entry(&self, kind: PluginKind, name: &PluginName) -> Entry {
+        self.of(kind).get(name).cloned().unwrap_or_default()
+    }
+}
+
+impl Entry {
+    fn check(&self, kind: PluginKind) -> Result<()> {
+        if let Some(pin) = &self.sha256 {
+            let plain = pin.len() == 64 && pin.bytes().all(|byte| byte.is_ascii_hexdigit());
+            anyhow::ensure!(plain, "`sha256` must be 64 hexadecimal digits, found {} characters", pin.len());
+        }
+        let reaches_out = kind != PluginKind::Driver;
+        anyhow::ensure!(
+            reaches_out || (self.allow_hosts.is_empty() && !self.system),
+            "a driver reaches nothing: take `allow_hosts` and `system` out"
+        );
+        anyhow::ensure!(
+            !reaches_out || self.file.is_none() || self.sha256.is_some(),
+            "a {kind} of your own needs `sha256`, because it can reach the network\nhint: `sha256sum <file>`"
+        );
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        format!("{:#}", Manifest::parse(text).unwrap_err())
+    }
+
+    #[test]
+    fn file_in_the_repository_is_understood() {
+        let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins.toml"));
+        let manifest = Manifest::read(path).unwrap();
+        assert!(manifest.entry(PluginKind::Intelligence, &"local".parse().unwrap()).system);
+    }
+
+    #[test]
+    fn limits_change_what_they_name_and_nothing_else() {
+        let manifest = Manifest::parse("[driver.acme.limits]\nmemory_mib = 8\ncpu_ms = 10").unwrap();
+        let limits = manifest.entry(PluginKind::Driver, &"acme".parse().unwrap()).limits(PluginKind::Driver);
+        let default = Limits::of(PluginKind::Driver);
+        assert_eq!(limits.memory_bytes, 8 * MIB);
+        assert_eq!(limits.cpu, Duration::from_millis(10));
+        assert_eq!(Limits { memory_bytes: default.memory_bytes, cpu: default.cpu, ..limits }, default);
+    }
+
+    #[test]
+    fn mistakes_are_refused_with_their_place() {
+        assert!(error("[driver.acme]\nallow_host = []").contains("line 2"));
+        assert!(error("[driver.Acme]\n").contains("Acme"));
+        assert!(error("[driver.acme]\nallow_hosts = [\"https://a\"]").contains("a driver reaches nothing"));
+        assert!(error("[notifier.acme]\nfile = \"a.wasm\"").contains("sha256"));
+        assert!(error("[notifier.acme]\nsha256 = \"12\"").contains("64 hexadecimal digits"));
+    }
+}

@@ -1,0 +1,110 @@
+//! What the host does for one call of a plugin.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::egress::{HttpError, HttpRequest, HttpResponse, SnapshotKind};
+use domain::id::{RunId, TraceId};
+use domain::limits::EgressLimits;
+use domain::plugin::PluginName;
+use domain::time::Timestamp;
+use rand::Rng as _;
+use sandbox::{HostServices, LogLevel, PluginLog};
+use tracing::Level;
+
+use crate::clock;
+use crate::egress::{Budget, Egress, Grants};
+
+/// Answers what a plugin asks about this machine.
+pub type Snapshots = Arc<dyn Fn(SnapshotKind, &str) -> Result<String, String> + Send + Sync>;
+
+/// Takes a plugin's lines and says whose they are.
+#[derive(Debug, Clone)]
+pub struct CallLog {
+    plugin: PluginName,
+    run_id: RunId,
+    trace_id: TraceId,
+}
+
+impl CallLog {
+    /// The log of one call.
+    pub fn new(plugin: &PluginName, run_id: RunId, trace_id: TraceId) -> Self {
+        Self { plugin: plugin.clone(), run_id, trace_id }
+    }
+}
+
+impl PluginLog for CallLog {
+    fn log(&self, level: LogLevel, message: &str) {
+        let (plugin, run_id, trace_id) = (&self.plugin, self.run_id, self.trace_id);
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::event!(Level::$level, plugin.name = %plugin, %run_id, %trace_id, "{plugin}: {message}")
+            };
+        }
+        match level {
+            LogLevel::Trace => line!(TRACE),
+            LogLevel::Debug => line!(DEBUG),
+            LogLevel::Info => line!(INFO),
+            LogLevel::Warn => line!(WARN),
+            LogLevel::Error => line!(ERROR),
+        }
+    }
+}
+
+/// The world outside, as far as one call may see it.
+pub struct Outside {
+    log: CallLog,
+    egress: Arc<Egress>,
+    grants: Grants,
+    budget: Budget,
+    snapshots: Option<Snapshots>,
+}
+
+impl Outside {
+    /// For one call with these grants and limits; without `snapshots` the machine is not shown.
+    pub fn new(
+        log: CallLog,
+        egress: Arc<Egress>,
+        grants: Grants,
+        limits: EgressLimits,
+        snapshots: Option<Snapshots>,
+    ) -> Self {
+        Self { log, egress, grants, budget: Budget::new(limits), snapshots }
+    }
+}
+
+impl PluginLog for Outside {
+    fn log(&self, level: LogLevel, message: &str) {
+        self.log.log(level, message);
+    }
+}
+
+impl HostServices for Outside {
+    fn now(&self) -> Timestamp {
+        clock::now()
+    }
+
+    fn random(&self, buffer: &mut [u8]) {
+        rand::rng().fill_bytes(buffer);
+    }
+
+    fn http<'a>(
+        &'a self,
+        request: HttpRequest,
+        time_left: Duration,
+    ) -> Pin<Box<dyn Future<Output = Result<HttpResponse, HttpError>> + Send + 'a>> {
+        Box::pin(self.egress.call(&self.grants, &self.budget, request, time_left))
+    }
+
+    fn snapshot(&self, kind: SnapshotKind, options: &str) -> Result<String, String> {
+        let plugin = &self.log.plugin;
+        match &self.snapshots {
+            Some(snapshots) => snapshots(kind, options),
+            None => {
+                Err(format!("not granted\nhint: `system = true` under [provider.{plugin}] in plugins.toml"))
+            }
+        }
+    }
+}
