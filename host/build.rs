@@ -8,6 +8,7 @@ use std::{env, fs, io};
 const KINDS: [(&str, &str); 3] =
     [("drivers", "Driver"), ("notifiers", "Notifier"), ("intelligence", "Intelligence")];
 
+#[expect(clippy::disallowed_methods, reason = "cargo tells a build script by its environment where to write")]
 fn main() -> io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/components");
     let mut list = String::from("pub(super) const BUILTIN: &[(PluginKind, &str, &[u8])] = &[\n");

@@ -10,7 +10,7 @@ use store::{DataKey, Options, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tower::make::Shared;
 
@@ -169,40 +169,47 @@ impl Parts {
 
         let address = listener.local_addr()?;
         warn_if_open(config);
-        tracing::info!(server.address = %address, "listening on http://{address}");
-        let service = http::service(self.context);
-        let server = axum::serve(listener, Shared::new(service))
+        let mut signals = Signals::new()?;
+        let server = axum::serve(listener, Shared::new(http::service(self.context)))
             .with_graceful_shutdown(closing.clone().cancelled_owned());
         let mut server = tokio::spawn(server.into_future());
+        tracing::info!(server.address = %address, "listening on http://{address}");
 
-        let mut signals = Signals::new()?;
         tokio::select! {
             () = signals.next() => {}
             broken = &mut server => broken?.context("the server broke off")?,
         }
-        tracing::info!("stopping: no new requests; a second signal stops at once");
         closing.cancel();
         stop.cancel();
-        let drain = async {
-            // Requests under way still need the writer; it ends when the last of them is gone.
-            if let Ok(Err(error)) = server.await {
-                tracing::warn!("the server did not stop cleanly: {error}");
-            }
-            while tasks.join_next().await.is_some() {}
-        };
-        tokio::select! {
-            () = signals.next() => tracing::warn!("stopped at once; what was under way is taken up at the next start"),
-            drained = tokio::time::timeout(config.server.stop_timeout, drain) => match drained {
-                Ok(()) => tracing::info!("stopped"),
-                Err(_) => tracing::warn!(
-                    "stopped after {}s with work under way; it is taken up at the next start",
-                    config.server.stop_timeout.as_secs()
-                ),
-            },
-        }
+        drain(server, tasks, &mut signals, config.server.stop_timeout).await;
         self.store.close().await;
         Ok(())
     }
+}
+
+/// Lets what is under way end, for as long as there is patience.
+async fn drain(
+    server: JoinHandle<std::io::Result<()>>,
+    mut tasks: JoinSet<()>,
+    signals: &mut Signals,
+    patience: Duration,
+) {
+    tracing::info!("stopping: no new requests; a second signal stops at once");
+    let all = async {
+        // Requests under way still need the writer; it ends when the last of them is gone.
+        if let Ok(Err(error)) = server.await {
+            tracing::warn!("the server did not stop cleanly: {error}");
+        }
+        while tasks.join_next().await.is_some() {}
+    };
+    let how = tokio::select! {
+        () = signals.next() => "at once",
+        drained = tokio::time::timeout(patience, all) => match drained {
+            Ok(()) => "with nothing under way",
+            Err(_) => "with work under way, which is taken up at the next start",
+        },
+    };
+    tracing::info!("stopped {how}");
 }
 
 fn warn_if_open(config: &Config) {

@@ -138,6 +138,7 @@ CREATE INDEX run_due ON run (due_at, id) WHERE due_at IS NOT NULL;
 CREATE INDEX run_trace ON run (trace_id, id);
 CREATE INDEX run_status ON run (status, id);
 CREATE INDEX run_incident ON run (incident_id, id) WHERE incident_id IS NOT NULL;
+CREATE INDEX run_unfinished ON run (incident_id, id) WHERE due_at IS NOT NULL;
 
 -- Requests as they arrived: receiving is durable because of these rows.
 CREATE TABLE inbox (

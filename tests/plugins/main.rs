@@ -5,3 +5,5 @@
 // `cfg(test)` tells the lints that helpers are test code too.
 #[cfg(test)]
 mod contract;
+#[cfg(test)]
+mod golden;

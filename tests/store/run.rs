@@ -1,10 +1,11 @@
 //! Runs: claims, stages, leases, taking over.
 
+use domain::alert::AlertStatus;
 use domain::id::{ArtifactId, LeaseToken, Mint as _};
 use domain::run::{RunStatus, Stage, StageStatus};
 use store::{Fault, NewArtifact, RunClaim, RunEnd, RunFilter, StageEnd, StoreError};
 
-use crate::fixture::{Counter, LEASE, at, everything, firing, stage_end, world};
+use crate::fixture::{Counter, LEASE, at, everything, firing, resolved, stage_end, world};
 
 fn fault(error_type: &str) -> Fault {
     Fault { error_type: error_type.into(), message: format!("it was {error_type}") }
@@ -212,4 +213,19 @@ async fn processes_that_claim_at_once_never_claim_twice() {
     assert_eq!(claimed.len(), 200);
     let waiting = RunFilter { status: Some(RunStatus::Pending), ..RunFilter::default() };
     assert_eq!(world.store.runs(&waiting, &everything()).await.unwrap().items.len(), 200);
+}
+
+#[tokio::test]
+async fn run_waits_for_every_earlier_one_about_its_incident() {
+    let mut world = world().await;
+    world.fire(1, vec![firing("DiskFull", "db1")]).await;
+    world.fire(2, vec![resolved("DiskFull", "db1")]).await;
+    world.fire(3, vec![firing("DiskFull", "db2")]).await;
+    let first = world.claim(4).await;
+    let about: Vec<_> = first.iter().map(|run| (run.moment.status, run.run.created_at)).collect();
+    assert_eq!(about, [(AlertStatus::Firing, at(1)), (AlertStatus::Firing, at(3))]);
+    assert!(world.claim(5).await.is_empty(), "the end is told after the beginning");
+    world.notify(&first[0], &[], 6).await;
+    let second = world.claim(7).await;
+    assert_eq!(second.iter().map(|run| run.moment.status).collect::<Vec<_>>(), [AlertStatus::Resolved]);
 }

@@ -122,7 +122,7 @@ fn log(delivery: &ClaimedDelivery, result: &AttemptResult, elapsed: Duration) {
     }
     match result {
         AttemptResult::Delivered { .. } => {
-            line!(info, "", "delivered incident {incident_id} to `{channel}` on attempt {attempt}");
+            line!(info, None::<&str>, "delivered incident {incident_id} to `{channel}` on attempt {attempt}");
         }
         AttemptResult::Retry { due_at, error_type, error_message } => {
             line!(

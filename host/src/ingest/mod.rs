@@ -18,6 +18,7 @@ use domain::run::{IngestOutcome, Origin};
 use domain::secret::Secret;
 use domain::time::Timestamp;
 use http::HeaderMap;
+use sandbox::TrapKind;
 use store::{IngestWrite, Ingested};
 
 use crate::clock::Ids;
@@ -147,7 +148,7 @@ impl Ingest {
         let chosen = self.choose(&received, &incoming)?;
         let delivery_id = chosen.driver().and_then(|driver| payload::delivery_id(driver, &received.headers));
         let verdict = match chosen {
-            detect::Chosen::Driver(driver) => parse(&driver, &incoming, run_id, trace_id).await,
+            detect::Chosen::Driver(driver) => parse(&driver, &incoming, run_id, trace_id).await?,
             detect::Chosen::Nobody { code, reason } => Verdict::quarantined(None, code, reason),
         };
         let sealed_request = payload::seal(&self.keys, run_id, &incoming)
@@ -220,10 +221,18 @@ impl Ingest {
 }
 
 /// Step 6: bytes to alerts, in the sandbox. Whatever goes wrong is our problem, not the sender's.
-async fn parse(entry: &DriverEntry, incoming: &Incoming, run_id: RunId, trace_id: TraceId) -> Verdict {
+///
+/// # Errors
+/// [`Refused::Unavailable`] when every slot for drivers is taken: nothing is wrong with the request.
+async fn parse(
+    entry: &DriverEntry,
+    incoming: &Incoming,
+    run_id: RunId,
+    trace_id: TraceId,
+) -> Result<Verdict, Refused> {
     let name = entry.driver.info().plugin.name.clone();
     let log = crate::plugins::CallLog::new(&name, run_id, trace_id);
-    match entry.driver.parse(incoming, &entry.config, &log).await {
+    Ok(match entry.driver.parse(incoming, &entry.config, &log).await {
         Ok(parsed) => match parsed.outcome {
             Outcome::Alerts(alerts) if alerts.is_empty() => {
                 Verdict::quarantined(Some(name), "no_alerts", "the driver made no alerts and did not say why")
@@ -246,6 +255,9 @@ async fn parse(entry: &DriverEntry, incoming: &Incoming, run_id: RunId, trace_id
         Err(sandbox::CallError::Plugin(error)) => {
             Verdict::quarantined(Some(name), error.kind(), words(&error))
         }
+        Err(sandbox::CallError::Trap(trap)) if matches!(trap.kind, TrapKind::Busy) => {
+            return Err(Refused::Unavailable(trap.to_string()));
+        }
         Err(sandbox::CallError::Trap(trap)) => {
             tracing::error!(
                 %run_id, %trace_id, plugin.name = %name, error.r#type = trap.error_type(),
@@ -253,7 +265,7 @@ async fn parse(entry: &DriverEntry, incoming: &Incoming, run_id: RunId, trace_id
             );
             Verdict::quarantined(Some(name), trap.error_type(), trap.to_string())
         }
-    }
+    })
 }
 
 fn words(error: &PluginError) -> String {

@@ -108,7 +108,7 @@ fn hmac_scheme(
         let mac = bare.and_then(|text| decode(scheme.encoding, text));
         mac.is_some_and(|mac| is_mac(scheme.algorithm, &key, &signed, &mac))
     };
-    if parts.iter().any(|part| matches(&part)) { Ok(()) } else { Err("the signature does not match") }
+    if parts.iter().any(matches) { Ok(()) } else { Err("the signature does not match") }
 }
 
 /// The scheme of standardwebhooks.com, version 1.

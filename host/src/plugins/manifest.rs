@@ -11,8 +11,6 @@ use serde::{Deserialize, Deserializer};
 
 use crate::egress::Origin;
 
-const MIB: usize = 1024 * 1024;
-
 /// The whole file. Refused whole when any line of it is not understood.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -75,9 +73,11 @@ impl Default for Entry {
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct LimitChanges {
-    memory_mib: Option<usize>,
+    memory_bytes: Option<usize>,
     cpu_ms: Option<u64>,
     wall_ms: Option<u64>,
+    input_bytes: Option<usize>,
+    output_bytes: Option<usize>,
     alerts: Option<usize>,
     log_lines: Option<u32>,
     http_calls: Option<u32>,
@@ -88,9 +88,9 @@ impl Entry {
     pub fn limits(&self, kind: PluginKind) -> Limits {
         let mut limits = Limits::of(kind);
         let changes = self.limits;
-        if let Some(mib) = changes.memory_mib {
-            limits.memory_bytes = mib.saturating_mul(MIB);
-        }
+        limits.memory_bytes = changes.memory_bytes.unwrap_or(limits.memory_bytes);
+        limits.input_bytes = changes.input_bytes.unwrap_or(limits.input_bytes);
+        limits.output_bytes = changes.output_bytes.unwrap_or(limits.output_bytes);
         limits.cpu = changes.cpu_ms.map_or(limits.cpu, Duration::from_millis);
         limits.wall = changes.wall_ms.map_or(limits.wall, Duration::from_millis);
         limits.alerts = changes.alerts.unwrap_or(limits.alerts);
@@ -179,10 +179,10 @@ mod tests {
 
     #[test]
     fn limits_change_what_they_name_and_nothing_else() {
-        let manifest = Manifest::parse("[driver.acme.limits]\nmemory_mib = 8\ncpu_ms = 10").unwrap();
+        let manifest = Manifest::parse("[driver.acme.limits]\nmemory_bytes = 8388608\ncpu_ms = 10").unwrap();
         let limits = manifest.entry(PluginKind::Driver, &"acme".parse().unwrap()).limits(PluginKind::Driver);
         let default = Limits::of(PluginKind::Driver);
-        assert_eq!(limits.memory_bytes, 8 * MIB);
+        assert_eq!(limits.memory_bytes, 8 << 20);
         assert_eq!(limits.cpu, Duration::from_millis(10));
         assert_eq!(Limits { memory_bytes: default.memory_bytes, cpu: default.cpu, ..limits }, default);
     }

@@ -36,6 +36,7 @@ impl CallLog {
 }
 
 impl PluginLog for CallLog {
+    #[expect(clippy::cognitive_complexity, reason = "one macro, expanded for each of the five levels")]
     fn log(&self, level: LogLevel, message: &str) {
         let (plugin, run_id, trace_id) = (&self.plugin, self.run_id, self.trace_id);
         macro_rules! line {

@@ -16,10 +16,14 @@ macro_rules! run_columns {
 pub(crate) const LIST_RUNS: &str = concat!("SELECT ", run_columns!(), " FROM run AS r WHERE true");
 
 statements! {
-    /// Leases due runs. A leased run is due again when its lease ends.
+    /// Leases due runs. A leased run is due again when its lease ends. A run waits for every earlier one
+    /// about its incident, so that what they tell people keeps its order.
     CLAIM_RUNS = { sqlite:
         "UPDATE run SET lease = $1, due_at = $2, started_at = COALESCE(started_at, $3)
-         WHERE id IN (SELECT id FROM run WHERE due_at <= $4 ORDER BY due_at, id LIMIT $5)" }
+         WHERE id IN (SELECT r.id FROM run AS r WHERE r.due_at <= $4 AND NOT EXISTS (
+                 SELECT 1 FROM run AS e
+                 WHERE e.incident_id = r.incident_id AND e.id < r.id AND e.due_at IS NOT NULL)
+             ORDER BY r.due_at, r.id LIMIT $5)" }
 
     /// What was just leased: found by the end of the lease, which is indexed, and the token.
     CLAIMED_RUNS = { any: concat!(

@@ -1,0 +1,131 @@
+//! The built drivers in the real sandbox: what each makes of its own golden inputs, and whether
+//! detection among all of them finds it.
+
+use std::path::{Path, PathBuf};
+
+use domain::alert::ParsedAlert;
+use domain::limits::Limits;
+use domain::plugin::{Incoming, Outcome, Parsed, PluginKind, PluginName};
+use domain::shape::{Shape, ShapeSet};
+use domain::time::Timestamp;
+use sandbox::{CallError, Driver, LogLevel, PluginLog, Sandbox};
+use serde_json::{Value, json};
+
+/// When golden webhooks were received, as the plugins' own golden tests have it.
+const RECEIVED_AT: Timestamp = Timestamp::from_millis(1_780_315_200_000);
+
+struct Silence;
+
+impl PluginLog for Silence {
+    fn log(&self, _: LogLevel, _: &str) {}
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// All built drivers, by the files that the host embeds.
+fn drivers() -> Vec<(PluginName, Driver)> {
+    let sandbox = Sandbox::new(&sandbox::Settings::default()).unwrap();
+    let folder = root().join("target/components/drivers");
+    let files = std::fs::read_dir(&folder).expect("`cargo xtask plugins` builds the components");
+    let load = |file: PathBuf| {
+        let name: PluginName = file.file_stem().unwrap().to_string_lossy().parse().unwrap();
+        let bytes = std::fs::read(&file).unwrap();
+        let driver = sandbox.load_driver(&name, &bytes, Limits::of(PluginKind::Driver)).unwrap();
+        (name, driver)
+    };
+    files.map(|entry| load(entry.unwrap().path())).collect()
+}
+
+fn incoming(body: Vec<u8>) -> Incoming {
+    Incoming {
+        method: "POST".to_owned(),
+        query: String::new(),
+        content_type: "application/json".to_owned(),
+        headers: vec![],
+        body,
+        received_at: RECEIVED_AT,
+    }
+}
+
+/// Inputs and expected results of a driver.
+fn cases(name: &PluginName) -> Vec<(String, Vec<u8>, Value)> {
+    let folder = root().join(format!("plugins/drivers/{name}/testdata"));
+    let mut cases = Vec::new();
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        let file = path.file_name().unwrap().to_string_lossy().into_owned();
+        let Some(case) = file.strip_suffix(".expected.json") else { continue };
+        let expected = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        cases.push((case.to_owned(), std::fs::read(folder.join(format!("{case}.json"))).unwrap(), expected));
+    }
+    assert!(cases.len() >= 8, "driver `{name}` has {} cases", cases.len());
+    cases
+}
+
+fn alert(alert: &ParsedAlert) -> Value {
+    let mut value = json!(alert);
+    for time in ["starts_at", "ends_at"] {
+        let millis = value[time].as_str().map(|text| text.parse::<Timestamp>().unwrap().as_millis());
+        value[time] = json!(millis);
+    }
+    value
+}
+
+fn result(result: Result<Parsed, CallError>) -> Value {
+    match result {
+        Ok(parsed) => {
+            let (outcome, content) = match &parsed.outcome {
+                Outcome::Alerts(alerts) => ("alerts", alerts.iter().map(alert).collect()),
+                Outcome::Nothing(why) => ("nothing", json!(why)),
+            };
+            json!({
+                outcome: content,
+                "group_key": parsed.group_key,
+                "receiver": parsed.receiver,
+                "external_url": parsed.external_url,
+                "version": parsed.version,
+                "warnings": parsed.warnings,
+            })
+        }
+        Err(CallError::Plugin(error)) => json!({ "error": error.kind() }),
+        Err(CallError::Trap(trap)) => json!({ "trap": trap.to_string() }),
+    }
+}
+
+#[tokio::test]
+async fn built_drivers_make_of_golden_inputs_what_their_sources_promise() {
+    for (name, driver) in drivers() {
+        for (case, body, mut expected) in cases(&name) {
+            let found = result(driver.parse(&incoming(body), "{}", &Silence).await);
+            expected.as_object_mut().unwrap().remove("shape");
+            // Of a refusal only the kind is the contract; its words may be cut on the way.
+            if let Some(kind) = expected["error"].as_str() {
+                expected = json!({ "error": kind.replace('-', "_") });
+            }
+            assert_eq!(found, expected, "{name}/{case}");
+        }
+    }
+}
+
+#[test]
+fn detection_among_all_drivers_finds_the_one_that_the_golden_input_is_for() {
+    let drivers = drivers();
+    let shapes = ShapeSet::new(
+        drivers.iter().map(|(name, driver)| (name, driver.info().shapes.as_slice() as &[Shape])),
+    );
+    let mut found_any = 0;
+    for (name, _) in &drivers {
+        for (case, body, expected) in cases(name) {
+            if expected["shape"].is_null() {
+                continue;
+            }
+            let matches = shapes.matches("application/json", |_| false, &body).unwrap();
+            let winner = matches.first().unwrap_or_else(|| panic!("{name}/{case}: nobody"));
+            assert_eq!(&winner.driver, name, "{case}");
+            found_any += 1;
+        }
+    }
+    assert!(found_any > 20, "only {found_any} golden inputs are recognised");
+}
