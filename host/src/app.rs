@@ -117,6 +117,7 @@ impl Parts {
     fn new(config: &Config, store: Store, keys: Arc<KeyRing>, catalogue: Arc<Catalogue>) -> Result<Self> {
         let (runs, outbox) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (writer, handle) = Writer::new(store.clone(), Arc::clone(&runs));
+        check_webhook_secrets(config, &catalogue)?;
         let rules = SignatureRules {
             secrets: config.auth.webhook_secrets.clone(),
             required: config.auth.signature_required,
@@ -210,6 +211,23 @@ async fn drain(
         },
     };
     tracing::info!("stopped {how}");
+}
+
+/// Refuses a secret that would protect nothing.
+fn check_webhook_secrets(config: &Config, catalogue: &Catalogue) -> Result<()> {
+    let drivers = catalogue.drivers();
+    for name in config.auth.webhook_secrets.keys() {
+        let variable = format!("WEBHOOK_SECRET_{}", name.to_ascii_uppercase());
+        match drivers.by_name(name) {
+            Some(entry) if entry.driver.info().signatures.is_empty() => anyhow::bail!(
+                "`{variable}` is set, but driver `{name}` knows no signature, so it would protect nothing\n\
+                 hint: unset it, and give the sender an API key of its own"
+            ),
+            Some(_) => {}
+            None => tracing::error!("`{variable}` names driver `{name}`, which is not loaded"),
+        }
+    }
+    Ok(())
 }
 
 fn warn_if_open(config: &Config) {

@@ -212,17 +212,19 @@ fn fault(error_type: &str, message: impl Into<String>) -> Fault {
     Fault { error_type: error_type.to_owned(), message: message.into() }
 }
 
+/// What may pass with time is tried again; everything else is for a person to look at.
 async fn give_up_or_retry(parts: &Parts, run: &ClaimedRun, error: &RunError) {
     let (run_id, trace_id) = (run.run.run_id, run.run.trace_id);
     let attempt = run.run.total_attempts.max(1);
     let text = error.to_string();
+    let passes = matches!(error, RunError::Store(error) if error.is_unavailable());
     let recorded = match parts.retry.pause(attempt, None, clock::draw()) {
-        Some(pause) => {
+        Some(pause) if passes => {
             let due_at = clock::now().after(pause);
             tracing::warn!(%run_id, %trace_id, error.r#type = error.kind(), "run {run_id} is tried again at {due_at}: {text}");
             parts.store.schedule_retry(run.claim, due_at, &fault(error.kind(), text)).await
         }
-        None => end(parts, run, RunStatus::Failed, Some(fault(error.kind(), text))).await,
+        _ => end(parts, run, RunStatus::Failed, Some(fault(error.kind(), text))).await,
     };
     if let Err(error) = recorded {
         // The lease ends by itself and the run is claimed again.

@@ -84,8 +84,8 @@ struct Split {
 
 impl Split {
     fn object(&mut self, schema: &Value, object: &Map<String, Value>, path: &str) -> Map<String, Value> {
-        let part =
-            |name: &str| schema.get("properties")?.get(name).or_else(|| schema.get("additionalProperties"));
+        let named = |name: &str| schema.get("properties").and_then(|properties| properties.get(name));
+        let part = |name: &str| named(name).or_else(|| schema.get("additionalProperties"));
         let mut shown = Map::new();
         for (name, value) in object {
             let schema = part(name).unwrap_or(&Value::Null);
