@@ -1,1 +1,31 @@
-//! Test support.
+//! What the black-box tests share: the real program, remotes that fail on command, and waiting.
+//!
+//! A test starts a [`Hub`] (the binary `watchbell` in a folder of its own), talks to it over HTTP and
+//! over its command line, and looks at nothing else. Remotes are a [`Sink`]; time is waited for with
+//! [`wait_for`].
+
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod alertmanager;
+mod env;
+mod home;
+mod hub;
+mod log;
+mod reply;
+mod sink;
+mod wait;
+
+pub use alertmanager::Alertmanager;
+pub use home::Home;
+pub use hub::Hub;
+pub use log::Log;
+pub use reply::Reply;
+pub use sink::{Answer, Received, Sink};
+pub use wait::{PATIENCE, wait_for};

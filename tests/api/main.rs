@@ -1,0 +1,33 @@
+//! The hub as its callers see it: every endpoint, every answer, over real HTTP.
+
+#![forbid(unsafe_code)]
+
+// `cfg(test)` tells the lints that helpers are test code too.
+#[cfg(test)]
+mod bodies;
+#[cfg(test)]
+mod detection;
+#[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
+mod paths;
+#[cfg(test)]
+mod plugins;
+#[cfg(test)]
+mod reading;
+#[cfg(test)]
+mod repeats;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
+mod signatures;
+
+// A driver from a few lines of WebAssembly text, as the hostile ones are made.
+#[cfg(test)]
+#[path = "../hostile/driver.rs"]
+mod driver;
+#[cfg(test)]
+#[path = "../hostile/kit.rs"]
+mod kit;

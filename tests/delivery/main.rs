@@ -1,0 +1,15 @@
+//! From an incident to the people who must know: what remotes get, whatever they do.
+
+#![forbid(unsafe_code)]
+
+// `cfg(test)` tells the lints that helpers are test code too.
+#[cfg(test)]
+mod channels;
+#[cfg(test)]
+mod order;
+#[cfg(test)]
+mod replay;
+#[cfg(test)]
+mod restart;
+#[cfg(test)]
+mod retry;

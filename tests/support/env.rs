@@ -1,0 +1,49 @@
+//! What the environment says to tests: the only place that reads it.
+
+use std::path::PathBuf;
+
+/// Variables that the hub gets from the environment of the tests; it sees no other.
+const PASSED_ON: [&str; 5] = ["HOME", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR"];
+
+#[expect(clippy::disallowed_methods, reason = "tests have no `config`; this is where they ask")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The program under test: `WATCHBELL_TEST_BINARY`, else the one that cargo built beside the tests.
+///
+/// # Panics
+/// When it is not there.
+pub(crate) fn binary() -> PathBuf {
+    let path = variable("WATCHBELL_TEST_BINARY").map_or_else(beside_tests, PathBuf::from);
+    assert!(
+        path.is_file(),
+        "there is no program `{}`\n\
+         hint: `cargo build --bin watchbell`, or name another one in `WATCHBELL_TEST_BINARY`",
+        path.display()
+    );
+    path
+}
+
+/// Tests lie in `<target>/<profile>/deps`, programs one folder higher.
+fn beside_tests() -> PathBuf {
+    let own = std::env::current_exe().expect("a running program has a path");
+    let profile = own.parent().and_then(|deps| deps.parent()).expect("cargo puts tests two folders deep");
+    profile.join("watchbell")
+}
+
+/// Whether this machine promised that a suite can run (`cargo xtask test` says so).
+pub(crate) fn requires(suite: &str) -> bool {
+    variable("WATCHBELL_TEST_REQUIRE").is_some_and(|list| list.split(',').any(|name| name == suite))
+}
+
+/// Where a program lies on `PATH`.
+pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
+    let path = variable("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
+/// What the hub gets from the environment of the tests.
+pub(crate) fn passed_on() -> impl Iterator<Item = (&'static str, String)> {
+    PASSED_ON.into_iter().filter_map(|name| Some((name, variable(name)?)))
+}

@@ -1,0 +1,149 @@
+//! The folder of one hub: its settings, its database, and its command line.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::hub::Hub;
+use crate::wait::PATIENCE;
+use crate::{env, log};
+
+const DATABASE: &str = "watchbell.sqlite3";
+
+/// A private folder with everything that one hub keeps, and the settings that it is started with.
+#[derive(Debug)]
+pub struct Home {
+    folder: TempDir,
+    settings: BTreeMap<String, String>,
+}
+
+impl Home {
+    /// An empty folder with a fresh secret key and a free port.
+    pub async fn new() -> Self {
+        let folder =
+            tempfile::Builder::new().prefix("watchbell-test-").tempdir().expect("a temporary folder");
+        let mut home = Self { folder, settings: BTreeMap::new() };
+        let key = home.fresh_secret_key().await;
+        home.set("WATCHBELL_SECRET_KEY", &key);
+        home.set("WATCHBELL_BIND", "127.0.0.1:0");
+        home
+    }
+
+    /// Sets an environment variable of the hub.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.settings.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// [`Home::set`], for chains.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.set(name, value);
+        self
+    }
+
+    /// Takes an environment variable away.
+    pub fn unset(&mut self, name: &str) {
+        self.settings.remove(name);
+    }
+
+    /// What an environment variable of the hub is set to.
+    ///
+    /// # Panics
+    /// When it is not set.
+    pub fn setting(&self, name: &str) -> &str {
+        self.settings.get(name).unwrap_or_else(|| panic!("`{name}` is not set"))
+    }
+
+    /// Lets plugins reach remotes of this machine, as a [`crate::Sink`] is one.
+    #[must_use]
+    pub fn with_local_remotes(self) -> Self {
+        self.with("SSRF_ALLOWED_HOSTS", "127.0.0.1")
+    }
+
+    /// A value for `WATCHBELL_SECRET_KEY` that was never used before.
+    pub async fn fresh_secret_key(&self) -> String {
+        self.cli_text(&["secrets", "generate"]).await.trim().to_owned()
+    }
+
+    /// The folder, which is also the hub's working directory.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The database and the files beside it that hold a part of it.
+    pub fn database_files(&self) -> Vec<PathBuf> {
+        let files = [DATABASE.to_owned(), format!("{DATABASE}-wal")].map(|name| self.path().join(name));
+        files.into_iter().filter(|file| file.is_file()).collect()
+    }
+
+    /// Starts the hub.
+    pub async fn start(self) -> Hub {
+        Hub::start(self).await
+    }
+
+    /// Runs one command of the program to its end.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn cli<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Output {
+        let output = self.command(arguments).output();
+        let ended = timeout(PATIENCE, output).await.expect("a command ends");
+        ended.expect("the program can be started")
+    }
+
+    /// What a command prints.
+    ///
+    /// # Panics
+    /// When it does not succeed.
+    pub async fn cli_text(&self, arguments: &[&str]) -> String {
+        let output = self.cli(arguments).await;
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "`watchbell {}`: {errors}", arguments.join(" "));
+        String::from_utf8(output.stdout).expect("commands print text")
+    }
+
+    /// What a command with `--json` prints.
+    ///
+    /// # Panics
+    /// When it does not succeed, or prints something else.
+    pub async fn cli_json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.cli_text(arguments).await).expect("`--json` prints JSON")
+    }
+
+    /// Makes an API key with more arguments of `key create`; returns its identifier and its token.
+    pub async fn create_key(&self, more: &[&str]) -> (String, String) {
+        let arguments = [&["key", "create", "--name", "test", "--json"], more].concat();
+        let key = self.cli_json(&arguments).await;
+        let text =
+            |name: &str| key[name].as_str().expect("`key create` prints identifier and token").to_owned();
+        (text("id"), text("token"))
+    }
+
+    /// Adds a channel that sends through the generic notifier.
+    pub async fn add_channel(&self, name: &str, url: &str) {
+        let url = format!("url={url}");
+        self.cli_text(&["channel", "add", name, "--notifier", "generic", "--set", &url]).await;
+    }
+
+    pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
+        let mut command = Command::new(env::binary());
+        command.args(arguments).current_dir(self.path());
+        command.env_clear().envs(env::passed_on()).envs(&self.settings);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+    }
+
+    /// Starts a command whose output goes to `log`.
+    pub(crate) fn spawn(&self, arguments: &[&str], log: &log::Log) -> tokio::process::Child {
+        let mut child = self.command(arguments).spawn().expect("the program can be started");
+        log.collect(child.stdout.take().expect("standard output is a pipe"));
+        log.collect(child.stderr.take().expect("standard error is a pipe"));
+        child
+    }
+}

@@ -1,0 +1,200 @@
+//! A remote that notes what it gets and fails on command.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+use crate::wait::{PATIENCE, wait_for};
+
+/// The pause between two bytes of [`Answer::Drip`].
+const DRIP: Duration = Duration::from_millis(100);
+
+/// What a sink does with one request.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// Answers with a status and headers; the body is `ok`.
+    Status(u16, Vec<(&'static str, String)>),
+    /// Takes the request and never answers.
+    Hang,
+    /// Takes the request and resets the connection.
+    Reset,
+    /// Answers 200 byte by byte and comes to no end.
+    Drip,
+}
+
+/// One request that a sink got.
+#[derive(Debug, Clone)]
+pub struct Received {
+    /// Path and query.
+    pub target: String,
+    /// Headers, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+    /// When it had arrived.
+    pub at: Instant,
+}
+
+impl Received {
+    /// The one value of a header.
+    ///
+    /// # Panics
+    /// When the header is missing or repeated.
+    pub fn header(&self, name: &str) -> &str {
+        let values: Vec<&str> =
+            self.headers.iter().filter(|(found, _)| found == name).map(|(_, value)| value.as_str()).collect();
+        let [value] = values.as_slice() else { panic!("header `{name}`: {values:?}") };
+        value
+    }
+
+    /// The idempotency key, which the generic notifier sends as a header.
+    pub fn key(&self) -> &str {
+        self.header("idempotency-key")
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Panics
+    /// When it is something else.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).expect("a notification is JSON")
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    received: Vec<Received>,
+    connections: usize,
+    /// What to do with the next requests, in order; 200 once there is nothing left.
+    answers: VecDeque<Answer>,
+}
+
+/// A remote on this machine. Closed when dropped.
+#[derive(Debug)]
+pub struct Sink {
+    address: SocketAddr,
+    state: Arc<Mutex<State>>,
+    task: JoinHandle<()>,
+}
+
+impl Sink {
+    /// A sink that answers the first requests as told, and all others with 200.
+    ///
+    /// # Panics
+    /// When there is no free port.
+    pub async fn start(answers: impl IntoIterator<Item = Answer>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("a listener has an address");
+        let state = State { answers: answers.into_iter().collect(), ..State::default() };
+        let state = Arc::new(Mutex::new(state));
+        let task = tokio::spawn(accept(listener, Arc::clone(&state)));
+        Self { address, state, task }
+    }
+
+    /// Its address, with a path.
+    pub fn url(&self) -> String {
+        format!("http://{}/hook", self.address)
+    }
+
+    /// All requests so far, in order of arrival.
+    pub fn received(&self) -> Vec<Received> {
+        self.state.lock().unwrap().received.clone()
+    }
+
+    /// How often somebody connected.
+    pub fn connections(&self) -> usize {
+        self.state.lock().unwrap().connections
+    }
+
+    /// Waits until there are this many requests; returns all.
+    pub async fn wait(&self, count: usize) -> Vec<Received> {
+        wait_for(&format!("the sink got {count} requests"), PATIENCE, async || {
+            let received = self.received();
+            (received.len() >= count).then_some(received)
+        })
+        .await
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, state: Arc<Mutex<State>>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        state.lock().unwrap().connections += 1;
+        tokio::spawn(serve(stream, Arc::clone(&state)));
+    }
+}
+
+/// Takes one request and does with it what is next.
+async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) -> std::io::Result<()> {
+    let Some(received) = read(&mut stream).await? else { return Ok(()) };
+    let answer = {
+        let mut state = state.lock().unwrap();
+        state.received.push(received);
+        state.answers.pop_front().unwrap_or_else(|| Answer::Status(200, Vec::new()))
+    };
+    match answer {
+        Answer::Status(status, headers) => {
+            let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+            let text =
+                format!("HTTP/1.1 {status} X\r\ncontent-length: 2\r\nconnection: close\r\n{more}\r\nok");
+            stream.write_all(text.as_bytes()).await?;
+            stream.shutdown().await
+        }
+        Answer::Hang => until_closed(&mut stream).await,
+        Answer::Reset => stream.set_zero_linger(),
+        Answer::Drip => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n").await?;
+            let mut drops = tokio::time::interval(DRIP);
+            loop {
+                drops.tick().await;
+                stream.write_all(b"o").await?;
+            }
+        }
+    }
+}
+
+/// Waits until the other side has enough.
+async fn until_closed(stream: &mut TcpStream) -> std::io::Result<()> {
+    let mut rest = [0; 64];
+    while stream.read(&mut rest).await? > 0 {}
+    Ok(())
+}
+
+/// Reads a request whose body has a declared length; nothing if the connection closes before.
+async fn read(stream: &mut TcpStream) -> std::io::Result<Option<Received>> {
+    let mut bytes = Vec::new();
+    let head = loop {
+        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            break end;
+        }
+        if stream.read_buf(&mut bytes).await? == 0 {
+            return Ok(None);
+        }
+    };
+    let text = String::from_utf8_lossy(&bytes[..head]).into_owned();
+    let mut lines = text.lines();
+    let target = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap_or_default().to_owned();
+    let pairs = lines.filter_map(|line| line.split_once(':'));
+    let headers: Vec<(String, String)> =
+        pairs.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())).collect();
+    let length = headers.iter().find(|(name, _)| name == "content-length");
+    let length: usize = length.map_or(0, |(_, value)| value.parse().expect("a length is a number"));
+    let mut body = bytes.split_off(head + 4);
+    while body.len() < length {
+        if stream.read_buf(&mut body).await? == 0 {
+            return Ok(None);
+        }
+    }
+    Ok(Some(Received { target, headers, body, at: Instant::now() }))
+}
