@@ -146,14 +146,13 @@ impl Parts {
                 max_attempts: config.pipeline.max_attempts,
             },
         };
-        let workers = config.pipeline.workers;
         let deliverer = deliver::Parts { store: store.clone(), catalogue, keys, egress };
         Ok(Self {
             store,
             context,
             writer,
-            pipeline: Pipeline::new(Arc::new(pipeline), workers, Arc::clone(&outbox)),
-            deliverer: Deliverer::new(Arc::new(deliverer), workers),
+            pipeline: Pipeline::new(pipeline, Arc::clone(&outbox)),
+            deliverer: Deliverer::new(deliverer),
             runs,
             outbox,
         })
@@ -163,8 +162,9 @@ impl Parts {
         let (closing, stop) = (CancellationToken::new(), CancellationToken::new());
         let mut tasks = JoinSet::new();
         tasks.spawn(self.writer.run());
-        tasks.spawn(self.pipeline.run(self.runs, stop.clone()));
-        tasks.spawn(self.deliverer.run(self.outbox, stop.clone()));
+        let most = config.pipeline.workers;
+        tasks.spawn(self.pipeline.run(most, self.runs, stop.clone()));
+        tasks.spawn(self.deliverer.run(most, self.outbox, stop.clone()));
         tasks.spawn(jobs::checkpoints(self.store.clone(), stop.clone()));
         tasks.spawn(jobs::last_used(Arc::clone(&self.context.authenticator), stop.clone()));
 
@@ -179,6 +179,11 @@ impl Parts {
         tokio::select! {
             () = signals.next() => {}
             broken = &mut server => broken?.context("the server broke off")?,
+            // None of them ends by itself; without one of them the hub would take webhooks and tell nobody.
+            Some(ended) = tasks.join_next() => {
+                ended.context("a part of the hub broke off; it stops, to be started again")?;
+                anyhow::bail!("a part of the hub ended; it stops, to be started again");
+            }
         }
         closing.cancel();
         stop.cancel();
@@ -218,14 +223,17 @@ fn check_webhook_secrets(config: &Config, catalogue: &Catalogue) -> Result<()> {
     let drivers = catalogue.drivers();
     for name in config.auth.webhook_secrets.keys() {
         let variable = format!("WEBHOOK_SECRET_{}", name.to_ascii_uppercase());
-        match drivers.by_name(name) {
-            Some(entry) if entry.driver.info().signatures.is_empty() => anyhow::bail!(
-                "`{variable}` is set, but driver `{name}` knows no signature, so it would protect nothing\n\
-                 hint: unset it, and give the sender an API key of its own"
-            ),
-            Some(_) => {}
-            None => tracing::error!("`{variable}` names driver `{name}`, which is not loaded"),
-        }
+        let entry = drivers.by_name(name).with_context(|| {
+            format!(
+                "`{variable}` is set, but there is no driver `{name}`, so it would protect nothing\n\
+                 hint: `watchbell plugin list` shows the drivers that load"
+            )
+        })?;
+        anyhow::ensure!(
+            !entry.driver.info().signatures.is_empty(),
+            "`{variable}` is set, but driver `{name}` knows no signature, so it would protect nothing\n\
+             hint: unset it, and give the sender an API key of its own"
+        );
     }
     Ok(())
 }

@@ -19,3 +19,4 @@ pub mod jobs;
 pub mod pipeline;
 pub mod plugins;
 pub mod telemetry;
+pub mod worker;

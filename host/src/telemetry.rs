@@ -27,3 +27,15 @@ pub fn start(settings: &TelemetrySettings) -> Result<()> {
     };
     started.map_err(|error| anyhow::anyhow!("logging could not be started: {error}"))
 }
+
+/// An error with its causes, for log lines and stored reasons.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

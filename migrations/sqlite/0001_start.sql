@@ -122,6 +122,7 @@ CREATE TABLE run (
     route                      TEXT,             -- name of the route that was taken
     total_attempts             INTEGER NOT NULL, -- tries of all stages together
     intelligence_fallback_used INTEGER NOT NULL, -- boolean
+    failures                   INTEGER NOT NULL DEFAULT 0, -- how often it was put off after an error
     normalized_payload_ref     TEXT,             -- `inbox/<run id>`
     checker_output_ref         TEXT,             -- artifact
     intelligence_output_ref    TEXT,             -- artifact
@@ -217,6 +218,7 @@ CREATE TABLE delivery (
     notification  BLOB    NOT NULL,
     status        TEXT    NOT NULL,          -- pending, sending, delivered, dead, stale
     attempts      INTEGER NOT NULL,          -- tries begun
+    attempts_before INTEGER NOT NULL DEFAULT 0, -- tries begun before a person had it tried again
     due_at        INTEGER,                   -- when a worker may claim it: a lease's end while one has it, NULL once it is final
     lease         TEXT,                      -- token of the worker that has it
     remote_ref    TEXT,                      -- the remote's identifier, once delivered

@@ -67,7 +67,7 @@ async fn wrong_methods_and_unknown_paths_are_problems() {
     hub.post("/alerts/", "{}").await.problem(405, "method-not-allowed");
     hub.get("/alerts/one/two/three/").await.problem(404, "not-found");
     hub.get("/orchestration/").await.problem(404, "not-found");
-    hub.get("/nowhere/").await.problem(403, "forbidden");
+    hub.get("/nowhere/").await.problem(404, "not-found");
     let detail = hub.post("/alerts/webhook/nobody/", "{}").await.problem(404, "unknown-driver");
     for driver in ["`nobody`", "`alertmanager`", "`generic`", "`grafana`"] {
         assert!(detail.contains(driver), "{detail}");

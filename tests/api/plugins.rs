@@ -41,3 +41,25 @@ async fn a_dropped_in_driver_answers_under_its_url_and_a_broken_file_takes_nothi
         assert!(line.is_some(), "{name} is reported: {:?}", hub.log().lines());
     }
 }
+
+#[tokio::test]
+async fn what_plugins_toml_says_of_a_dropped_in_driver_counts() {
+    let home = Home::new().await;
+    let folder = home.path().join("plugins.d");
+    std::fs::create_dir(&folder).unwrap();
+    for name in ["off", "pinned", "named"] {
+        let component = Driver { name, ..Driver::default() }.build();
+        std::fs::write(folder.join(format!("{name}.wasm")), component).unwrap();
+    }
+    let pin = "0".repeat(64);
+    let manifest = format!(
+        "[driver.off]\nenabled = false\n[driver.pinned]\nsha256 = \"{pin}\"\n[driver.named.limits]\nalerts = 5\n\
+         [driver.grafana]\nenabled = false\n"
+    );
+    std::fs::write(home.path().join("plugins.toml"), manifest).unwrap();
+    let hub = home.start().await;
+    let drivers = hub.get("/alerts/webhook/").await.json();
+    assert_eq!(drivers["drivers"], json!(["alertmanager", "generic", "named"]));
+    let line = hub.log().lines().into_iter().find(|line| line.contains("pinned") && line.contains("sha256"));
+    assert!(line.is_some(), "{:?}", hub.log().lines());
+}

@@ -43,3 +43,16 @@ async fn of_many_repeats_at_once_one_is_stored() {
     let received = runs.iter().filter(|run| run["parent_run_id"].is_null()).count();
     assert_eq!(received, 1, "{runs:?}");
 }
+
+#[tokio::test]
+async fn delivery_that_nobody_could_read_can_be_sent_again_corrected() {
+    let hub = Hub::new().await;
+    let send = |body: &'static str| {
+        hub.request(Method::POST, "/alerts/webhook/generic/?strict=1").header("webhook-id", "m1").body(body)
+    };
+    hub.send(send("{}")).await.problem(422, "quarantined");
+    let corrected = hub.send(send(r#"{"name":"Corrected"}"#)).await;
+    assert_eq!((corrected.status, &corrected.json()["outcome"]), (202, &json!("parsed")));
+    let again = hub.send(send(r#"{"name":"Corrected"}"#)).await;
+    assert_eq!(again.json()["run_id"], corrected.json()["run_id"]);
+}

@@ -71,3 +71,25 @@ async fn signature_required_refuses_signable_drivers_without_a_secret() {
     let pushed = json!([{ "labels": { "alertname": "Pushed" } }]).to_string();
     assert_eq!(hub.post("/alerts/webhook/alertmanager/", pushed).await.status, 202);
 }
+
+#[tokio::test]
+async fn where_signatures_are_required_what_cannot_be_signed_needs_a_key() {
+    let home = Home::new().await.with("WEBHOOK_SECRET_GRAFANA", SECRET);
+    let hub = home.with("WEBHOOK_SIGNATURE_REQUIRED", "1").with("API_KEY_AUTH_ENABLED", "0").start().await;
+    let alertmanager = r#"{"version":"4","groupKey":"g","receiver":"r","status":"firing","alerts":[]}"#;
+    for (path, body) in [
+        ("/alerts/webhook/alertmanager/", alertmanager),
+        ("/alerts/webhook/", alertmanager),
+        ("/alerts/webhook/", "no driver knows this"),
+    ] {
+        let keyless = hub.send(hub.anonymous(Method::POST, path).body(body)).await;
+        keyless.problem(401, "unauthenticated");
+        assert_eq!(hub.post(path, body).await.status, 202, "{path} with a key");
+    }
+    let unsigned =
+        hub.send(hub.anonymous(Method::POST, "/alerts/webhook/generic/").body(r#"{"name":"a"}"#)).await;
+    unsigned.problem(403, "signature");
+    let request = hub.anonymous(Method::POST, "/alerts/webhook/grafana/").body(GRAFANA);
+    let signed = hub.send(request.header(HEADER, signature(SECRET, GRAFANA))).await;
+    assert_eq!(signed.status, 202, "{}", signed.text());
+}

@@ -32,7 +32,7 @@ async fn without_a_channel_the_run_says_that_nobody_was_told() {
     let run = hub.downstream(webhook["trace_id"].as_str().unwrap()).await;
     assert_eq!((&run["status"], &run["error_type"]), (&json!("SKIPPED"), &json!("no_channel")), "{run}");
     let message = run["error_message"].as_str().unwrap();
-    assert!(message.contains("hint: `watchbell channel add"), "{message}");
+    assert!(message.contains("hint: `watchbell channel list`"), "{message}");
 
     let sink = Sink::start([]).await;
     hub.add_channel("ops", &sink.url()).await;

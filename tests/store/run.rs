@@ -85,7 +85,7 @@ async fn failed_stage_is_tried_again_when_due() {
         ..stage_end(Stage::Check, attempt, StageStatus::Failed, 3)
     };
     world.store.finish_stage(run.claim, &end).await.unwrap();
-    world.store.schedule_retry(run.claim, at(30), &fault("timeout")).await.unwrap();
+    world.store.schedule_retry(run.claim, at(30), &fault("timeout"), at(29)).await.unwrap();
 
     let waiting = world.store.run(run.run.run_id).await.unwrap().run;
     assert_eq!((waiting.status, waiting.error_type.as_deref()), (RunStatus::Retrying, Some("timeout")));
@@ -139,7 +139,7 @@ async fn worker_without_the_lease_changes_nothing() {
             world.store.begin_stage(claim, Stage::Check, None, at(101)).await.map(|_| ()),
             world.store.finish_stage(claim, &end).await,
             world.store.finish_notify(claim, &end, &[]).await,
-            world.store.schedule_retry(claim, at(200), &fault("late")).await,
+            world.store.schedule_retry(claim, at(200), &fault("late"), at(199)).await,
             world.store.finish_run(claim, &run_end).await,
         ];
         for result in results {

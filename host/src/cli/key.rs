@@ -39,7 +39,7 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Take a key back, at once in this hub and within 5 s in others
+    /// Take a key back; running hubs know within 5 s
     Revoke {
         /// Its identifier
         id: String,

@@ -15,32 +15,33 @@ use crate::clock;
 use crate::crypto::{Place, Purpose};
 use crate::egress::Grants;
 use crate::plugins::{CallLog, ChannelSettings, Outside};
+use crate::telemetry::chain;
 
 /// Makes one attempt at a claimed delivery, whose attempt row is already written.
-pub(super) async fn attempt(parts: &Parts, delivery: ClaimedDelivery) {
+pub(super) async fn attempt(parts: &Parts, delivery: &ClaimedDelivery) {
     let started = clock::now();
-    let verdict = match send(parts, &delivery).await {
+    let verdict = match send(parts, delivery).await {
         Ok(remote_ref) => Verdict::Delivered { remote_ref },
         Err(verdict) => verdict,
     };
     let now = clock::now();
-    let result = schedule(verdict, delivery.attempt, now);
-    log(&delivery, &result, now.since(started));
+    let tries = delivery.attempt.saturating_sub(delivery.attempts_before);
+    let result = schedule(verdict, tries, now);
+    log(delivery, &result, now.since(started));
     if let Err(error) = parts.store.record_attempt(delivery.id, delivery.lease, &result, now).await {
         // The lease ends by itself and the delivery is tried again under the same idempotency key.
         tracing::error!(
             trace_id = %delivery.trace_id, run_id = %delivery.run_id, delivery.id = %delivery.id,
-            error.r#type = "store", "the end of an attempt was not recorded: {error}"
+            error.r#type = "store", "the end of an attempt was not recorded: {}", chain(&error)
         );
     }
 }
 
 async fn send(parts: &Parts, delivery: &ClaimedDelivery) -> Result<Option<String>, Verdict> {
     let name = &delivery.channel.notifier;
-    let entry = parts
-        .catalogue
-        .notifier(name)
-        .ok_or_else(|| Verdict::dead("unknown_notifier", format!("notifier `{name}` is not loaded")))?;
+    let entry = parts.catalogue.notifier(name).ok_or_else(|| {
+        Verdict::retry("unknown_notifier", format!("notifier `{name}` is not loaded"), None)
+    })?;
     let row = delivery.channel.id.to_string();
     let settings = open(parts, Purpose::Channel, "channel", "settings", &row, &delivery.channel_settings)?;
     let schema = &entry.notifier.info().config_schema;
@@ -92,16 +93,16 @@ fn open(
 }
 
 /// When the next attempt is, or that there is none.
-fn schedule(verdict: Verdict, attempt: u32, now: domain::time::Timestamp) -> AttemptResult {
+fn schedule(verdict: Verdict, tries: u32, now: domain::time::Timestamp) -> AttemptResult {
     match verdict {
         Verdict::Delivered { remote_ref } => AttemptResult::Delivered { remote_ref },
         Verdict::Dead { error_type, error_message } => AttemptResult::Dead { error_type, error_message },
         Verdict::Retry { error_type, error_message, retry_after } => {
-            match DELIVERY.pause(attempt, retry_after, clock::draw()) {
+            match DELIVERY.pause(tries, retry_after, clock::draw()) {
                 Some(pause) => AttemptResult::Retry { due_at: now.after(pause), error_type, error_message },
                 None => AttemptResult::Dead {
                     error_type,
-                    error_message: format!("given up on after {attempt} attempts: {error_message}"),
+                    error_message: format!("given up on after {tries} attempts: {error_message}"),
                 },
             }
         }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::problem::Problem;
+use crate::telemetry::chain;
 
 /// The process answers.
 pub(super) async fn alive() -> Json<Value> {
@@ -20,7 +21,7 @@ pub(super) async fn ready(State(context): State<Arc<Context>>) -> Result<Json<Va
     match context.store.ping().await {
         Ok(()) => Ok(Json(json!({ "status": "ready", "drivers": context.ingest.driver_names() }))),
         Err(error) => {
-            tracing::warn!(error.r#type = "store", %error, "not ready: the database does not answer");
+            tracing::warn!(error.r#type = error.kind(), "not ready: {}", chain(&error));
             let detail = "the database does not answer";
             Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", detail))
         }

@@ -10,6 +10,7 @@ use store::StoreError;
 
 use crate::auth;
 use crate::ingest;
+use crate::telemetry::chain;
 
 /// How long a sender should wait before it tries again, in seconds.
 const RETRY_AFTER_S: u64 = 2;
@@ -114,6 +115,9 @@ impl From<ingest::Refused> for Problem {
                 tracing::warn!(error.r#type = "signature", reason = cause, "refused a webhook: {cause}");
                 Self::new(StatusCode::FORBIDDEN, "signature", refused.to_string())
             }
+            ingest::Refused::KeyRequired => {
+                Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", refused.to_string())
+            }
             ingest::Refused::Unavailable(cause) => {
                 tracing::error!(
                     error.r#type = "store",
@@ -132,16 +136,4 @@ fn unavailable() -> Problem {
         "unavailable",
         "this could not be stored or read just now, and nothing was changed; try again",
     )
-}
-
-/// An error with its causes, for the log.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

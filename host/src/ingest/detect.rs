@@ -52,15 +52,15 @@ pub(super) fn automatic(
     let secured = || entries().filter(|entry| rules.has_secret(entry));
     if secured().next().is_some() {
         let verified = secured().find(|entry| verify(entry).is_ok());
-        return verified
-            .map(Chosen::Driver)
-            .ok_or(Refused::Signature("fits a driver with a secret, verifies under none"));
+        let cause = || Refused::Signature("fits a driver with a secret, verifies under none".to_owned());
+        return verified.map(Chosen::Driver).ok_or_else(cause);
     }
     let Some(first) = entries().next() else {
         let reason =
             "no driver recognises this body; send it to /alerts/webhook/<driver>/ to name one".to_owned();
         return Ok(Chosen::Nobody { code: "not_recognised", reason });
     };
-    verify(&first).map_err(Refused::Signature)?;
+    let name = &first.driver.info().plugin.name;
+    verify(&first).map_err(|cause| Refused::Signature(format!("driver `{name}`: {cause}")))?;
     Ok(Chosen::Driver(first))
 }

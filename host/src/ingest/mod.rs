@@ -23,9 +23,11 @@ use store::{IngestWrite, Ingested};
 
 use crate::clock::Ids;
 use crate::crypto::KeyRing;
-use crate::plugins::{Catalogue, DriverEntry};
+use crate::plugins::{Catalogue, DriverEntry, DriverSet};
+use crate::telemetry::chain;
 
 pub use payload::open as open_request;
+use writer::NotWritten;
 pub use writer::{Writer, WriterHandle};
 
 /// A request as it arrived, after its key was checked.
@@ -77,7 +79,10 @@ pub enum Refused {
     },
     /// Missing, wrong or too old: one text for all causes, the cause only for the log.
     #[error("signature does not match")]
-    Signature(&'static str),
+    Signature(String),
+    /// Signatures are required, this webhook cannot be signed, and it came without a key.
+    #[error("this webhook cannot be signed, so it needs an API key")]
+    KeyRequired,
     /// It could not be committed.
     #[error("the webhook could not be stored")]
     Unavailable(String),
@@ -141,19 +146,27 @@ impl Ingest {
     ///
     /// # Errors
     /// [`Refused`]; then nothing of it is stored, and the sender should try again where it says so.
-    pub async fn receive(&self, received: Received) -> Result<Accepted, Refused> {
+    pub async fn receive(&self, mut received: Received) -> Result<Accepted, Refused> {
         let run_id = RunId::mint(&mut Ids);
         let trace_id = TraceId::mint(&mut Ids);
-        let incoming = payload::incoming(&received);
-        let chosen = self.choose(&received, &incoming)?;
+        let drivers = self.catalogue.drivers();
+        let incoming = payload::incoming(&mut received, &drivers);
+        let chosen = self.choose(&drivers, &received, &incoming)?;
         let delivery_id = chosen.driver().and_then(|driver| payload::delivery_id(driver, &received.headers));
         let verdict = match chosen {
             detect::Chosen::Driver(driver) => parse(&driver, &incoming, run_id, trace_id).await?,
             detect::Chosen::Nobody { code, reason } => Verdict::quarantined(None, code, reason),
         };
         let sealed_request = payload::seal(&self.keys, run_id, &incoming)
-            .map_err(|error| Refused::Unavailable(error.to_string()))?;
-        let alerts = u32::try_from(verdict.alerts.len()).unwrap_or(u32::MAX);
+            .map_err(|error| Refused::Unavailable(chain(&error)))?;
+        let fresh = Accepted {
+            run_id,
+            trace_id,
+            driver: verdict.driver.clone(),
+            outcome: verdict.outcome,
+            alerts: u32::try_from(verdict.alerts.len()).unwrap_or(u32::MAX),
+            reason: verdict.reason.clone(),
+        };
         let webhook = match (&verdict.driver, verdict.outcome) {
             (Some(source), IngestOutcome::Parsed) => {
                 Some(Webhook::new(run_id, trace_id, source.clone(), received.received_at, verdict.alerts))
@@ -165,59 +178,80 @@ impl Ingest {
             trace_id,
             origin: Origin::IncomingWebhook,
             received_at: received.received_at,
-            driver: verdict.driver.clone(),
-            delivery_id,
+            driver: verdict.driver,
+            // What nobody could read is not taken for the delivery that a corrected one repeats.
+            delivery_id: delivery_id.filter(|_| verdict.outcome != IngestOutcome::Quarantined),
             api_key_id: received.api_key,
             size_bytes: incoming.body.len() as u64,
             sealed_request,
             outcome: verdict.outcome,
             reason_code: verdict.reason_code,
-            reason: verdict.reason.clone(),
+            reason: verdict.reason,
             webhook,
         };
-        let fresh = Accepted {
-            run_id,
-            trace_id,
-            driver: verdict.driver,
-            outcome: verdict.outcome,
-            alerts,
-            reason: verdict.reason,
-        };
-        let accepted = match self.writer.commit(write).await.map_err(Refused::Unavailable)? {
-            Ingested::Stored { .. } => fresh,
-            Ingested::Duplicate { run_id, trace_id, driver, outcome, alerts } => {
-                let driver = Some(driver);
-                let reason = Some("the same delivery was taken before".to_owned());
-                Accepted { run_id, trace_id, driver, outcome, alerts, reason }
-            }
-        };
+        let accepted = self.commit(write, fresh).await?;
         log(&accepted);
         Ok(accepted)
     }
 
-    /// Steps 4 and 5: which driver, and whether the signature holds.
-    fn choose(&self, received: &Received, incoming: &Incoming) -> Result<detect::Chosen, Refused> {
-        let drivers = self.catalogue.drivers();
-        let verify = |entry: &DriverEntry| {
-            signature::verify(
-                entry.driver.info(),
-                &self.rules,
-                &received.headers,
-                &received.body,
-                received.received_at,
-            )
-        };
-        let Some(name) = &received.driver else {
-            return detect::automatic(&drivers, &self.rules, incoming, verify);
-        };
-        let Some(entry) = drivers.by_name(name) else {
-            let known: Vec<String> = drivers.names().iter().map(|name| format!("`{name}`")).collect();
-            let name = name.chars().take(40).flat_map(char::escape_default).collect();
-            return Err(Refused::UnknownDriver { name, known: known.join(", ") });
-        };
-        verify(&entry).map_err(Refused::Signature)?;
-        Ok(detect::Chosen::Driver(entry))
+    /// Step 7: on disk, or an error. What the store refuses for good is a matter for quarantine like
+    /// everything else that only a person can help.
+    async fn commit(&self, write: IngestWrite, fresh: Accepted) -> Result<Accepted, Refused> {
+        match self.writer.commit(write).await {
+            Ok(Ingested::Stored { .. }) => Ok(fresh),
+            Ok(Ingested::Duplicate { run_id, trace_id, driver, outcome, alerts }) => {
+                let driver = Some(driver);
+                let reason = Some("the same delivery was taken before".to_owned());
+                Ok(Accepted { run_id, trace_id, driver, outcome, alerts, reason })
+            }
+            Err(NotWritten::Refused(error, write)) if write.webhook.is_some() => {
+                let reason = Some(format!("what the driver read could not be stored: {}", chain(&error)));
+                let again = IngestWrite {
+                    delivery_id: None,
+                    outcome: IngestOutcome::Quarantined,
+                    reason_code: Some(error.kind().to_owned()),
+                    reason: reason.clone(),
+                    webhook: None,
+                    ..*write
+                };
+                let fresh = Accepted { outcome: IngestOutcome::Quarantined, alerts: 0, reason, ..fresh };
+                Box::pin(self.commit(again, fresh)).await
+            }
+            Err(NotWritten::Refused(error, _)) => Err(Refused::Unavailable(chain(&error))),
+            Err(NotWritten::Unavailable(why)) => Err(Refused::Unavailable(why)),
+        }
     }
+
+    /// Steps 4 and 5: which driver, and whether the signature holds.
+    fn choose(
+        &self,
+        drivers: &DriverSet,
+        received: &Received,
+        incoming: &Incoming,
+    ) -> Result<detect::Chosen, Refused> {
+        let verify = |entry: &DriverEntry| {
+            signature::verify(entry.driver.info(), &self.rules, &received.headers, incoming)
+        };
+        let chosen = match &received.driver {
+            None => detect::automatic(drivers, &self.rules, incoming, verify)?,
+            Some(name) => {
+                let entry = drivers.by_name(name).ok_or_else(|| unknown(drivers, name))?;
+                verify(&entry).map_err(|cause| Refused::Signature(format!("driver `{name}`: {cause}")))?;
+                detect::Chosen::Driver(entry)
+            }
+        };
+        let signable = chosen.driver().is_some_and(|entry| !entry.driver.info().signatures.is_empty());
+        if self.rules.required && !signable && received.api_key.is_none() {
+            return Err(Refused::KeyRequired);
+        }
+        Ok(chosen)
+    }
+}
+
+fn unknown(drivers: &DriverSet, name: &str) -> Refused {
+    let known: Vec<String> = drivers.names().iter().map(|name| format!("`{name}`")).collect();
+    let name = name.chars().take(40).flat_map(char::escape_default).collect();
+    Refused::UnknownDriver { name, known: known.join(", ") }
 }
 
 /// Step 6: bytes to alerts, in the sandbox. Whatever goes wrong is our problem, not the sender's.

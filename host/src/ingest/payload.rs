@@ -6,7 +6,7 @@ use http::HeaderMap;
 
 use super::Received;
 use crate::crypto::{CryptoError, KeyRing, Place, Purpose};
-use crate::plugins::DriverEntry;
+use crate::plugins::{DriverEntry, DriverSet};
 
 /// Headers that authenticate: drivers never see them, and they are never stored.
 const WITHHELD: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "x-api-key"];
@@ -19,12 +19,13 @@ const MAX_OPENED_BYTES: usize = 12 * 1024 * 1024;
 /// The longest delivery id that is remembered, in bytes.
 const MAX_DELIVERY_ID_BYTES: usize = 255;
 
-/// The request as a driver gets it.
-pub(super) fn incoming(received: &Received) -> Incoming {
+/// The request as a driver gets it; the body moves over.
+pub(super) fn incoming(received: &mut Received, drivers: &DriverSet) -> Incoming {
+    let body = std::mem::take(&mut received.body);
     let text =
         |name: &str| received.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let content_type = text("content-type").split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let shown = |name: &str| !WITHHELD.contains(&name) && !name.contains("signature");
+    let shown = |name: &str| !WITHHELD.contains(&name) && !drivers.is_signature_header(name);
     let headers =
         received.headers.iter().filter(|(name, _)| shown(name.as_str())).filter_map(|(name, value)| {
             let value = value.to_str().ok().filter(|value| value.len() <= MAX_HEADER_BYTES)?;
@@ -35,7 +36,7 @@ pub(super) fn incoming(received: &Received) -> Incoming {
         query: received.query.clone(),
         content_type,
         headers: headers.take(MAX_HEADERS).collect(),
-        body: received.body.clone(),
+        body,
         received_at: received.received_at,
     }
 }
@@ -52,7 +53,7 @@ pub(super) fn delivery_id(entry: &DriverEntry, headers: &HeaderMap) -> Option<St
 /// # Errors
 /// When it cannot be compressed or sealed.
 pub(super) fn seal(keys: &KeyRing, run_id: RunId, incoming: &Incoming) -> Result<Vec<u8>, CryptoError> {
-    let mut plain = serde_json::to_vec(incoming).unwrap_or_default();
+    let mut plain = serde_json::to_vec(incoming).map_err(|_| damaged())?;
     plain.push(b'\n');
     plain.extend_from_slice(&incoming.body);
     let row = run_id.to_string();

@@ -5,8 +5,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::{alphabet, engine::DecodePaddingMode};
-use domain::plugin::DriverInfo;
-use domain::signature::{Algorithm, Encoding, HmacScheme, SecretEncoding, SignatureScheme};
+use domain::plugin::{DriverInfo, Incoming};
+use domain::signature::{
+    Algorithm, Encoding, HmacScheme, STANDARD_WEBHOOKS_HEADER, SecretEncoding, SignatureScheme,
+};
 use domain::time::Timestamp;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::HeaderMap;
@@ -41,9 +43,9 @@ pub(super) fn verify(
     info: &DriverInfo,
     rules: &SignatureRules,
     headers: &HeaderMap,
-    body: &[u8],
-    now: Timestamp,
+    incoming: &Incoming,
 ) -> Result<(), &'static str> {
+    let (body, now) = (incoming.body.as_slice(), incoming.received_at);
     if info.signatures.is_empty() {
         return Ok(());
     }
@@ -113,7 +115,7 @@ fn hmac_scheme(
 
 /// The scheme of standardwebhooks.com, version 1.
 fn standard(secret: &str, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<(), &'static str> {
-    let signatures = single(headers, "webhook-signature").ok_or("no signature header")?;
+    let signatures = single(headers, STANDARD_WEBHOOKS_HEADER).ok_or("no signature header")?;
     let id = single(headers, "webhook-id").ok_or("no webhook-id header")?;
     let timestamp = single(headers, "webhook-timestamp").ok_or("no timestamp header")?;
     fresh(timestamp, STANDARD_TOLERANCE_S, now)?;

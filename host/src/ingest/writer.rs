@@ -10,6 +10,7 @@ use store::{IngestWrite, Ingested, Store, StoreError};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::clock::{self, Ids};
+use crate::telemetry::chain;
 
 /// The most webhooks in one transaction.
 const MAX_BATCH: usize = 256;
@@ -18,7 +19,16 @@ const MAX_BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// How many webhooks may wait; beyond it they are answered 503.
 const MAX_WAITING: usize = 1024;
 
-type Answer = oneshot::Sender<Result<Ingested, StoreError>>;
+type Answer = oneshot::Sender<Result<Ingested, NotWritten>>;
+
+/// Why a webhook is not on disk. Nothing of it is stored.
+#[derive(Debug)]
+pub(super) enum NotWritten {
+    /// Not now: the queue is full, the database does not answer, or the hub is stopping.
+    Unavailable(String),
+    /// The store will never take it as it is; here it is again.
+    Refused(StoreError, Box<IngestWrite>),
+}
 
 /// Where requests hand in what they want written.
 #[derive(Clone)]
@@ -37,19 +47,17 @@ impl WriterHandle {
     /// Waits until the webhook is on disk.
     ///
     /// # Errors
-    /// A text for the log when it is not; then nothing of it is stored.
-    pub(super) async fn commit(&self, write: IngestWrite) -> Result<Ingested, String> {
+    /// [`NotWritten`].
+    pub(super) async fn commit(&self, write: IngestWrite) -> Result<Ingested, NotWritten> {
         let (answer, wait) = oneshot::channel();
+        let stopping = || NotWritten::Unavailable("the hub is stopping".to_owned());
         self.queue.try_send((write, answer)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => {
-                format!("{MAX_WAITING} webhooks are waiting to be written already")
+                NotWritten::Unavailable(format!("{MAX_WAITING} webhooks are waiting to be written already"))
             }
-            mpsc::error::TrySendError::Closed(_) => "the hub is stopping".to_owned(),
+            mpsc::error::TrySendError::Closed(_) => stopping(),
         })?;
-        match wait.await {
-            Ok(result) => result.map_err(|error| format!("{error:?}")),
-            Err(_) => Err("the hub is stopping".to_owned()),
-        }
+        wait.await.unwrap_or_else(|_| Err(stopping()))
     }
 }
 
@@ -68,7 +76,11 @@ impl Writer {
                 acknowledge_too_early(&mut answers);
             }
             let results = self.store.ingest(&writes, &mut Ids, clock::now()).await;
-            for (answer, result) in answers.into_iter().zip(results) {
+            for ((answer, write), result) in answers.into_iter().zip(writes).zip(results) {
+                let result = result.map_err(|error| match error.is_unavailable() {
+                    true => NotWritten::Unavailable(chain(&error)),
+                    false => NotWritten::Refused(error, Box::new(write)),
+                });
                 // A sender that hung up meanwhile has its webhook on disk all the same.
                 drop(answer.send(result));
             }

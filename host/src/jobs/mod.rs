@@ -8,6 +8,7 @@ use store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Authenticator;
+use crate::telemetry::chain;
 
 /// How often the write-ahead log is worked into the database file, off the path of commits.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
@@ -23,7 +24,7 @@ pub async fn checkpoints(store: Store, stop: CancellationToken) {
 pub async fn last_used(authenticator: Arc<Authenticator>, stop: CancellationToken) {
     every(LAST_USED_EVERY, "last used times", stop, || authenticator.flush_last_used()).await;
     if let Err(error) = authenticator.flush_last_used().await {
-        tracing::warn!(error.r#type = "store", "last used times were not written: {error}");
+        tracing::warn!(error.r#type = error.kind(), "last used times were not written: {}", chain(&error));
     }
 }
 
@@ -38,7 +39,7 @@ where
             () = tokio::time::sleep(pause) => {}
         }
         if let Err(error) = work().await {
-            tracing::warn!(error.r#type = "store", "{what}: {error}");
+            tracing::warn!(error.r#type = error.kind(), "{what}: {}", chain(&error));
         }
     }
 }

@@ -25,6 +25,7 @@ use crate::clock::{self, Ids};
 use crate::crypto::{CryptoError, KeyRing, Place, Purpose};
 use crate::egress::Egress;
 use crate::plugins::Catalogue;
+use crate::telemetry::chain;
 
 pub use worker::Pipeline;
 
@@ -212,22 +213,23 @@ fn fault(error_type: &str, message: impl Into<String>) -> Fault {
     Fault { error_type: error_type.to_owned(), message: message.into() }
 }
 
-/// What may pass with time is tried again; everything else is for a person to look at.
 async fn give_up_or_retry(parts: &Parts, run: &ClaimedRun, error: &RunError) {
     let (run_id, trace_id) = (run.run.run_id, run.run.trace_id);
-    let attempt = run.run.total_attempts.max(1);
-    let text = error.to_string();
-    let passes = matches!(error, RunError::Store(error) if error.is_unavailable());
-    let recorded = match parts.retry.pause(attempt, None, clock::draw()) {
-        Some(pause) if passes => {
-            let due_at = clock::now().after(pause);
+    let text = chain(error);
+    // A database that is away comes back; as long as it is away, giving up would tell nobody.
+    let unavailable = matches!(error, RunError::Store(error) if error.is_unavailable());
+    let policy = if unavailable { Policy { max_attempts: u32::MAX, ..parts.retry } } else { parts.retry };
+    let recorded = match policy.pause(run.run.failures.saturating_add(1), None, clock::draw()) {
+        Some(pause) => {
+            let now = clock::now();
+            let due_at = now.after(pause);
             tracing::warn!(%run_id, %trace_id, error.r#type = error.kind(), "run {run_id} is tried again at {due_at}: {text}");
-            parts.store.schedule_retry(run.claim, due_at, &fault(error.kind(), text)).await
+            parts.store.schedule_retry(run.claim, due_at, &fault(error.kind(), text), now).await
         }
-        _ => end(parts, run, RunStatus::Failed, Some(fault(error.kind(), text))).await,
+        None => end(parts, run, RunStatus::Failed, Some(fault(error.kind(), text))).await,
     };
     if let Err(error) = recorded {
         // The lease ends by itself and the run is claimed again.
-        tracing::error!(%run_id, %trace_id, error.r#type = "store", "the end of a run was not recorded: {error}");
+        tracing::error!(%run_id, %trace_id, error.r#type = "store", "the end of a run was not recorded: {}", chain(&error));
     }
 }

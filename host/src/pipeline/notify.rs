@@ -1,5 +1,7 @@
 //! The notify stage: one outbox row per channel, committed together with the end of the stage.
 
+use std::collections::BTreeMap;
+
 use domain::alert::{Alert, AlertStatus, ParsedAlert};
 use domain::delivery::{Channel, NewDelivery};
 use domain::id::DeliveryId;
@@ -17,7 +19,8 @@ const MAX_NOTIFICATION_BYTES: usize = 512 * 1024;
 
 /// Why a run without a channel told nobody, and what to do.
 const NO_CHANNEL: &str = "no enabled channel, so nobody was told";
-const ADD_CHANNEL: &str = "`watchbell channel add <name> --notifier slack --set webhook_url=…`";
+const ADD_CHANNEL: &str =
+    "`watchbell channel list` shows what there is, `watchbell channel add --help` how to add one";
 
 /// Puts a notification for each channel of the route into the outbox.
 pub(super) async fn stage(passage: &Passage<'_>) -> Result<(), RunError> {
@@ -75,9 +78,10 @@ fn delivery(passage: &Passage<'_>, channel: &Channel) -> Result<NewDelivery, Run
 
 fn bounded(mut notification: Notification) -> Vec<u8> {
     loop {
-        let plain = serde_json::to_vec(&notification).unwrap_or_default();
+        notification.links = notification.alerts.iter().flat_map(|alert| alert.links.clone()).collect();
+        let plain = json!(notification).to_string();
         if plain.len() <= MAX_NOTIFICATION_BYTES || notification.alerts.pop().is_none() {
-            return plain;
+            return plain.into_bytes();
         }
     }
 }
@@ -104,7 +108,6 @@ pub(super) fn incident(passage: &Passage<'_>) -> Value {
 fn notification(passage: &Passage<'_>, id: DeliveryId) -> Notification {
     let (incident_row, moment) = (&passage.context.incident, &passage.run.moment);
     let source = passage.run.run.source.clone().unwrap_or_default();
-    let links = passage.context.alerts.iter().flat_map(|alert| alert.links.clone()).collect();
     let tags = [
         ("source", source),
         ("incident_id", incident_row.id.to_string()),
@@ -124,7 +127,7 @@ fn notification(passage: &Passage<'_>, id: DeliveryId) -> Notification {
         alerts: passage.context.alerts.iter().map(ParsedAlert::from).collect(),
         recommendations: recommendations.cloned().unwrap_or_else(|| json!([])),
         tags: tags.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
-        links,
+        links: BTreeMap::new(),
         previous_ref: None,
     }
 }

@@ -1,11 +1,12 @@
 //! The plugins that are loaded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use domain::plugin::{PluginInfo, PluginKind, PluginName};
 use domain::shape::{Shape, ShapeSet};
+use domain::signature::{STANDARD_WEBHOOKS_HEADER, SignatureScheme};
 use sandbox::{Driver, Notifier, Provider};
 
 use crate::egress::Origin;
@@ -48,6 +49,7 @@ pub struct ProviderEntry {
 pub struct DriverSet {
     entries: BTreeMap<String, Arc<DriverEntry>>,
     shapes: ShapeSet,
+    signature_headers: BTreeSet<String>,
 }
 
 impl DriverSet {
@@ -58,12 +60,25 @@ impl DriverSet {
             (&info.plugin.name, info.shapes.as_slice() as &[Shape])
         }));
         let named = |entry: DriverEntry| (entry.driver.info().plugin.name.to_string(), Arc::new(entry));
-        Self { entries: entries.into_iter().map(named).collect(), shapes }
+        let signature_headers = entries
+            .iter()
+            .flat_map(|entry| &entry.driver.info().signatures)
+            .map(|scheme| match scheme {
+                SignatureScheme::Hmac(scheme) => scheme.header.clone(),
+                SignatureScheme::StandardWebhooks => STANDARD_WEBHOOKS_HEADER.to_owned(),
+            })
+            .collect();
+        Self { entries: entries.into_iter().map(named).collect(), shapes, signature_headers }
     }
 
     /// The driver of this name.
     pub fn by_name(&self, name: &str) -> Option<Arc<DriverEntry>> {
         self.entries.get(name).cloned()
+    }
+
+    /// Whether any driver's sender signs in this header: no driver gets to see it, and it is not kept.
+    pub fn is_signature_header(&self, name: &str) -> bool {
+        self.signature_headers.contains(name)
     }
 
     /// All names, in order.

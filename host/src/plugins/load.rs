@@ -1,6 +1,5 @@
 //! From files to plugins.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -50,8 +49,7 @@ pub fn load(
     let manifest = Manifest::read(&settings.file)?;
     let mut candidates = builtin(&manifest)?;
     candidates.extend(configured(&manifest));
-    let taken: BTreeSet<String> = candidates.iter().map(|found| found.name.to_string()).collect();
-    candidates.extend(dropped(&settings.directory, &taken));
+    candidates.extend(dropped(&settings.directory, &manifest));
     candidates.retain(|found| wanted(found.kind, &found.name));
 
     let results: Vec<(Candidate, Result<Loaded>)> = std::thread::scope(|scope| {
@@ -63,8 +61,8 @@ pub fn load(
             })
         };
         let threads: Vec<_> = candidates.into_iter().map(start).collect();
-        threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
-    });
+        threads.into_iter().map(|thread| thread.join().map_err(|_| panicked())).collect::<Result<_>>()
+    })?;
     let (mut drivers, mut notifiers, mut providers) = (Vec::new(), Vec::new(), Vec::new());
     for (candidate, result) in results {
         let (kind, name) = (candidate.kind, &candidate.name);
@@ -148,32 +146,50 @@ fn configured(manifest: &Manifest) -> Vec<Candidate> {
     found
 }
 
-/// Components in the plugin directory: drivers only, reached by their own URL only.
-fn dropped(directory: &Path, taken: &BTreeSet<String>) -> Vec<Candidate> {
+fn panicked() -> anyhow::Error {
+    anyhow::anyhow!("loading a plugin broke off, which is a defect of the hub")
+}
+
+/// Components in the plugin directory: drivers only. What `plugins.toml` says of them counts; a driver
+/// that it does not name is reached by its own URL only.
+fn dropped(directory: &Path, manifest: &Manifest) -> Vec<Candidate> {
     let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
     let mut files: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "wasm"));
     files.sort();
     let mut found = Vec::new();
     for file in files {
-        match candidate(&file, taken) {
-            Ok(candidate) => found.push(candidate),
+        match candidate(&file, manifest) {
+            Ok(candidate) => found.extend(candidate),
             Err(error) => report(&file, &error),
         }
     }
     found
 }
 
-fn candidate(file: &Path, taken: &BTreeSet<String>) -> Result<Candidate> {
+fn candidate(file: &Path, manifest: &Manifest) -> Result<Option<Candidate>> {
     let name: PluginName = file.file_stem().unwrap_or_default().to_string_lossy().parse()?;
-    if taken.contains(name.as_str()) {
+    let builtin = BUILTIN.iter().any(|(_, builtin, _)| *builtin == name.as_str());
+    let elsewhere = [PluginKind::Notifier, PluginKind::Intelligence]
+        .iter()
+        .any(|kind| manifest.of(*kind).contains_key(&name));
+    let known = manifest.of(PluginKind::Driver).get(&name);
+    if builtin || elsewhere {
         bail!(
             "the name `{name}` is taken by a built-in or configured plugin\nhint: `file = …` in `plugins.toml` replaces it"
         );
     }
-    let mut entry = Entry::default();
-    entry.detect = false;
-    Ok(Candidate { kind: PluginKind::Driver, name, entry, bytes: read(file)?.into(), builtin: false })
+    let entry = match known {
+        // Another way to this file, or to one that takes its place, is in `plugins.toml`; or it is off.
+        Some(entry) if entry.file.is_some() || !entry.enabled => return Ok(None),
+        Some(entry) => entry.clone(),
+        None => {
+            let mut entry = Entry::default();
+            entry.detect = false;
+            entry
+        }
+    };
+    Ok(Some(Candidate { kind: PluginKind::Driver, name, entry, bytes: read(file)?.into(), builtin: false }))
 }
 
 /// Reads a regular file of a sensible size, and not through a link.

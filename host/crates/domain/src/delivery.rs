@@ -95,6 +95,8 @@ pub struct ClaimedDelivery {
     pub notification: Vec<u8>,
     /// The number of this try, from 1.
     pub attempt: u32,
+    /// How many of them were before a person had it tried again; the schedule begins anew after them.
+    pub attempts_before: u32,
     /// The claim; a later claim has another, and only its holder may record.
     pub lease: LeaseToken,
     /// When the claim ends.

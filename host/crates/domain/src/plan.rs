@@ -357,7 +357,7 @@ impl Planner<'_> {
             if incident.settle(now) && !change.reasons.contains(&Material::Created) {
                 change.reasons.push(Material::Status);
             }
-            if !incident.status.is_open() {
+            if !incident.status.is_open() && self.known.open.get(&incident.key) == Some(&incident.id) {
                 self.known.open.remove(&incident.key);
             }
             change.incident = incident.clone();

@@ -142,6 +142,8 @@ pub struct Run {
     pub route: Option<String>,
     /// Tries of all stages together.
     pub total_attempts: u32,
+    /// How often it was put off after an error.
+    pub failures: u32,
     /// Whether analysis came from a fallback or not at all.
     pub intelligence_fallback_used: bool,
     /// The stored request.

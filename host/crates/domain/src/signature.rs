@@ -69,6 +69,9 @@ pub enum SignatureScheme {
     StandardWebhooks,
 }
 
+/// The header that holds the signatures of Standard Webhooks.
+pub const STANDARD_WEBHOOKS_HEADER: &str = "webhook-signature";
+
 /// The longest tolerance for a signed time, in seconds.
 pub const MAX_TOLERANCE_S: u32 = 600;
 

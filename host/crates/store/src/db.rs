@@ -102,3 +102,17 @@ pub(crate) fn to_json<T: serde::Serialize>(doing: &'static str, value: &T) -> Re
     serde_json::to_string(value)
         .map_err(|error| StoreError::Refused { doing, source: std::sync::Arc::new(error) })
 }
+
+/// Reads the rows that can be read. One that cannot is logged and left out, so that it stops nobody
+/// else: a worker that met it again and again would do nothing for the others.
+pub(crate) fn readable<T>(rows: &[Row], read: impl Fn(&Row) -> Result<T, StoreError>) -> Vec<T> {
+    let look = |row: &Row| match read(row) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            let id = row.text("id").unwrap_or_default();
+            tracing::error!(error.r#type = error.kind(), "left row `{id}` out: {error}");
+            None
+        }
+    };
+    rows.iter().filter_map(look).collect()
+}

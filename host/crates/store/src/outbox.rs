@@ -8,7 +8,7 @@ use domain::delivery::{
 use domain::id::{DeliveryId, LeaseToken, Mint, RunId};
 use domain::time::Timestamp;
 
-use crate::db::{Columns as _, Row, Transaction, query};
+use crate::db::{Columns as _, Row, Transaction, query, readable};
 use crate::error::{Doing as _, StoreError};
 use crate::open::Store;
 use crate::run::settle_run;
@@ -56,8 +56,7 @@ impl Store {
         let claimed =
             query(sql::outbox::CLAIMED_DELIVERIES).bind(lease_until.as_micros()).bind(lease.to_string());
         let rows = claimed.fetch_all(&mut *tx).await.doing(DOING)?;
-        let claimed =
-            rows.iter().map(|row| read_claimed(row, lease, lease_until)).collect::<Result<_, _>>()?;
+        let claimed = readable(&rows, |row| read_claimed(row, lease, lease_until));
         tx.commit().await.doing(DOING)?;
         Ok(claimed)
     }
@@ -120,10 +119,30 @@ impl Store {
         tx.commit().await.doing(DOING)
     }
 
-    /// Makes a dead delivery due again; its attempts go on counting. Its run waits for it again.
+    /// Lengthens the lease on a delivery that takes its time.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if there is none, [`StoreError::Conflict`] if it is not dead.
+    /// [`StoreError::LeaseLost`] if another worker has the delivery.
+    pub async fn renew_delivery(
+        &self,
+        id: DeliveryId,
+        lease: LeaseToken,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        let renew = query(sql::outbox::RENEW_DELIVERY).bind(until.as_micros());
+        let renew = renew.bind(id.to_string()).bind(lease.to_string());
+        match renew.execute(&self.inner.writer).await.doing("renew a lease")?.rows_affected() {
+            0 => Err(StoreError::LeaseLost(format!("delivery `{id}`"))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes a dead delivery due again; its attempts go on counting and their schedule begins anew. Its
+    /// run waits for it again.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if there is none, [`StoreError::Conflict`] if it is not dead, or if its
+    /// channel was told something newer of the incident since.
     pub async fn retry_delivery(&self, id: DeliveryId, now: Timestamp) -> Result<(), StoreError> {
         const DOING: &str = "retry a delivery";
         let mut tx = self.begin(DOING).await?;
@@ -133,11 +152,16 @@ impl Store {
                 "delivery `{id}` is `{status}`: only a dead one can be tried again"
             )));
         }
+        if told_since(&mut tx, id).await? {
+            return Err(StoreError::Conflict(format!(
+                "delivery `{id}` is overtaken: its channel was told something newer of the incident since"
+            )));
+        }
         revive(&mut tx, id, run_id, now).await?;
         tx.commit().await.doing(DOING)
     }
 
-    /// Makes all dead deliveries due again and returns how many. Done in transactions of 500, so that
+    /// Makes all dead deliveries due again that are not overtaken, and returns how many. Done in transactions of 500, so that
     /// webhooks need not wait.
     ///
     /// # Errors
@@ -153,12 +177,21 @@ impl Store {
             let Some(last) = rows.last() else { return Ok(revived) };
             after = last.text("id")?;
             for row in &rows {
-                revive(&mut tx, row.parse("id")?, row.parse("run_id")?, now).await?;
-                revived += 1;
+                let id = row.parse("id")?;
+                if !told_since(&mut tx, id).await? {
+                    revive(&mut tx, id, row.parse("run_id")?, now).await?;
+                    revived += 1;
+                }
             }
             tx.commit().await.doing(DOING)?;
         }
     }
+}
+
+/// Whether the channel of a delivery was told something newer of its incident since.
+async fn told_since(tx: &mut Transaction, id: DeliveryId) -> Result<bool, StoreError> {
+    let newer = query(sql::outbox::TOLD_SINCE).bind(id.to_string());
+    Ok(newer.fetch_one(&mut **tx).await.doing("see what was told since")?.int::<u32>("found")? > 0)
 }
 
 /// What a result means for the rows of the delivery and the attempt.
@@ -259,6 +292,7 @@ fn read_claimed(row: &Row, lease: LeaseToken, lease_until: Timestamp) -> Result<
         channel_settings: row.bytes("settings")?,
         notification: row.bytes("notification")?,
         attempt: row.int("attempts")?,
+        attempts_before: row.int("attempts_before")?,
         lease,
         lease_until,
         created_at: row.time("created_at")?,

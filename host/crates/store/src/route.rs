@@ -2,20 +2,21 @@
 
 use domain::route::Route;
 
-use crate::db::{Columns as _, Row, query, to_json};
+use crate::db::{Columns as _, Row, query, readable, to_json};
 use crate::error::{Doing as _, StoreError};
 use crate::open::Store;
 use crate::sql;
 
 impl Store {
-    /// Lists all routes in the order in which they are asked: by priority, then identifier.
+    /// Lists all routes in the order in which they are asked: by priority, then identifier. One that cannot
+    /// be read is left out and logged: it must not stop the others.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] if the database does not answer.
     pub async fn routes(&self) -> Result<Vec<Route>, StoreError> {
         let statement = query(sql::channel::ROUTES);
         let rows = statement.fetch_all(&self.inner.readers).await.doing("list routes")?;
-        rows.iter().map(read_route).collect()
+        Ok(readable(&rows, read_route))
     }
 
     /// Keeps a new route.

@@ -7,7 +7,7 @@ use domain::id::{ArtifactId, LeaseToken, Mint, RunId};
 use domain::run::{IncidentMoment, Run, RunStatus, Stage, StageStatus};
 use domain::time::Timestamp;
 
-use crate::db::{Columns as _, Query, Transaction, query};
+use crate::db::{Columns as _, Query, Transaction, query, readable};
 use crate::error::{Doing as _, StoreError};
 use crate::open::Store;
 use crate::outbox::insert_delivery;
@@ -118,14 +118,11 @@ impl Store {
         }
         let claimed = query(sql::run::CLAIMED_RUNS).bind(lease_until.as_micros()).bind(lease.to_string());
         let rows = claimed.fetch_all(&mut *tx).await.doing(DOING)?;
-        let claimed = rows
-            .iter()
-            .map(|row| {
-                let run = read_run(row)?;
-                let claim = RunClaim { run_id: run.run_id, lease };
-                Ok(ClaimedRun { moment: row.json("moment")?, run, claim, lease_until })
-            })
-            .collect::<Result<_, StoreError>>()?;
+        let claimed = readable(&rows, |row| {
+            let run = read_run(row)?;
+            let claim = RunClaim { run_id: run.run_id, lease };
+            Ok(ClaimedRun { moment: row.json("moment")?, run, claim, lease_until })
+        });
         tx.commit().await.doing(DOING)?;
         Ok(claimed)
     }
@@ -137,6 +134,19 @@ impl Store {
     pub async fn next_run_due(&self) -> Result<Option<Timestamp>, StoreError> {
         let statement = query(sql::run::NEXT_RUN_DUE);
         statement.fetch_one(&self.inner.readers).await.doing("see when a run is due")?.opt_time("due_at")
+    }
+
+    /// Lengthens the lease on a run that takes its time.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`] if another worker has the run.
+    pub async fn renew_run(&self, claim: RunClaim, until: Timestamp) -> Result<(), StoreError> {
+        let renew = query(sql::run::RENEW_RUN).bind(until.as_micros());
+        let renew = renew.bind(claim.run_id.to_string()).bind(claim.lease.to_string());
+        match renew.execute(&self.inner.writer).await.doing("renew a lease")?.rows_affected() {
+            0 => Err(StoreError::LeaseLost(format!("run `{}`", claim.run_id))),
+            _ => Ok(()),
+        }
     }
 
     /// Notes that a stage begins, and by which route if that is known. Returns the number of the try,
@@ -203,7 +213,7 @@ impl Store {
         tx.commit().await.doing(DOING)
     }
 
-    /// Lets go of a run until `due_at`, when its stage is tried again.
+    /// Lets go of a run until `due_at`, when its stage is tried again; the try that was cut off has failed.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`] if another worker has the run; nothing is changed then.
@@ -212,9 +222,11 @@ impl Store {
         claim: RunClaim,
         due_at: Timestamp,
         fault: &Fault,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
         const DOING: &str = "schedule a retry";
         let mut tx = self.begin(DOING).await?;
+        fail_stages(&mut tx, claim, fault, now).await?;
         let retry = query(sql::run::RETRY_RUN)
             .bind(due_at.as_micros())
             .bind(fault.error_type.clone())
@@ -230,6 +242,9 @@ impl Store {
     pub async fn finish_run(&self, claim: RunClaim, end: &RunEnd) -> Result<(), StoreError> {
         const DOING: &str = "end a run";
         let mut tx = self.begin(DOING).await?;
+        if let Some(fault) = &end.fault {
+            fail_stages(&mut tx, claim, fault, end.at).await?;
+        }
         let finish = query(sql::run::FINISH_RUN)
             .bind(end.status.as_str())
             .bind(end.reason.clone())
@@ -327,5 +342,23 @@ pub(crate) async fn settle_run(tx: &mut Transaction, run_id: RunId, at: Timestam
         .execute(&mut **tx)
         .await
         .doing(DOING)?;
+    Ok(())
+}
+
+/// Ends the tries at stages that an error cut off.
+async fn fail_stages(
+    tx: &mut Transaction,
+    claim: RunClaim,
+    fault: &Fault,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    query(sql::run::FAIL_STAGES)
+        .bind(fault.error_type.clone())
+        .bind(fault.message.clone())
+        .bind(at.as_micros())
+        .bind(claim.run_id.to_string())
+        .execute(&mut **tx)
+        .await
+        .doing("end a stage")?;
     Ok(())
 }

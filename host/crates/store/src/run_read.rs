@@ -110,6 +110,7 @@ pub(crate) fn read_run(row: &Row) -> Result<Run, StoreError> {
         reason: row.opt_text("reason")?,
         route: row.opt_text("route")?,
         total_attempts: row.int("total_attempts")?,
+        failures: row.int("failures")?,
         intelligence_fallback_used: row.flag("intelligence_fallback_used")?,
         normalized_payload_ref: row.opt_text("normalized_payload_ref")?,
         checker_output_ref: row.opt_parse("checker_output_ref")?,

@@ -26,7 +26,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
         axum::extract::Query::from_request_parts(parts, state)
             .await
             .map(|axum::extract::Query(query)| Self(query))
-            .map_err(|rejection| Problem::parameter(rejection.body_text()))
+            .map_err(|rejection| {
+                let text = rejection.body_text();
+                let cause = text.split_once(": ").map_or(text.as_str(), |(_, cause)| cause);
+                Problem::parameter(format!("query: {cause}"))
+            })
     }
 }
 

@@ -33,7 +33,8 @@ pub(in crate::http) async fn access(request: Request, next: Next) -> Response {
     let span = tracing::info_span!("request", request.id = %id);
     let mut response = next.run(request).instrument(span.clone()).await;
 
-    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+    let problem = response.extensions_mut().remove::<Problem>().or_else(|| rejected(&response));
+    if let Some(problem) = problem {
         let allow = response.headers_mut().remove(header::ALLOW);
         response = problem.render(&id);
         if let Some(allow) = allow {
@@ -59,4 +60,15 @@ pub(in crate::http) async fn access(request: Request, next: Next) -> Response {
         );
     });
     response
+}
+
+/// The framework's own refusals, such as a path that is not UTF-8, in the form of all others.
+fn rejected(response: &Response) -> Option<Problem> {
+    let status = response.status();
+    let plain = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    let detail = "the path or the query of this request cannot be understood";
+    (status.is_client_error() && plain).then(|| Problem::new(status, "invalid-request", detail))
 }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
+use crate::auth::Refusal;
 use crate::clock;
 use crate::http::Context;
 use crate::http::problem::Problem;
@@ -22,12 +23,15 @@ pub(in crate::http) async fn key(
 ) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let path = request.uri().path();
+    let routed = request.extensions().get::<MatchedPath>().is_some();
     let exempt = reads && EXEMPT.contains(&path);
     match context.authenticator.check(exempt, path, request.headers(), clock::now()).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
+        // Where there is nothing, who is known is told so.
+        Err(Refusal::Forbidden) if !routed => next.run(request).await,
         Err(refusal) => Problem::from(refusal).into_response(),
     }
 }

@@ -48,7 +48,7 @@ statements! {
 
     /// What was just leased.
     CLAIMED_DELIVERIES = { any:
-        "SELECT d.id, d.run_id, d.trace_id, d.incident_id, d.notification, d.attempts, d.created_at,
+        "SELECT d.id, d.run_id, d.trace_id, d.incident_id, d.notification, d.attempts, d.attempts_before, d.created_at,
              c.id AS channel_id, c.name, c.notifier, c.enabled, c.settings, c.created_at AS channel_created_at,
              (SELECT p.remote_ref FROM delivery AS p WHERE p.incident_id = d.incident_id
                   AND p.channel_id = d.channel_id AND p.remote_ref IS NOT NULL
@@ -76,9 +76,20 @@ statements! {
              completed_at = $5
          WHERE delivery_id = $6 AND attempt = $7" }
 
-    /// Makes a dead delivery due again.
+    /// Lengthens a lease.
+    RENEW_DELIVERY = { any:
+        "UPDATE delivery SET due_at = $1 WHERE id = $2 AND lease = $3 AND due_at IS NOT NULL" }
+
+    /// Whether its channel was told something newer of its incident since.
+    TOLD_SINCE = { any:
+        "SELECT COUNT(*) AS found FROM delivery AS d JOIN delivery AS n ON n.incident_id = d.incident_id
+             AND n.channel_id = d.channel_id AND n.id > d.id AND n.status = 'delivered'
+         WHERE d.id = $1" }
+
+    /// Makes a dead delivery due again, with all its tries before it.
     REVIVE_DELIVERY = { any:
-        "UPDATE delivery SET status = 'pending', due_at = $1, completed_at = NULL WHERE id = $2 AND status = 'dead'" }
+        "UPDATE delivery SET status = 'pending', due_at = $1, completed_at = NULL, attempts_before = attempts
+         WHERE id = $2 AND status = 'dead'" }
 
     /// The oldest dead deliveries after one.
     DEAD_DELIVERIES = { any:

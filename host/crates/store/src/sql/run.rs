@@ -6,7 +6,7 @@ use super::statements;
 macro_rules! run_columns {
     () => {
         "id, trace_id, parent_id, status, current_stage, origin, source, incident_id, moment, outcome, \
-         alerts, reason, route, total_attempts, intelligence_fallback_used, normalized_payload_ref, \
+         alerts, reason, route, total_attempts, failures, intelligence_fallback_used, normalized_payload_ref, \
          checker_output_ref, intelligence_output_ref, notify_output_ref, error_type, error_message, \
          created_at, started_at, completed_at"
     };
@@ -66,8 +66,17 @@ statements! {
 
     /// Lets go of a run until it is due again.
     RETRY_RUN = { any:
-        "UPDATE run SET status = 'RETRYING', due_at = $1, lease = NULL, error_type = $2, error_message = $3
+        "UPDATE run SET status = 'RETRYING', failures = failures + 1, due_at = $1, lease = NULL, error_type = $2,
+             error_message = $3
          WHERE id = $4 AND lease = $5" }
+
+    /// Lengthens a lease.
+    RENEW_RUN = { any: "UPDATE run SET due_at = $1 WHERE id = $2 AND lease = $3 AND due_at IS NOT NULL" }
+
+    /// Ends the tries at stages that an error cut off.
+    FAIL_STAGES = { any:
+        "UPDATE stage_execution SET status = 'failed', error_type = $1, error_message = $2, completed_at = $3
+         WHERE run_id = $4 AND status = 'started'" }
 
     /// Lets go of a run whose deliveries decide what becomes of it.
     RELEASE_RUN = { any:

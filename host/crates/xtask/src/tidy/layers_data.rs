@@ -40,8 +40,10 @@ pub(crate) const LAYERS: &[Layer] = &[
     // (docs/decisions/0001).
     Layer { module: "ingest", may_name: &["plugins", "sandbox", "store"] },
     // Does not know HTTP: a stage reads and writes the store and calls a provider.
-    Layer { module: "pipeline", may_name: &["checks", "egress", "plugins", "sandbox", "store"] },
-    Layer { module: "deliver", may_name: &["egress", "plugins", "sandbox", "store"] },
+    Layer { module: "pipeline", may_name: &["checks", "egress", "plugins", "sandbox", "store", "worker"] },
+    Layer { module: "deliver", may_name: &["egress", "plugins", "sandbox", "store", "worker"] },
+    // Claims and leases, for pipeline and deliver.
+    Layer { module: "worker", may_name: &["store"] },
     // The catalogue loads components and hands them `egress` as a trait of the sandbox.
     Layer { module: "plugins", may_name: &["egress", "sandbox", "store"] },
     Layer { module: "auth", may_name: &["store"] },

@@ -1,0 +1,123 @@
+//! What the workers behind the answer have in common: claim what is due, keep a bounded number under
+//! way, and hold on to the leases meanwhile.
+//!
+//! A lease is short, so that another worker soon takes over from one that died, and is renewed while
+//! its work goes on. Work whose lease is lost, or cannot be renewed before it ends, is cut off at
+//! once: from then on it may be somebody else's.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::time::Timestamp;
+use store::StoreError;
+use tokio::sync::Notify;
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::telemetry::chain;
+
+/// How long a claim lasts unless it is renewed: the longest that a page waits for a worker that died.
+pub const LEASE: Duration = Duration::from_secs(20);
+/// How often a claim is renewed: two tries may go wrong before it ends.
+const RENEW_EVERY: Duration = Duration::from_secs(6);
+/// How long to wait for a sign of work before looking anyway: retries that have become due.
+const POLL: Duration = Duration::from_millis(500);
+
+/// One kind of work.
+pub trait Work: Send + Sync + 'static {
+    /// What is claimed and worked on.
+    type Item: Send + Sync + 'static;
+
+    /// Claims at most `limit` that are due.
+    fn claim(
+        &self,
+        now: Timestamp,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<Self::Item>, StoreError>> + Send;
+
+    /// Works on one until it is recorded how it ended.
+    fn work(&self, item: &Self::Item) -> impl Future<Output = ()> + Send;
+
+    /// Lengthens the claim on one.
+    fn renew(
+        &self,
+        item: &Self::Item,
+        until: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// What is worked on, for log lines.
+    fn name(item: &Self::Item) -> String;
+}
+
+/// Works until stopped, with at most `most` under way, then lets those end.
+pub async fn run<W: Work>(work: Arc<W>, most: usize, wake: Arc<Notify>, stop: CancellationToken) {
+    let mut under_way = JoinSet::new();
+    while !stop.is_cancelled() {
+        let room = most.saturating_sub(under_way.len());
+        let claimed = claim(&*work, room).await;
+        let may_be_more = !claimed.is_empty() && claimed.len() == room;
+        for item in claimed {
+            let work = Arc::clone(&work);
+            under_way.spawn(async move { hold(&*work, item).await });
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = wake.notified(), if !may_be_more => {}
+            // An end makes room, and may let the next about the same incident go.
+            Some(ended) = under_way.join_next() => report(ended),
+            () = tokio::time::sleep(POLL) => {}
+        }
+    }
+    while let Some(ended) = under_way.join_next().await {
+        report(ended);
+    }
+}
+
+async fn claim<W: Work>(work: &W, room: usize) -> Vec<W::Item> {
+    if room == 0 {
+        return Vec::new();
+    }
+    match work.claim(clock::now(), u32::try_from(room).unwrap_or(u32::MAX)).await {
+        Ok(claimed) => claimed,
+        Err(error) => {
+            tracing::error!(error.r#type = error.kind(), "nothing could be claimed: {}", chain(&error));
+            Vec::new()
+        }
+    }
+}
+
+/// Works on one item for as long as its lease is ours.
+async fn hold<W: Work>(work: &W, item: W::Item) {
+    tokio::select! {
+        () = work.work(&item) => {}
+        why = lost(work, &item) => {
+            tracing::warn!(error.r#type = "lease_lost", "cut {} off: {why}", W::name(&item));
+        }
+    }
+}
+
+/// Renews the lease until that fails for good; says why.
+async fn lost<W: Work>(work: &W, item: &W::Item) -> String {
+    let mut until = clock::now().after(LEASE);
+    loop {
+        tokio::time::sleep(RENEW_EVERY).await;
+        let now = clock::now();
+        match work.renew(item, now.after(LEASE)).await {
+            Ok(()) => until = now.after(LEASE),
+            Err(error @ StoreError::LeaseLost(_)) => return error.to_string(),
+            Err(error) if clock::now().after(RENEW_EVERY) >= until => return chain(&error),
+            Err(_) => {}
+        }
+    }
+}
+
+/// A panic is a defect: it is logged, and the lease ends by itself.
+fn report(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!(error.r#type = "panic", "work broke off and is taken up again: {error}");
+    }
+}
