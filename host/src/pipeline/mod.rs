@@ -1,6 +1,6 @@
 //! Downstream runs: one per materially changed incident.
 //!
-//! [`work`] is the whole of a run: find the route, take its stages in order, let the last commit the
+//! `work` is the whole of a run: find the route, take its stages in order, let the last commit the
 //! outbox rows. A stage is a file. A run whose worker died is claimed again and goes on after the
 //! last stage that ended.
 
