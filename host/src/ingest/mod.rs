@@ -13,22 +13,25 @@ use std::sync::Arc;
 
 use domain::id::{KeyId, RunId, TraceId};
 use domain::plan::Webhook;
-use domain::plugin::{Incoming, Outcome, PluginError, PluginName};
+use domain::plugin::{Incoming, Outcome, Parsed, PluginError, PluginName};
 use domain::run::{IngestOutcome, Origin};
 use domain::secret::Secret;
 use domain::time::Timestamp;
 use http::HeaderMap;
-use sandbox::TrapKind;
+use sandbox::{CallError, TrapKind};
 use store::{IngestWrite, Ingested};
 
 use crate::clock::Ids;
 use crate::crypto::KeyRing;
-use crate::plugins::{Catalogue, DriverEntry, DriverSet};
+use crate::plugins::{CallLog, Catalogue, DriverEntry, DriverSet};
 use crate::telemetry::chain;
 
 pub use payload::open as open_request;
 use writer::NotWritten;
 pub use writer::{Writer, WriterHandle};
+
+/// How often a request is parsed whose driver runs out of wall time.
+const WALL_TRIES: u32 = 3;
 
 /// A request as it arrived, after its key was checked.
 #[derive(Debug)]
@@ -265,8 +268,8 @@ async fn parse(
     trace_id: TraceId,
 ) -> Result<Verdict, Refused> {
     let name = entry.driver.info().plugin.name.clone();
-    let log = crate::plugins::CallLog::new(&name, run_id, trace_id);
-    Ok(match entry.driver.parse(incoming, &entry.config, &log).await {
+    let log = CallLog::new(&name, run_id, trace_id);
+    Ok(match patiently(entry, incoming, &log).await {
         Ok(parsed) => match parsed.outcome {
             Outcome::Alerts(alerts) if alerts.is_empty() => {
                 Verdict::quarantined(Some(name), "no_alerts", "the driver made no alerts and did not say why")
@@ -286,13 +289,11 @@ async fn parse(
                 alerts: Vec::new(),
             },
         },
-        Err(sandbox::CallError::Plugin(error)) => {
-            Verdict::quarantined(Some(name), error.kind(), words(&error))
-        }
-        Err(sandbox::CallError::Trap(trap)) if matches!(trap.kind, TrapKind::Busy) => {
+        Err(CallError::Plugin(error)) => Verdict::quarantined(Some(name), error.kind(), words(&error)),
+        Err(CallError::Trap(trap)) if matches!(trap.kind, TrapKind::Busy) => {
             return Err(Refused::Unavailable(trap.to_string()));
         }
-        Err(sandbox::CallError::Trap(trap)) => {
+        Err(CallError::Trap(trap)) => {
             tracing::error!(
                 %run_id, %trace_id, plugin.name = %name, error.r#type = trap.error_type(),
                 "a webhook is in quarantine because its driver broke: {trap}"
@@ -300,6 +301,22 @@ async fn parse(
             Verdict::quarantined(Some(name), trap.error_type(), trap.to_string())
         }
     })
+}
+
+/// Parses, and again where the clock ran out: on a busy machine that says nothing about the request or
+/// the driver, whose processor time has a limit of its own.
+async fn patiently(entry: &DriverEntry, incoming: &Incoming, log: &CallLog) -> Result<Parsed, CallError> {
+    let mut tries = 1;
+    loop {
+        match entry.driver.parse(incoming, &entry.config, log).await {
+            Err(CallError::Trap(trap))
+                if matches!(trap.kind, TrapKind::Wall { .. }) && tries < WALL_TRIES =>
+            {
+                tries += 1;
+            }
+            result => return result,
+        }
+    }
 }
 
 fn words(error: &PluginError) -> String {
