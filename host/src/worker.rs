@@ -22,6 +22,8 @@ use crate::telemetry::chain;
 pub const LEASE: Duration = Duration::from_secs(20);
 /// How often a claim is renewed: two tries may go wrong before it ends.
 const RENEW_EVERY: Duration = Duration::from_secs(6);
+/// How long before its end a lease counts as lost: time to let go of what is under way.
+const MARGIN: Duration = Duration::from_secs(1);
 /// How long to wait for a sign of work before looking anyway: retries that have become due.
 const POLL: Duration = Duration::from_millis(500);
 
@@ -46,6 +48,9 @@ pub trait Work: Send + Sync + 'static {
         item: &Self::Item,
         until: Timestamp,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// When the claim on one ends.
+    fn lease_until(item: &Self::Item) -> Timestamp;
 
     /// What is worked on, for log lines.
     fn name(item: &Self::Item) -> String;
@@ -98,16 +103,24 @@ async fn hold<W: Work>(work: &W, item: W::Item) {
     }
 }
 
-/// Renews the lease until that fails for good; says why.
+/// Renews the lease until that fails for good; says why. Returns before the lease ends, whatever the
+/// store does.
 async fn lost<W: Work>(work: &W, item: &W::Item) -> String {
-    let mut until = clock::now().after(LEASE);
+    let mut until = W::lease_until(item);
     loop {
-        tokio::time::sleep(RENEW_EVERY).await;
+        let left = until.before(MARGIN).since(clock::now());
+        tokio::time::sleep(RENEW_EVERY.min(left)).await;
         let now = clock::now();
-        match work.renew(item, now.after(LEASE)).await {
-            Ok(()) => until = now.after(LEASE),
-            Err(error @ StoreError::LeaseLost(_)) => return error.to_string(),
-            Err(error) if clock::now().after(RENEW_EVERY) >= until => return chain(&error),
+        let left = until.before(MARGIN).since(now);
+        if left.is_zero() {
+            return "its lease could not be renewed in time".to_owned();
+        }
+        match tokio::time::timeout(left, work.renew(item, now.after(LEASE))).await {
+            Ok(Ok(())) => until = now.after(LEASE),
+            Ok(Err(error @ StoreError::LeaseLost(_))) => return error.to_string(),
+            Ok(Err(error)) => {
+                tracing::warn!(error.r#type = error.kind(), "a lease was not renewed: {}", chain(&error))
+            }
             Err(_) => {}
         }
     }

@@ -36,7 +36,7 @@ fn cases() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         text(AUTO, "hello", "quarantined"),
         text(AUTO, "", "quarantined"),
         text(AUTO, "{}", "quarantined"),
-        text(AUTO, "[]", "quarantined"),
+        text(AUTO, " [ ] ", "ignored"),
         text(AUTO, "null", "quarantined"),
         text(AUTO, "42", "quarantined"),
         text(AUTO, r#""text""#, "quarantined"),
@@ -207,4 +207,30 @@ async fn any_content_type_is_taken_and_the_body_decides() {
     let form = hub.request(Method::POST, AUTO).header("content-type", "application/x-www-form-urlencoded");
     let reply = hub.send(form.body("name=Form&status=firing")).await;
     assert_eq!((reply.status, &reply.json()["outcome"]), (202, &json!("quarantined")));
+    // What `curl -d` sends without being told a type.
+    let form = hub.request(Method::POST, AUTO).header("content-type", "application/x-www-form-urlencoded");
+    let reply = hub.send(form.body(r#"{"name":"Typed"}"#)).await;
+    assert_eq!((reply.status, &reply.json()["outcome"]), (202, &json!("parsed")));
+}
+
+#[tokio::test]
+async fn a_body_as_large_as_the_limit_is_read() {
+    let hub = Hub::new().await;
+    let frame = r#"{"name":"Large","padding":""}"#;
+    let body = frame.replace(r#""""#, &format!(r#""{}""#, "x".repeat(2_621_440 - frame.len())));
+    assert_eq!(body.len(), 2_621_440);
+    let reply = hub.post(GENERIC, body).await;
+    assert_eq!((reply.status, &reply.json()["outcome"]), (202, &json!("parsed")), "{}", reply.text());
+}
+
+#[tokio::test]
+async fn what_a_driver_finds_odd_is_kept_with_the_run() {
+    let hub = Hub::new().await;
+    let body = json!({ "name": "Odd", "labels": { "note": "x".repeat(6000) } });
+    let answer = hub.accept(GENERIC, &body).await;
+    assert_eq!(answer["outcome"], "parsed");
+    let run =
+        hub.get(&format!("/orchestration/pipeline/{}/", answer["run_id"].as_str().unwrap())).await.json();
+    let reason = run["run"]["reason"].as_str().or(run["reason"].as_str()).unwrap_or_default();
+    assert!(reason.contains("note"), "{run}");
 }

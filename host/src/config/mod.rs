@@ -69,12 +69,13 @@ impl Config {
         let pipeline = PipelineSettings::read(source, &mut problems);
         let telemetry = TelemetrySettings::read(source, &mut problems);
         let Some(crypto) = crypto.filter(|_| problems.is_empty()) else { return Err(problems) };
+        let body_limit_bytes = server.body_limit_bytes;
         Ok(Self {
             server,
             database: DatabaseSettings::read(source),
             crypto,
             auth,
-            plugins: PluginSettings::read(source),
+            plugins: PluginSettings::read(source, body_limit_bytes),
             egress: EgressSettings::read(source),
             pipeline,
             telemetry,

@@ -31,15 +31,18 @@ pub struct PluginSettings {
     pub directory: PathBuf,
     /// The active provider.
     pub provider: String,
+    /// The largest body that is taken; drivers must be able to read it.
+    pub body_limit_bytes: usize,
 }
 
 impl PluginSettings {
-    pub(super) fn read(source: &Source) -> Self {
+    pub(super) fn read(source: &Source, body_limit_bytes: usize) -> Self {
         let text = |name, default: &str| source.text(name).unwrap_or(default).to_owned();
         Self {
             file: text("WATCHBELL_PLUGINS_FILE", "plugins.toml").into(),
             directory: text("WATCHBELL_PLUGINS_DIR", "plugins.d").into(),
             provider: text("INTELLIGENCE_PROVIDER", "local"),
+            body_limit_bytes,
         }
     }
 }

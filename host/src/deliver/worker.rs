@@ -63,6 +63,10 @@ impl Work for Deliverer {
         self.parts.store.renew_delivery(delivery.id, delivery.lease, until).await
     }
 
+    fn lease_until(delivery: &ClaimedDelivery) -> Timestamp {
+        delivery.lease_until
+    }
+
     fn name(delivery: &ClaimedDelivery) -> String {
         format!("delivery {}", delivery.id)
     }

@@ -34,6 +34,20 @@ impl Budget {
         *self.lock()
     }
 
+    /// Refuses when no request is left; asked before anything is done for one.
+    pub(super) fn admit(&self) -> Result<(), HttpError> {
+        if self.lock().calls >= self.limits.calls {
+            return Err(HttpError::BudgetExceeded(format!("more than {} requests", self.limits.calls)));
+        }
+        Ok(())
+    }
+
+    /// Counts a request that was refused before it was sent: looking at it has cost something too.
+    pub(super) fn take_refusal(&self) {
+        let mut used = self.lock();
+        used.calls = used.calls.saturating_add(1);
+    }
+
     /// Takes one request with a body of this size.
     pub(super) fn take_call(&self, body_bytes: usize) -> Result<(), HttpError> {
         let mut used = self.lock();

@@ -112,7 +112,8 @@ impl Egress {
             return Err(HttpError::BudgetExceeded("no time is left".to_owned()));
         }
         let wished = request.timeout_ms.map_or(DEFAULT_TIMEOUT, |ms| Duration::from_millis(ms.into()));
-        let prepared = prepare::prepare(grants, request)?;
+        budget.admit()?;
+        let prepared = prepare::prepare(grants, request).inspect_err(|_| budget.take_refusal())?;
         let client = self.client(grants)?;
         let route = Route { client: &client, allow: &self.allow, plugin: grants.plugin.as_str(), budget };
         let exchange = Box::pin(route.exchange(prepared));

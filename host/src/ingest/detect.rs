@@ -11,6 +11,8 @@ use crate::plugins::{DriverEntry, DriverSet};
 pub(super) enum Chosen {
     /// This driver.
     Driver(Arc<DriverEntry>),
+    /// Nobody has to: it means nothing, whoever sent it.
+    Nothing,
     /// Nobody; the body is kept with the reason.
     Nobody {
         /// In one word.
@@ -25,7 +27,7 @@ impl Chosen {
     pub(super) fn driver(&self) -> Option<&DriverEntry> {
         match self {
             Self::Driver(entry) => Some(entry),
-            Self::Nobody { .. } => None,
+            Self::Nothing | Self::Nobody { .. } => None,
         }
     }
 }
@@ -56,6 +58,9 @@ pub(super) fn automatic(
         return verified.map(Chosen::Driver).ok_or_else(cause);
     }
     let Some(first) = entries().next() else {
+        if is_empty_list(&incoming.body) {
+            return Ok(Chosen::Nothing);
+        }
         let reason =
             "no driver recognises this body; send it to /alerts/webhook/<driver>/ to name one".to_owned();
         return Ok(Chosen::Nobody { code: "not_recognised", reason });
@@ -63,4 +68,10 @@ pub(super) fn automatic(
     let name = &first.driver.info().plugin.name;
     verify(&first).map_err(|cause| Refused::Signature(format!("driver `{name}`: {cause}")))?;
     Ok(Chosen::Driver(first))
+}
+
+/// `[]`, which senders push when they have nothing to tell.
+fn is_empty_list(body: &[u8]) -> bool {
+    let inner = body.trim_ascii().strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]"));
+    inner.is_some_and(|inner| inner.trim_ascii().is_empty())
 }

@@ -32,6 +32,8 @@ pub use writer::{Writer, WriterHandle};
 
 /// How often a request is parsed whose driver runs out of wall time.
 const WALL_TRIES: u32 = 3;
+/// How much is kept of what a driver found odd.
+const MAX_ODDITIES_CHARS: usize = 2000;
 
 /// A request as it arrived, after its key was checked.
 #[derive(Debug)]
@@ -65,7 +67,7 @@ pub struct Accepted {
     pub outcome: IngestOutcome,
     /// How many alerts it held.
     pub alerts: u32,
-    /// Why it was ignored or quarantined.
+    /// Why it was ignored or quarantined; for alerts, what was odd about them.
     pub reason: Option<String>,
 }
 
@@ -118,6 +120,16 @@ struct Verdict {
 }
 
 impl Verdict {
+    fn nothing(driver: Option<PluginName>, why: String) -> Self {
+        Self {
+            driver,
+            outcome: IngestOutcome::Ignored,
+            reason_code: Some("nothing".to_owned()),
+            reason: Some(why),
+            alerts: Vec::new(),
+        }
+    }
+
     fn quarantined(driver: Option<PluginName>, code: &str, reason: impl Into<String>) -> Self {
         Self {
             driver,
@@ -158,6 +170,7 @@ impl Ingest {
         let delivery_id = chosen.driver().and_then(|driver| payload::delivery_id(driver, &received.headers));
         let verdict = match chosen {
             detect::Chosen::Driver(driver) => parse(&driver, &incoming, run_id, trace_id).await?,
+            detect::Chosen::Nothing => Verdict::nothing(None, "the body is an empty list".to_owned()),
             detect::Chosen::Nobody { code, reason } => Verdict::quarantined(None, code, reason),
         };
         let sealed_request = payload::seal(&self.keys, run_id, &incoming)
@@ -278,16 +291,10 @@ async fn parse(
                 driver: Some(name),
                 outcome: IngestOutcome::Parsed,
                 reason_code: None,
-                reason: None,
+                reason: oddities(&parsed.warnings),
                 alerts,
             },
-            Outcome::Nothing(why) => Verdict {
-                driver: Some(name),
-                outcome: IngestOutcome::Ignored,
-                reason_code: Some("nothing".to_owned()),
-                reason: Some(why),
-                alerts: Vec::new(),
-            },
+            Outcome::Nothing(why) => Verdict::nothing(Some(name), why),
         },
         Err(CallError::Plugin(error)) => Verdict::quarantined(Some(name), error.kind(), words(&error)),
         Err(CallError::Trap(trap)) if matches!(trap.kind, TrapKind::Busy) => {
@@ -317,6 +324,12 @@ async fn patiently(entry: &DriverEntry, incoming: &Incoming, log: &CallLog) -> R
             result => return result,
         }
     }
+}
+
+/// What the driver found odd, kept with the run and told to the sender.
+fn oddities(warnings: &[String]) -> Option<String> {
+    let text: String = warnings.join("; ").chars().take(MAX_ODDITIES_CHARS).collect();
+    (!text.is_empty()).then_some(text)
 }
 
 fn words(error: &PluginError) -> String {

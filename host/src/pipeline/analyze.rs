@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::alert::ParsedAlert;
 use domain::plugin::{Analysis, AnalysisRequest};
 use domain::run::{RunStatus, Stage, StageStatus};
 use sandbox::CallError;
@@ -71,7 +70,7 @@ async fn ask(passage: &Passage<'_>, name: &str, budget: Duration) -> Result<Anal
     let request = AnalysisRequest {
         task: "incident".to_owned(),
         incident: notify::incident(passage),
-        alerts: passage.context.alerts.iter().map(ParsedAlert::from).collect(),
+        alerts: notify::alerts(passage),
         checks: passage.checks.clone(),
         max_output_tokens: MAX_OUTPUT_TOKENS,
     };

@@ -1,11 +1,9 @@
 //! The notify stage: one outbox row per channel, committed together with the end of the stage.
 
-use std::collections::BTreeMap;
-
 use domain::alert::{Alert, AlertStatus, ParsedAlert};
 use domain::delivery::{Channel, NewDelivery};
 use domain::id::DeliveryId;
-use domain::plugin::Notification;
+use domain::plugin::{Analysis, Notification, Recommendation};
 use domain::run::{RunStatus, Stage, StageStatus};
 use serde_json::{Value, json};
 use store::{Fault, StageEnd};
@@ -14,8 +12,10 @@ use super::{Passage, RunError, end, fault};
 use crate::clock::{self, Ids};
 use crate::crypto::{Place, Purpose};
 
-/// How many bytes of JSON a notification may be; alerts beyond it are left out, the mildest first.
-const MAX_NOTIFICATION_BYTES: usize = 512 * 1024;
+/// How many bytes of JSON the alerts of a notification may be; the mildest are left out.
+const MAX_ALERTS_BYTES: usize = 256 * 1024;
+/// How long the text of a notification may be.
+const MAX_MESSAGE_CHARS: usize = 16_000;
 
 /// Why a run without a channel told nobody, and what to do.
 const NO_CHANNEL: &str = "no enabled channel, so nobody was told";
@@ -64,7 +64,7 @@ async fn channels(passage: &Passage<'_>) -> Result<Vec<Channel>, RunError> {
 fn delivery(passage: &Passage<'_>, channel: &Channel) -> Result<NewDelivery, RunError> {
     let id = DeliveryId::mint(&mut Ids);
     let row = id.to_string();
-    let plain = bounded(notification(passage, id));
+    let plain = json!(notification(passage, id)).to_string();
     let place = Place { table: "delivery", column: "notification", row: &row };
     Ok(NewDelivery {
         id,
@@ -72,18 +72,40 @@ fn delivery(passage: &Passage<'_>, channel: &Channel) -> Result<NewDelivery, Run
         trace_id: passage.run.run.trace_id,
         incident_id: passage.context.incident.id,
         channel_id: channel.id,
-        notification: passage.parts.keys.seal(Purpose::Delivery, place, &plain)?,
+        notification: passage.parts.keys.seal(Purpose::Delivery, place, plain.as_bytes())?,
     })
 }
 
-fn bounded(mut notification: Notification) -> Vec<u8> {
-    loop {
-        notification.links = notification.alerts.iter().flat_map(|alert| alert.links.clone()).collect();
-        let plain = json!(notification).to_string();
-        if plain.len() <= MAX_NOTIFICATION_BYTES || notification.alerts.pop().is_none() {
-            return plain.into_bytes();
-        }
-    }
+/// The worst alerts of an incident as plugins see them: as many as fit.
+pub(super) fn alerts(passage: &Passage<'_>) -> Vec<ParsedAlert> {
+    let mut room = MAX_ALERTS_BYTES;
+    let fits = |alert: &ParsedAlert| {
+        let size = json!(alert).to_string().len();
+        let fits = size <= room;
+        room = room.saturating_sub(size);
+        fits
+    };
+    passage.context.alerts.iter().map(ParsedAlert::from).take_while(fits).collect()
+}
+
+/// What a provider recommends, short enough for any channel: a provider's words must not cost the page.
+fn recommendations(analysis: Option<&Value>) -> Value {
+    let Some(Ok(analysis)) = analysis.cloned().map(serde_json::from_value::<Analysis>) else {
+        return json!([]);
+    };
+    let short = |recommendation: Recommendation| Recommendation {
+        kind: clip(&recommendation.kind, 64),
+        title: clip(&recommendation.title, 200),
+        description: clip(&recommendation.description, 2000),
+        actions: recommendation.actions.iter().take(10).map(|action| clip(action, 500)).collect(),
+        details: json!({}),
+        ..recommendation
+    };
+    json!(analysis.recommendations.into_iter().take(10).map(short).collect::<Vec<_>>())
+}
+
+fn clip(text: &str, most: usize) -> String {
+    text.chars().take(most).collect()
 }
 
 /// The incident as the contract describes it, in the state that made the run worth it.
@@ -115,19 +137,19 @@ fn notification(passage: &Passage<'_>, id: DeliveryId) -> Notification {
         ("trace_id", passage.run.run.trace_id.to_string()),
         ("route", passage.route.name.clone()),
     ];
-    let recommendations = passage.analysis.as_ref().and_then(|analysis| analysis.get("recommendations"));
+    let alerts = alerts(passage);
     Notification {
         id: id.to_string(),
         attempt: 1,
         title: title(passage),
-        message: message(passage),
+        message: clip(&message(passage), MAX_MESSAGE_CHARS),
         severity: moment.severity.into(),
         status: moment.status.into(),
         incident: incident(passage),
-        alerts: passage.context.alerts.iter().map(ParsedAlert::from).collect(),
-        recommendations: recommendations.cloned().unwrap_or_else(|| json!([])),
+        links: alerts.iter().flat_map(|alert| alert.links.clone()).collect(),
+        alerts,
+        recommendations: recommendations(passage.analysis.as_ref()),
         tags: tags.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
-        links: BTreeMap::new(),
         previous_ref: None,
     }
 }

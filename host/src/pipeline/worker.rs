@@ -50,6 +50,10 @@ impl Work for Pipeline {
         self.parts.store.renew_run(run.claim, until).await
     }
 
+    fn lease_until(run: &ClaimedRun) -> Timestamp {
+        run.lease_until
+    }
+
     fn name(run: &ClaimedRun) -> String {
         format!("run {}", run.run.run_id)
     }

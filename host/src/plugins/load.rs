@@ -47,6 +47,7 @@ pub fn load(
     wanted: impl Fn(PluginKind, &PluginName) -> bool,
 ) -> Result<Catalogue> {
     let manifest = Manifest::read(&settings.file)?;
+    let body_limit_bytes = settings.body_limit_bytes;
     let mut candidates = builtin(&manifest)?;
     candidates.extend(configured(&manifest));
     candidates.extend(dropped(&settings.directory, &manifest));
@@ -56,7 +57,7 @@ pub fn load(
         let start = |candidate: Candidate| {
             let sandbox = Arc::clone(sandbox);
             scope.spawn(move || {
-                let loaded = candidate.load(&sandbox);
+                let loaded = candidate.load(&sandbox, body_limit_bytes);
                 (candidate, loaded)
             })
         };
@@ -81,7 +82,7 @@ pub fn load(
 }
 
 impl Candidate {
-    fn load(&self, sandbox: &Sandbox) -> Result<Loaded> {
+    fn load(&self, sandbox: &Sandbox, body_limit_bytes: usize) -> Result<Loaded> {
         if let Some(pin) = &self.entry.sha256 {
             let found = hex::encode(Sha256::digest(&self.bytes));
             if !pin.eq_ignore_ascii_case(&found) {
@@ -90,7 +91,11 @@ impl Candidate {
                 );
             }
         }
-        let limits = self.entry.limits(self.kind);
+        let mut limits = self.entry.limits(self.kind);
+        if self.kind == PluginKind::Driver {
+            // What the hub takes a driver must be able to read; it would go to quarantine otherwise.
+            limits.input_bytes = limits.input_bytes.max(body_limit_bytes);
+        }
         let config = self.entry.settings();
         let allow_hosts = self.entry.allow_hosts.clone();
         Ok(match self.kind {

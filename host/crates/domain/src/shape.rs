@@ -194,7 +194,9 @@ impl ShapeSet {
     }
 
     fn scan(&self, content_type: &str, body: &[u8], found: &mut [Found]) -> Result<Root, Unreadable> {
-        if content_type == "application/x-www-form-urlencoded" {
+        // `curl -d` calls everything a form.
+        let is_json = matches!(body.trim_ascii_start().first(), Some(b'{' | b'['));
+        if content_type == "application/x-www-form-urlencoded" && !is_json {
             for (key, value) in form_urlencoded::parse(body) {
                 if let Some(node) = self.trie.children.get(key.as_ref()) {
                     mark(node, found, || Found::Scalar(value.into_owned()));
@@ -390,6 +392,13 @@ mod tests {
         form.root = Root::Form;
         form.equals = vec![("/a b".into(), "1&2".into())];
         assert_eq!(winners(&[("d", form)], "application/x-www-form-urlencoded", b"a+b=1%262&c=3"), ["d"]);
+    }
+
+    #[test]
+    fn json_that_is_called_a_form_is_looked_at_as_json() {
+        let mut object = shape("object", 1);
+        object.required = vec!["/a".into()];
+        assert_eq!(winners(&[("d", object)], "application/x-www-form-urlencoded", br#" {"a":1}"#), ["d"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use domain::limits::Limits;
 use domain::plugin::{DriverInfo, Incoming, Outcome, Parsed, PluginKind, PluginName};
@@ -22,7 +22,8 @@ use crate::sandbox::{Sandbox, Shared};
 use crate::state::Pace;
 use crate::trap::{CallError, Trap, TrapKind};
 
-/// Bodies above this many bytes take the yielding form at once: they would overrun the inline form.
+/// Bodies above this many bytes take the yielding form at once: they would overrun the inline form. A
+/// driver that overruns with a smaller one has its own bound from then on.
 const INLINE_BODY: usize = 256 * 1024;
 
 /// When a sample is received: any fixed time will do, since a sample must parse the same for ever.
@@ -41,8 +42,9 @@ struct Loaded {
     parse: Export,
     info: DriverInfo,
     digest: String,
-    /// Set by the first call that used a whole tick inline; saves the futile try from then on.
-    is_slow: AtomicBool,
+    /// Bodies above this many bytes are not tried inline: half of the smallest that used a whole tick.
+    /// One large webhook must not cost the small ones their quick form.
+    inline_body: AtomicUsize,
 }
 
 impl Sandbox {
@@ -61,7 +63,7 @@ impl Sandbox {
             parse: prepared.export::<ParseParams<'_>, ParseResult>("parse")?,
             digest: prepared.digest.clone(),
             info,
-            is_slow: AtomicBool::new(false),
+            inline_body: AtomicUsize::new(INLINE_BODY),
         };
         if let Some(sample) = &loaded.info.sample {
             let _loading = prepared.loading();
@@ -105,10 +107,13 @@ impl Driver {
     ) -> Result<Parsed, CallError> {
         let loaded = &*self.0;
         loaded.admit(incoming)?;
-        if incoming.body.len() <= INLINE_BODY && !loaded.is_slow.load(Relaxed) {
+        if incoming.body.len() <= loaded.inline_body.load(Relaxed) {
             let answer = loaded.run_inline(incoming, config)?;
             match answer.outcome {
-                Err(Failure::Overrun(used)) => loaded.is_slow.store(used >= TICK, Relaxed),
+                Err(Failure::Overrun(used)) if used >= TICK => {
+                    loaded.inline_body.fetch_min(incoming.body.len() / 2, Relaxed);
+                }
+                Err(Failure::Overrun(_)) => {}
                 _ => return loaded.finish(answer, log),
             }
         }
@@ -130,9 +135,8 @@ impl Loaded {
     }
 
     fn admit(&self, incoming: &Incoming) -> Result<(), Trap> {
-        let headers: usize =
-            incoming.headers.iter().map(|(key, value)| key.len().saturating_add(value.len())).sum();
-        let size = incoming.body.len().saturating_add(incoming.query.len()).saturating_add(headers);
+        // Of the body alone: the host bounds headers and query before they come here.
+        let size = incoming.body.len();
         let limit = self.callee.limits.input_bytes;
         if size > limit { Err(self.trap(TrapKind::Input { size, limit })) } else { Ok(()) }
     }

@@ -178,7 +178,7 @@ impl fmt::Display for TrapKind {
             ),
             Self::Busy => f.write_str(
                 "was not called: all slots for plugins of this kind are taken\n\
-                 hint: try again; if it stays so, raise the number of slots",
+                 hint: try again in a moment",
             ),
         }
     }

@@ -24,7 +24,6 @@ const MAX_ACTIONS: usize = 10;
 
 /// What a driver read from one webhook.
 pub(crate) fn parsed(reader: &mut Reader, parsed: guest::Parsed, alerts: usize) -> Result<Parsed, Breach> {
-    count("warnings", parsed.warnings.len(), MAX_WARNINGS)?;
     let outcome = match parsed.outcome {
         guest::Outcome::Nothing(why) => {
             Outcome::Nothing(reader.line("outcome.nothing", why, MAX_SENTENCE)?)
@@ -52,6 +51,8 @@ pub(crate) fn parsed(reader: &mut Reader, parsed: guest::Parsed, alerts: usize) 
         warnings: parsed
             .warnings
             .into_iter()
+            // What is only said beside the alerts must not cost them.
+            .take(MAX_WARNINGS)
             .map(|warning| reader.line("warnings", warning, MAX_SENTENCE))
             .collect::<Result<_, _>>()?,
     })
