@@ -25,7 +25,11 @@ pub const MAX_TEXT_BYTES: usize = 16_384;
 /// The name of an alert whose sender gave none.
 pub const UNNAMED: &str = "unnamed alert";
 
-/// What was odd but did not matter. Keeps the first 20 lines, as the contract has it.
+/// Longest warning, in bytes, as the host has it.
+const MAX_WARNING_BYTES: usize = 4_096;
+
+/// What was odd but did not matter. Keeps the first 20 lines, as the contract has it: what matters
+/// most is to be added first.
 #[derive(Debug, Default)]
 pub struct Warnings(Vec<String>);
 
@@ -35,7 +39,7 @@ impl Warnings {
     /// Notes one oddity.
     pub fn add(&mut self, warning: impl FnOnce() -> String) {
         if self.0.len() < Self::MAX {
-            self.0.push(warning());
+            self.0.push(clip(&one_line(&warning()), MAX_WARNING_BYTES).into_owned());
         }
     }
 
@@ -193,6 +197,12 @@ impl<'w> Draft<'w> {
             push("label", &mut self.alert.labels, key, value, self.warnings);
         }
         self
+    }
+
+    /// The value of the first of `keys` that is a label so far, or the empty string.
+    pub fn first_label(&self, keys: &[&str]) -> &str {
+        let value = |key: &&str| self.alert.labels.iter().rfind(|label| label.key == **key);
+        keys.iter().find_map(value).map_or("", |label| label.value.as_str())
     }
 
     /// All annotations of the sender.

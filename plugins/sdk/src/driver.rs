@@ -8,10 +8,21 @@ pub use crate::bindings::driver::exports::watchbell::plugin::driver::{
 
 use crate::alert::Warnings;
 use crate::json::Items;
+use crate::text::{clip, one_line};
 use crate::{Alert, PluginError, label};
 
 /// At most so many alerts may come from one webhook (`wit/driver.wit`).
 pub const MAX_ALERTS: usize = 2_000;
+
+/// Most bytes of text in one result: the 8 MiB of `wit/driver.wit`, less what stands around alerts.
+const MAX_ALERT_BYTES: usize = (8 << 20) - (256 << 10);
+
+/// Longest reason, receiver and address, in bytes, as the host has it.
+const MAX_SENTENCE_BYTES: usize = 4 << 10;
+/// Longest key of a group, in bytes, as the host has it.
+const MAX_GROUP_KEY_BYTES: usize = 16 << 10;
+/// Longest version of a format, in bytes, as the host has it.
+const MAX_VERSION_BYTES: usize = 64;
 
 /// How far a signed time may be off, in seconds: the five minutes that Standard Webhooks asks for.
 pub const TOLERANCE_S: u32 = 300;
@@ -45,6 +56,7 @@ macro_rules! export_driver {
                 config: String,
             ) -> Result<$crate::driver::Parsed, $crate::PluginError> {
                 <$driver as $crate::driver::Driver>::parse(&request, &config)
+                    .map_err($crate::within_bounds)
             }
         }
 
@@ -62,7 +74,26 @@ impl Parsed {
 
     /// Rightly no alerts, and why.
     pub fn nothing(reason: &str) -> Self {
-        Self::new(Outcome::Nothing(reason.to_owned()))
+        Self::new(Outcome::Nothing(clip(reason, MAX_SENTENCE_BYTES).into_owned()))
+    }
+
+    /// With what the sender says about the whole, within the bounds of the contract, and with the
+    /// warnings. What had to be cut is a warning, where there is room for one more.
+    #[must_use]
+    pub fn about(mut self, about: &About<'_>, mut warnings: Warnings) -> Self {
+        let mut line = |what: &str, text: &str, max_bytes: usize| {
+            let line = one_line(text);
+            if line.len() > max_bytes {
+                warnings.add(|| format!("{what} of {} bytes was cut to {max_bytes}", line.len()));
+            }
+            clip(&line, max_bytes).into_owned()
+        };
+        self.group_key = line("group key", about.group_key, MAX_GROUP_KEY_BYTES);
+        self.receiver = line("receiver", about.receiver, MAX_SENTENCE_BYTES);
+        self.external_url = line("external address", about.external_url, MAX_SENTENCE_BYTES);
+        self.version = line("version", about.version, MAX_VERSION_BYTES);
+        self.warnings = warnings.into_lines();
+        self
     }
 
     fn new(outcome: Outcome) -> Self {
@@ -77,13 +108,32 @@ impl Parsed {
     }
 }
 
-/// Turns a list of alerts into a result: alerts, rightly nothing, or an error.
+/// What a sender says about a whole webhook; empty where it says nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct About<'a> {
+    /// The sender's key for the group.
+    pub group_key: &'a str,
+    /// The sender's name for where it sent this.
+    pub receiver: &'a str,
+    /// Where the sender can be reached by people.
+    pub external_url: &'a str,
+    /// The version of the payload format.
+    pub version: &'a str,
+}
+
+/// Turns a list of alerts, and what is said about the whole of it, into a result: alerts, rightly
+/// nothing, or an error. `warnings` are those that must not be lost among the alerts' own.
+///
+/// An alert that would make the result larger than the contract allows loses its annotations, links
+/// and extra fields, then its description; that is a warning.
 ///
 /// # Errors
 /// [`PluginError::InvalidInput`] for more alerts than the contract allows (cutting the list would
 /// lose alerts without a trace) and for a list of anything but objects.
 pub fn collect<T>(
     list: &Items<T>,
+    about: &About<'_>,
+    mut warnings: Warnings,
     mut read: impl FnMut(&T, &mut Warnings) -> Alert,
 ) -> Result<Parsed, PluginError> {
     if list.seen > MAX_ALERTS {
@@ -95,18 +145,47 @@ pub fn collect<T>(
     }
     if list.items.is_empty() {
         return match list.skipped {
-            0 => Ok(Parsed::nothing("the list of alerts is empty")),
+            0 => Ok(Parsed::nothing("the list of alerts is empty").about(about, warnings)),
             skipped => Err(PluginError::InvalidInput(format!(
                 "none of the {skipped} elements of the list of alerts is an object"
             ))),
         };
     }
-    let mut warnings = Warnings::default();
     if list.skipped > 0 {
         warnings.add(|| format!("{} elements of the list of alerts are no objects", list.skipped));
     }
-    let alerts = list.items.iter().map(|item| read(item, &mut warnings)).collect();
-    Ok(Parsed { warnings: warnings.into_lines(), ..Parsed::alerts(alerts) })
+    let mut left = MAX_ALERT_BYTES;
+    let mut alerts = Vec::with_capacity(list.items.len());
+    for item in &list.items {
+        let alert = fit(read(item, &mut warnings), left, &mut warnings);
+        left = left.saturating_sub(bytes(&alert));
+        alerts.push(alert);
+    }
+    Ok(Parsed::alerts(alerts).about(about, warnings))
+}
+
+/// The alert without what explains it, where it would need more than is left.
+fn fit(mut alert: Alert, left: usize, warnings: &mut Warnings) -> Alert {
+    if bytes(&alert) > left {
+        warnings.add(|| "an alert lost its annotations and links: all alerts together are too large".into());
+        alert.annotations = Vec::new();
+        alert.links = Vec::new();
+        alert.extra = String::new();
+    }
+    if bytes(&alert) > left {
+        warnings.add(|| "an alert lost its description: all alerts together are too large".into());
+        alert.description = String::new();
+    }
+    alert
+}
+
+/// The text of an alert as the host counts it, in bytes.
+fn bytes(alert: &Alert) -> usize {
+    let texts = [&alert.name, &alert.raw_status, &alert.raw_severity, &alert.description, &alert.extra];
+    let labels = [&alert.labels, &alert.annotations, &alert.links].into_iter().flatten();
+    texts.iter().map(|text| text.len()).sum::<usize>()
+        + alert.fingerprint.as_ref().map_or(0, String::len)
+        + labels.map(|label| label.key.len() + label.value.len()).sum::<usize>()
 }
 
 impl Shape {
@@ -159,5 +238,92 @@ pub fn hmac_sha256_hex(header: &str) -> HmacScheme {
         signed_template: "{body}".to_owned(),
         tolerance_s: TOLERANCE_S,
         secret_encoding: "utf8".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::Draft;
+    use crate::json::{Pairs, read};
+    use crate::testkit::breach;
+
+    /// Each as long as a body can hold, and with all that a text can hold.
+    fn nasty() -> [String; 4] {
+        ["é", "\u{202e}\u{2067}\n", "\u{0}\u{85}\u{7f}", "😀\t "].map(|text| text.repeat(20_000))
+    }
+
+    /// 300 pairs: empty keys, keys that are equal once they are on one line, long keys and long values.
+    fn pairs(text: &str) -> String {
+        let pair = |index: usize| {
+            let key =
+                if index.is_multiple_of(3) { text.to_owned() } else { format!("{index}\u{202e}{text:.50}") };
+            (key, if index < 100 { text.to_owned() } else { format!("{text:.9}") })
+        };
+        serde_json::to_string(&(0..300).map(pair).collect::<std::collections::BTreeMap<_, _>>()).unwrap()
+    }
+
+    fn worst<'w>(text: &str, pairs: &Pairs<'_>, warnings: &'w mut Warnings) -> Draft<'w> {
+        let mut draft = Draft::new(text, warnings)
+            .fingerprint(text)
+            .status(crate::words::STATUSES, &[text, "ok"])
+            .severity(crate::words::SEVERITIES, &[text])
+            .description(text)
+            .starts_at(text)
+            .ends_at("9999-01-01T00:00:00Z", i64::MAX)
+            .labels(pairs)
+            .annotations(pairs)
+            .label(text, text)
+            .annotation(text, text)
+            .extra(serde_json::json!({ "text": text }).to_string());
+        for _ in 0..20 {
+            draft =
+                draft.link("source", &format!("https://{text:.2000}")).link("x", &format!("http://{text}"));
+        }
+        draft
+    }
+
+    #[test]
+    fn no_text_however_odd_makes_a_result_that_the_host_refuses() {
+        let list: Items<serde::de::IgnoredAny> = read(&format!("[{}]", ["{}"; 30].join(","))).unwrap();
+        for text in nasty() {
+            let json = pairs(&text);
+            let pairs: Pairs<'_> = read(&json).unwrap();
+            let about = About { group_key: &text, receiver: &text, external_url: &text, version: &text };
+            let mut first = Warnings::default();
+            first.add(|| format!("first {text}"));
+            let parsed =
+                collect(&list, &about, first, |_, warnings| worst(&text, &pairs, warnings).finish()).unwrap();
+            assert_eq!(breach(&parsed), None);
+            assert_eq!(parsed.warnings.len(), 20);
+            assert!(parsed.warnings[0].starts_with("first"), "{:?}", parsed.warnings[0]);
+            assert_eq!(breach(&Parsed::nothing(&text)), None);
+        }
+    }
+
+    #[test]
+    fn texts_that_many_alerts_share_do_not_make_the_result_too_large() {
+        let list: Items<serde::de::IgnoredAny> =
+            read(&format!("[{}]", vec!["{}"; MAX_ALERTS].join(","))).unwrap();
+        let address = format!("https://example.net/{}", "x".repeat(4_000));
+        let parsed = collect(&list, &About::default(), Warnings::default(), |_, warnings| {
+            Draft::new("a", warnings).link("source", &address).annotation("more", &address).finish()
+        })
+        .unwrap();
+        assert_eq!(breach(&parsed), None);
+        let Outcome::Alerts(alerts) = &parsed.outcome else { panic!("no alerts") };
+        assert_eq!((alerts.len(), alerts[0].links.len(), alerts[1_999].links.len()), (2_000, 1, 0));
+        assert!(parsed.warnings[0].contains("too large"), "{:?}", parsed.warnings);
+    }
+
+    #[test]
+    fn texts_about_the_whole_that_are_too_long_are_cut_and_named() {
+        let long = "é".repeat(9_000);
+        let about = About { group_key: &long, receiver: "a\nb", external_url: &long, version: &long };
+        let parsed = Parsed::nothing("").about(&about, Warnings::default());
+        assert_eq!(parsed.receiver, "a b");
+        assert!(parsed.group_key.ends_with('…') && parsed.version.len() <= 64);
+        assert_eq!(parsed.warnings[0], "group key of 18000 bytes was cut to 16384");
+        assert_eq!(parsed.warnings.len(), 3);
     }
 }

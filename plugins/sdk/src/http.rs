@@ -83,14 +83,23 @@ pub fn refusal(response: &Response, now: i64) -> PluginError {
 }
 
 /// What it means that there is no answer.
+///
+/// An answer that is too long, or a budget used up, would end the next attempt the same way, and the
+/// remote may have taken the message already: neither is tried again.
 pub fn failure(error: HttpError) -> PluginError {
     match error {
         HttpError::Denied(reason) | HttpError::InvalidRequest(reason) => PluginError::Config(reason),
-        HttpError::Unreachable(reason) | HttpError::BudgetExceeded(reason) => {
-            PluginError::Unavailable(reason)
-        }
+        HttpError::Unreachable(reason) => PluginError::Unavailable(reason),
         HttpError::Timeout => PluginError::Unavailable("remote did not answer in time".to_owned()),
-        HttpError::TooLarge => PluginError::Unavailable("remote answered with more than is read".to_owned()),
+        HttpError::TooLarge => PluginError::Rejected(
+            "remote answered with more than is read; it may have taken the message\n\
+             hint: see there whether it arrived; it is not sent again"
+                .to_owned(),
+        ),
+        HttpError::BudgetExceeded(reason) => PluginError::Rejected(format!(
+            "{reason}; the remote may have taken the message\n\
+             hint: see there whether it arrived; it is not sent again"
+        )),
     }
 }
 
@@ -112,6 +121,17 @@ mod tests {
         assert_eq!(retry_after(&answer(429, "999999999"), now), Some(86_400));
         assert_eq!(retry_after(&answer(429, "soon"), now), None);
         assert_eq!(retry_after(&answer(429, ""), now), None);
+    }
+
+    #[test]
+    fn what_may_have_arrived_and_would_fail_alike_is_not_tried_again() {
+        for error in [HttpError::TooLarge, HttpError::BudgetExceeded("8 requests are used up".to_owned())] {
+            let PluginError::Rejected(message) = failure(error) else { panic!("tried again") };
+            assert!(message.contains("may have taken the message\nhint: "), "{message}");
+        }
+        for error in [HttpError::Timeout, HttpError::Unreachable("no route".to_owned())] {
+            assert!(matches!(failure(error), PluginError::Unavailable(_)));
+        }
     }
 
     #[test]

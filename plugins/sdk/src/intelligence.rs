@@ -69,6 +69,7 @@ macro_rules! export_provider {
                     &config,
                     &mut $crate::http::HostRemote,
                 )
+                .map_err($crate::within_bounds)
             }
         }
 

@@ -55,6 +55,25 @@ pub fn plugin_info(name: &str, version: &str, summary: &str) -> PluginInfo {
     }
 }
 
+/// The longest text of an error, in bytes, as the host has it.
+const MAX_ERROR_BYTES: usize = 16 << 10;
+
+/// An error whose texts are as short as the host wants them; the bindings send every error through it.
+pub fn within_bounds(error: PluginError) -> PluginError {
+    let clip = |text: String| text::clip(&text, MAX_ERROR_BYTES).into_owned();
+    match error {
+        PluginError::InvalidInput(text) => PluginError::InvalidInput(clip(text)),
+        PluginError::Unsupported(text) => PluginError::Unsupported(clip(text)),
+        PluginError::Config(text) => PluginError::Config(clip(text)),
+        PluginError::Auth(text) => PluginError::Auth(clip(text)),
+        PluginError::RateLimited(seconds) => PluginError::RateLimited(seconds),
+        PluginError::Unavailable(text) => PluginError::Unavailable(clip(text)),
+        PluginError::Rejected(text) => PluginError::Rejected(clip(text)),
+        PluginError::Internal(text) => PluginError::Internal(clip(text)),
+        PluginError::Other((code, text)) => PluginError::Other((clip(code), clip(text))),
+    }
+}
+
 /// A key and a value, from borrowed text.
 pub fn label(key: &str, value: &str) -> Label {
     Label { key: key.to_owned(), value: value.to_owned() }
@@ -81,5 +100,22 @@ impl AlertStatus {
             Self::Resolved => "resolved",
             Self::Unmapped => "unmapped",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_error_is_cut_and_keeps_its_case() {
+        let PluginError::Config(text) = within_bounds(PluginError::Config("é".repeat(20_000))) else {
+            panic!("another case");
+        };
+        assert!(text.len() <= MAX_ERROR_BYTES && text.ends_with('…'));
+        assert!(matches!(
+            within_bounds(PluginError::RateLimited(Some(3))),
+            PluginError::RateLimited(Some(3))
+        ));
     }
 }

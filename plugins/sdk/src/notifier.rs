@@ -8,6 +8,7 @@ pub use crate::bindings::notifier::exports::watchbell::plugin::notifier::{
 
 use crate::PluginError;
 use crate::http::Remote;
+use crate::text::clip;
 
 /// Delivers notifications to one kind of channel.
 pub trait Notifier {
@@ -52,6 +53,7 @@ macro_rules! export_notifier {
                     &config,
                     &mut $crate::http::HostRemote,
                 )
+                .map_err($crate::within_bounds)
             }
         }
 
@@ -61,7 +63,20 @@ macro_rules! export_notifier {
     };
 }
 
-/// One thing that is wrong with the setting at `path`, a JSON Pointer.
+/// One thing that is wrong with the setting at `path`, a JSON Pointer. Both are cut to what the host
+/// takes: 512 bytes and 4 KiB.
 pub fn problem(path: &str, message: &str) -> Problem {
-    Problem { path: path.to_owned(), message: message.to_owned() }
+    Problem { path: clip(path, 512).into_owned(), message: clip(message, 4_096).into_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_keeps_to_its_bounds() {
+        let long = "é".repeat(5_000);
+        let problem = problem(&long, &long);
+        assert!(problem.path.len() <= 512 && problem.message.len() <= 4_096);
+    }
 }

@@ -18,13 +18,23 @@ pub fn clip(text: &str, max_bytes: usize) -> Cow<'_, str> {
     Cow::Owned(clipped)
 }
 
-/// `text` on one line: control characters become spaces, the ends are trimmed.
+/// Characters that turn the reading direction of what follows. The host refuses them in names.
+const fn turns_text(character: char) -> bool {
+    matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// `text` on one line: control characters become spaces, those that turn the reading direction go,
+/// the ends are trimmed. What comes back is a name that the host takes, or empty.
 pub fn one_line(text: &str) -> Cow<'_, str> {
     let text = text.trim();
-    if text.bytes().all(|byte| !byte.is_ascii_control()) && !text.contains(char::is_control) {
+    // Every such character but the ASCII ones begins with one of two bytes, which most texts lack.
+    let may_disturb = text.bytes().any(|byte| byte.is_ascii_control() || matches!(byte, 0xc2 | 0xe2));
+    if !may_disturb || !text.contains(|character: char| character.is_control() || turns_text(character)) {
         return Cow::Borrowed(text);
     }
-    Cow::Owned(text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect())
+    let kept = text.chars().filter(|character| !turns_text(*character));
+    let line: String = kept.map(|character| if character.is_control() { ' ' } else { character }).collect();
+    Cow::Owned(line.trim().to_owned())
 }
 
 /// The first of `candidates` that is not empty, or the empty string.
@@ -54,5 +64,16 @@ mod tests {
     fn control_characters_do_not_reach_a_single_line() {
         assert_eq!(one_line(" disk\nfull\u{85}now \t"), "disk full now");
         assert_eq!(one_line("plain"), "plain");
+        assert_eq!(one_line("\u{1}"), "");
+    }
+
+    #[test]
+    fn characters_that_turn_the_reading_direction_do_not_reach_a_single_line() {
+        assert_eq!(one_line("\u{2067}שלום\u{2069} db-1"), "שלום db-1");
+        for code in (0x202a..=0x202e).chain(0x2066..=0x2069) {
+            let turner = char::from_u32(code).unwrap();
+            assert_eq!(one_line(&format!("a{turner}b")), "ab", "{code:x}");
+        }
+        assert_eq!(one_line("“é” → ∑"), "“é” → ∑");
     }
 }

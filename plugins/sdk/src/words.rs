@@ -68,14 +68,24 @@ pub const STATUSES: &Table<AlertStatus> = &[
     ("opened", AlertStatus::Firing),
     ("triggered", AlertStatus::Firing),
     ("problem", AlertStatus::Firing),
+    ("trigger", AlertStatus::Firing),
+    ("alarm", AlertStatus::Firing),
+    ("unhealthy", AlertStatus::Firing),
     ("down", AlertStatus::Firing),
     ("failed", AlertStatus::Firing),
     ("failing", AlertStatus::Firing),
     ("ok", AlertStatus::Resolved),
     ("normal", AlertStatus::Resolved),
+    ("resolve", AlertStatus::Resolved),
     ("closed", AlertStatus::Resolved),
+    ("close", AlertStatus::Resolved),
     ("cleared", AlertStatus::Resolved),
+    ("clear", AlertStatus::Resolved),
     ("recovered", AlertStatus::Resolved),
+    ("recover", AlertStatus::Resolved),
+    ("recovery", AlertStatus::Resolved),
+    ("healthy", AlertStatus::Resolved),
+    ("fixed", AlertStatus::Resolved),
     ("inactive", AlertStatus::Resolved),
     ("up", AlertStatus::Resolved),
     ("success", AlertStatus::Resolved),
@@ -109,6 +119,34 @@ mod tests {
         }
         for (index, (word, _)) in STATUSES.iter().enumerate() {
             assert!(STATUSES[index + 1..].iter().all(|(other, _)| other != word), "{word}");
+        }
+    }
+
+    #[test]
+    fn verbs_and_adjectives_of_an_end_resolve() {
+        for word in [
+            "clear",
+            "cleared",
+            "recovery",
+            "recover",
+            "recovered",
+            "resolve",
+            "resolved",
+            "close",
+            "closed",
+            "healthy",
+            "fixed",
+            "up",
+            "normal",
+            "ok",
+            "inactive",
+        ] {
+            assert_eq!(look_up(STATUSES, word), Some(AlertStatus::Resolved), "{word}");
+        }
+        for word in
+            ["down", "problem", "trigger", "triggered", "alarm", "unhealthy", "open", "active", "firing"]
+        {
+            assert_eq!(look_up(STATUSES, word), Some(AlertStatus::Firing), "{word}");
         }
     }
 

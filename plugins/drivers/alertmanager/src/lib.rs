@@ -4,7 +4,7 @@
 //!
 //! - an object is the body of Alertmanager's webhook receiver (`webhook`);
 //! - an array is what Prometheus, vmalert, Thanos and Loki push to an Alertmanager's
-//!   `/api/v2/alerts` (`push`).
+//!   `/api/v2/alerts` (`push`). A firing alert's `endsAt` is `expires_at_ms` in its `extra`.
 //!
 //! Both agree on what an alert is. The name is the label `alertname`; the severity is the label
 //! `severity` by [`plugin_sdk::words::SEVERITIES`] and unmapped where the label is missing; the
@@ -122,6 +122,15 @@ mod tests {
             message.starts_with("body holds 2001 alerts, at most 2000 are taken at once\nhint: "),
             "{message}"
         );
+    }
+
+    #[test]
+    fn that_alerts_were_left_out_is_the_first_of_at_most_20_warnings() {
+        let odd = r#"{"labels":{"alertname":"A"},"startsAt":"soon"}"#;
+        let body = format!(r#"{{"alerts":[{}],"truncatedAlerts":7}}"#, [odd; 30].join(","));
+        let parsed = testkit::parse::<Alertmanager>(body.as_bytes()).unwrap();
+        assert_eq!(parsed.warnings.len(), 20);
+        assert!(parsed.warnings[0].starts_with("Alertmanager left 7 alerts"), "{}", parsed.warnings[0]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The webhook receiver's body, version 4.
 
-use plugin_sdk::driver::{Parsed, collect};
+use plugin_sdk::alert::Warnings;
+use plugin_sdk::driver::{About, Parsed, collect};
 use plugin_sdk::json::{self, Items, Text};
 use plugin_sdk::{AlertStatus, PluginError};
 use serde::Deserialize;
@@ -40,7 +41,18 @@ pub(crate) fn parse(text: &str, received_at: i64) -> Result<Parsed, PluginError>
         ));
     }
     let external_url = webhook.external_url.as_str();
-    let mut parsed = collect(&webhook.alerts, |fields, warnings| {
+    let about = About {
+        group_key: webhook.group_key.as_str(),
+        receiver: webhook.receiver.as_str(),
+        external_url,
+        version: webhook.version.as_str(),
+    };
+    let mut warnings = Warnings::default();
+    if !matches!(webhook.truncated_alerts.as_str(), "" | "0") {
+        let count = plugin_sdk::text::cut(webhook.truncated_alerts.as_str(), 20);
+        warnings.add(|| format!("Alertmanager left {count} alerts of the group out (`max_alerts`)"));
+    }
+    collect(&webhook.alerts, &about, warnings, |fields, warnings| {
         fields
             .draft(warnings)
             .status(STATUSES, &[fields.status.as_str()])
@@ -48,14 +60,5 @@ pub(crate) fn parse(text: &str, received_at: i64) -> Result<Parsed, PluginError>
             .ends_at(fields.ends_at.as_str(), received_at)
             .link("alertmanager", external_url)
             .finish()
-    })?;
-    if !matches!(webhook.truncated_alerts.as_str(), "" | "0") {
-        let count = plugin_sdk::text::cut(webhook.truncated_alerts.as_str(), 20);
-        parsed.warnings.push(format!("Alertmanager left {count} alerts of the group out (`max_alerts`)"));
-    }
-    parsed.group_key = webhook.group_key.as_str().to_owned();
-    parsed.receiver = webhook.receiver.as_str().to_owned();
-    parsed.external_url = external_url.to_owned();
-    parsed.version = webhook.version.as_str().to_owned();
-    Ok(parsed)
+    })
 }

@@ -1,10 +1,21 @@
 //! One alert, under any of the names that its fields go by.
 
-use plugin_sdk::alert::{Draft, Warnings};
+use plugin_sdk::alert::{Draft, MAX_NAME_BYTES, Warnings};
 use plugin_sdk::json::{Pairs, Text};
-use plugin_sdk::text::first;
+use plugin_sdk::text::{clip, first};
 use plugin_sdk::{Alert, AlertStatus, words};
 use serde::Deserialize;
+
+/// The labels that say where an alert happens, in the host's order (`wit/types.wit`).
+const INSTANCE_KEYS: &[&str] = &["instance_id", "instance", "hostname", "host", "host_name"];
+
+/// What the object around a list says for alerts that do not say it themselves.
+#[derive(Default)]
+pub(crate) struct Around<'a> {
+    pub(crate) source: &'a str,
+    pub(crate) statuses: [&'a str; 2],
+    pub(crate) severities: [&'a str; 3],
+}
 
 #[derive(Deserialize)]
 pub(crate) struct AlertFields<'a> {
@@ -79,7 +90,7 @@ pub(crate) struct AlertFields<'a> {
     #[serde(borrow, default)]
     dashboard_url: Text<'a>,
     #[serde(borrow, default)]
-    pub(crate) source: Text<'a>,
+    source: Text<'a>,
 }
 
 impl AlertFields<'_> {
@@ -94,26 +105,30 @@ impl AlertFields<'_> {
         ])
     }
 
-    pub(crate) fn read(&self, source: &str, received_at: i64, warnings: &mut Warnings) -> Alert {
-        let mut draft = Draft::new(self.name(), warnings).fingerprint(first(&[
-            self.fingerprint.as_str(),
-            self.alert_id.as_str(),
-            self.id.as_str(),
-        ]));
-        let status_words = [self.status.as_str(), self.state.as_str()];
+    /// The alert; what it does not say itself, `around` says.
+    pub(crate) fn read(&self, around: &Around<'_>, received_at: i64, warnings: &mut Warnings) -> Alert {
+        let mut draft = Draft::new(self.name(), warnings);
+        // A source is copied to every alert: no more of it than a name may have.
+        let source = clip(first(&[self.source.as_str(), around.source]), MAX_NAME_BYTES);
+        let own_status = [self.status.as_str(), self.state.as_str()];
+        let status_words = if first(&own_status).is_empty() { around.statuses } else { own_status };
         draft = match first(&status_words) {
             "" => draft.implied_status(AlertStatus::Firing),
             _ => draft.status(words::STATUSES, &status_words),
         };
+        let own_severity = self.severity_words();
+        draft = match first(&own_severity) {
+            "" => draft.severity(words::SEVERITIES, &around.severities),
+            _ => draft.severity(words::SEVERITIES, &own_severity),
+        };
         draft = draft
-            .severity(words::SEVERITIES, &self.severity_words())
             .description(self.description())
             .starts_at(self.starts_at())
             .ends_at(self.ends_at(), received_at)
             .labels(&self.labels)
             .labels(&self.tags)
             .annotations(&self.annotations)
-            .label("sender_source", source)
+            .label("sender_source", &source)
             .link("source", first(&[self.url.as_str(), self.link.as_str()]))
             .link("runbook", self.runbook_url.as_str())
             .link("dashboard", self.dashboard_url.as_str());
@@ -123,7 +138,21 @@ impl AlertFields<'_> {
                 draft = draft.label(key, value.as_str());
             }
         }
-        draft.finish()
+        let fingerprint = self.identity(&source, draft.first_label(INSTANCE_KEYS));
+        draft.fingerprint(&fingerprint).finish()
+    }
+
+    /// The sender's identity of the alert: `fingerprint` as it is, an id behind whose id it is.
+    ///
+    /// Tools count from 1 or name an alert after its check: without the scope, one tool could end
+    /// another's alert.
+    fn identity(&self, source: &str, instance: &str) -> String {
+        let id = first(&[self.alert_id.as_str(), self.id.as_str()]);
+        match (self.fingerprint.as_str(), first(&[source, instance])) {
+            ("", "") => id.to_owned(),
+            ("", scope) if !id.is_empty() => format!("{scope}/{id}"),
+            (fingerprint, _) => fingerprint.to_owned(),
+        }
     }
 
     fn severity_words(&self) -> [&str; 4] {

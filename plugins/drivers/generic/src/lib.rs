@@ -8,7 +8,7 @@
 //! | status | `status`, `state` by [`plugin_sdk::words::STATUSES`] | firing |
 //! | severity | `severity`, `priority`, `level`, label `severity` by [`plugin_sdk::words::SEVERITIES`] | unmapped |
 //! | description | `description`, `message`, `text`, `summary` | empty |
-//! | fingerprint | `fingerprint`, `alert_id`, `id` | made by the host from name and labels |
+//! | fingerprint | `fingerprint` as it is; `alert_id`, `id` with a scope, see below | made by the host from name and labels |
 //! | start | `started_at`, `starts_at`, `startsAt`, `timestamp`, `time` | time of receipt |
 //! | end, once resolved | `ended_at`, `ends_at`, `endsAt`, `resolved_at` | none |
 //! | labels | `labels` and `tags`, each an object or a list of `key:value` | |
@@ -19,9 +19,18 @@
 //! For status and severity a known word in a later field wins over an unknown one in an earlier;
 //! the word passed over is a warning. Times are RFC 3339 or Unix time in seconds or milliseconds.
 //!
-//! Around a list, `source`, `version`, `group_key`, `receiver` and `external_url` describe the whole.
-//! `source` becomes the label `sender_source`: the source of an alert is the driver's name, which a
-//! sender cannot choose.
+//! # Identity
+//! A report ends the alert that has its fingerprint. Ids of two tools are easily the same, so `alert_id`
+//! and `id` become `<scope>/<id>`. The scope is `source`, the alert's or else the one around the list;
+//! without a source, the first of the labels `instance_id`, `instance`, `hostname`, `host` and
+//! `host_name`; with neither, the id stands alone. Firing and resolving reports must therefore agree in
+//! these. A sender that takes care of this itself sends `fingerprint`.
+//!
+//! # Around a list
+//! `source`, `version`, `group_key`, `receiver` and `external_url` describe the whole. `status` or
+//! `state`, and `severity`, `priority` or `level`, count for those alerts that carry none of their own.
+//! `source` becomes the label `sender_source`, cut to 255 bytes: the source of an alert is the driver's
+//! name, which a sender cannot choose.
 //!
 //! A single body without a name is refused, for nothing says that it is an alert. In a list an alert
 //! without a name is kept under a stand-in name.
@@ -38,14 +47,13 @@ mod component;
 
 use plugin_sdk::alert::Warnings;
 use plugin_sdk::driver::{
-    Driver, DriverInfo, HmacScheme, Incoming, Parsed, Shape, SignatureScheme, collect, hmac_sha256_hex,
+    About, Driver, DriverInfo, HmacScheme, Incoming, Parsed, Shape, SignatureScheme, collect, hmac_sha256_hex,
 };
 use plugin_sdk::json::{self, Items, Kind, Text};
-use plugin_sdk::text::first;
 use plugin_sdk::{PluginError, plugin_info};
 use serde::Deserialize;
 
-use crate::alert::AlertFields;
+use crate::alert::{AlertFields, Around};
 
 /// The driver.
 #[derive(Debug)]
@@ -75,7 +83,9 @@ impl Driver for Generic {
     fn parse(request: &Incoming, _config: &str) -> Result<Parsed, PluginError> {
         match json::body(&request.body)? {
             (Kind::Object, text) => object(text, request.received_at),
-            (Kind::Array, text) => list(&json::read(text)?, "", request.received_at),
+            (Kind::Array, text) => {
+                list(&json::read(text)?, &Around::default(), &About::default(), request.received_at)
+            }
             (Kind::Other, _) => Err(json::wrong_root(Kind::Other, "an alert or a list of alerts")),
         }
     }
@@ -111,43 +121,64 @@ struct Envelope<'a> {
     #[serde(borrow, default)]
     external_url: Text<'a>,
     #[serde(borrow, default)]
+    status: Text<'a>,
+    #[serde(borrow, default)]
+    state: Text<'a>,
+    #[serde(borrow, default)]
+    severity: Text<'a>,
+    #[serde(borrow, default)]
+    priority: Text<'a>,
+    #[serde(borrow, default)]
+    level: Text<'a>,
+    #[serde(borrow, default)]
     alerts: Items<AlertFields<'a>>,
 }
 
 fn object(text: &str, received_at: i64) -> Result<Parsed, PluginError> {
     let envelope: Envelope<'_> = json::read(text)?;
-    let parsed = if envelope.alerts.seen > 0 || envelope.alerts.skipped > 0 {
-        list(&envelope.alerts, envelope.source.as_str(), received_at)?
-    } else {
-        single(text, &envelope, received_at)?
+    let about = About {
+        group_key: envelope.group_key.as_str(),
+        receiver: envelope.receiver.as_str(),
+        external_url: envelope.external_url.as_str(),
+        version: envelope.version.as_str(),
     };
-    Ok(Parsed {
-        group_key: envelope.group_key.as_str().to_owned(),
-        receiver: envelope.receiver.as_str().to_owned(),
-        external_url: envelope.external_url.as_str().to_owned(),
-        version: envelope.version.as_str().to_owned(),
-        ..parsed
-    })
+    if envelope.alerts.seen == 0 && envelope.alerts.skipped == 0 {
+        return single(text, &envelope, &about, received_at);
+    }
+    let around = Around {
+        source: envelope.source.as_str(),
+        statuses: [&envelope.status, &envelope.state].map(Text::as_str),
+        severities: [&envelope.severity, &envelope.priority, &envelope.level].map(Text::as_str),
+    };
+    list(&envelope.alerts, &around, &about, received_at)
 }
 
-fn list(alerts: &Items<AlertFields<'_>>, source: &str, received_at: i64) -> Result<Parsed, PluginError> {
-    collect(alerts, |fields, warnings| {
-        fields.read(first(&[fields.source.as_str(), source]), received_at, warnings)
-    })
+fn list(
+    alerts: &Items<AlertFields<'_>>,
+    around: &Around<'_>,
+    about: &About<'_>,
+    received_at: i64,
+) -> Result<Parsed, PluginError> {
+    collect(alerts, about, Warnings::default(), |fields, warnings| fields.read(around, received_at, warnings))
 }
 
-fn single(text: &str, envelope: &Envelope<'_>, received_at: i64) -> Result<Parsed, PluginError> {
+fn single(
+    text: &str,
+    envelope: &Envelope<'_>,
+    about: &About<'_>,
+    received_at: i64,
+) -> Result<Parsed, PluginError> {
     let fields: AlertFields<'_> = json::read(text)?;
     if !fields.name().is_empty() {
         let mut warnings = Warnings::default();
-        let alert = fields.read(fields.source.as_str(), received_at, &mut warnings);
-        return Ok(Parsed { warnings: warnings.into_lines(), ..Parsed::alerts(vec![alert]) });
+        let alert = fields.read(&Around::default(), received_at, &mut warnings);
+        return Ok(Parsed::alerts(vec![alert]).about(about, warnings));
     }
     if envelope.alerts.misfit {
         return Err(PluginError::InvalidInput("`alerts` is no list".to_owned()));
     }
     if envelope.alerts.present {
-        return Ok(Parsed::nothing("the list of alerts is empty"));
+        return Ok(Parsed::nothing("the list of alerts is empty").about(about, Warnings::default()));
     }
     Err(PluginError::InvalidInput(
         "body has no name\n\
@@ -178,6 +209,25 @@ mod tests {
     #[test]
     fn there_are_no_more_shapes_than_the_contract_allows() {
         assert!(shapes().len() <= 8);
+    }
+
+    #[test]
+    fn an_id_is_told_apart_by_source_or_instance_and_a_fingerprint_stays() {
+        let fingerprint = |fields: &str| {
+            let body = format!(r#"{{"name":"a",{fields}}}"#);
+            match testkit::parse::<Generic>(body.as_bytes()).unwrap().outcome {
+                Outcome::Alerts(mut alerts) => alerts.remove(0).fingerprint,
+                Outcome::Nothing(reason) => panic!("{reason}"),
+            }
+        };
+        let is = |fields: &str, expected: &str| assert_eq!(fingerprint(fields).as_deref(), Some(expected));
+        is(r#""id":1,"source":"backup","host":"db-1""#, "backup/1");
+        is(r#""id":1,"host":"db-1""#, "db-1/1");
+        is(r#""alert_id":"x","id":1,"labels":{"host":"h","instance_id":"i-7"}"#, "i-7/x");
+        is(r#""id":1,"tags":["host_name:mail"]"#, "mail/1");
+        is(r#""id":1"#, "1");
+        is(r#""fingerprint":"f","id":1,"source":"backup""#, "f");
+        assert_eq!(fingerprint(r#""source":"backup""#), None);
     }
 
     #[test]

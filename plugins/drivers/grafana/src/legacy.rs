@@ -10,10 +10,11 @@
 //! | anything else | unmapped |
 //!
 //! The identity is organisation and rule; where the rule has no number (test messages have 0), the
-//! organisation, dashboard, panel and rule name. There is no severity but a tag `severity`.
+//! organisation, dashboard, panel and rule name. The host and port of `ruleUrl`, where there is one,
+//! stands before it: `grafana.example.net/org 1 rule 41`, for every Grafana counts from 1. There is no severity but a tag `severity`.
 
 use plugin_sdk::alert::{Draft, Warnings};
-use plugin_sdk::driver::Parsed;
+use plugin_sdk::driver::{About, Parsed};
 use plugin_sdk::json::{self, Items, Pairs, Text};
 use plugin_sdk::text::first;
 use plugin_sdk::words::{self, Table};
@@ -94,22 +95,29 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, PluginError> {
         .link("source", webhook.rule_url.as_str())
         .link("image", webhook.image_url.as_str())
         .finish();
-    Ok(Parsed {
-        version: "legacy".to_owned(),
-        warnings: warnings.into_lines(),
-        ..Parsed::alerts(vec![alert])
-    })
+    Ok(Parsed::alerts(vec![alert]).about(&About { version: "legacy", ..About::default() }, warnings))
+}
+
+/// Host and port of an address, in lower case; empty where it has none.
+fn authority(url: &str) -> String {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    authority.rsplit('@').next().unwrap_or_default().to_ascii_lowercase()
 }
 
 impl Webhook<'_> {
     fn identity(&self) -> String {
         let org = self.org_id.as_str();
-        match self.rule_id.as_str() {
+        let rule = match self.rule_id.as_str() {
             "" | "0" => {
                 let (dashboard, panel) = (self.dashboard_id.as_str(), self.panel_id.as_str());
                 format!("org {org} dashboard {dashboard} panel {panel} rule {}", self.rule_name.as_str())
             }
             rule => format!("org {org} rule {rule}"),
+        };
+        match authority(self.rule_url.as_str()).as_str() {
+            "" => rule,
+            grafana => format!("{grafana}/{rule}"),
         }
     }
 

@@ -117,6 +117,31 @@ mod tests {
     }
 
     #[test]
+    fn that_alerts_were_left_out_is_the_first_of_at_most_20_warnings() {
+        let odd = r#"{"labels":{"alertname":"A"},"startsAt":"soon"}"#;
+        let body = format!(r#"{{"alerts":[{}],"truncatedAlerts":7}}"#, [odd; 30].join(","));
+        let parsed = testkit::parse::<Grafana>(body.as_bytes()).unwrap();
+        assert_eq!(parsed.warnings.len(), 20);
+        assert!(parsed.warnings[0].starts_with("Grafana left 7 alerts"), "{}", parsed.warnings[0]);
+    }
+
+    #[test]
+    fn one_rule_number_of_two_grafanas_makes_two_alerts() {
+        let fingerprint = |address: &str| {
+            let body =
+                format!(r#"{{"orgId":1,"ruleId":41,"ruleName":"CPU","state":"ok","ruleUrl":"{address}"}}"#);
+            match testkit::parse::<Grafana>(body.as_bytes()).unwrap().outcome {
+                Outcome::Alerts(mut alerts) => alerts.remove(0).fingerprint.unwrap(),
+                Outcome::Nothing(reason) => panic!("{reason}"),
+            }
+        };
+        assert_eq!(fingerprint("https://me@A.example.net:3000/d/web?x"), "a.example.net:3000/org 1 rule 41");
+        assert_eq!(fingerprint("http://b.example.net?x"), "b.example.net/org 1 rule 41");
+        assert_eq!(fingerprint("/d/web"), "org 1 rule 41");
+        assert_eq!(fingerprint(""), "org 1 rule 41");
+    }
+
+    #[test]
     fn both_headers_are_declared_with_and_without_a_time() {
         let schemes: Vec<(String, bool)> = signatures()
             .into_iter()

@@ -1,7 +1,7 @@
 //! The webhook of unified alerting.
 
 use plugin_sdk::alert::{Draft, Warnings};
-use plugin_sdk::driver::{Parsed, collect};
+use plugin_sdk::driver::{About, Parsed, collect};
 use plugin_sdk::json::{self, Items, Pairs, Text};
 use plugin_sdk::words::{self, Table};
 use plugin_sdk::{Alert, AlertStatus, PluginError};
@@ -83,17 +83,21 @@ pub(crate) fn parse(text: &str, received_at: i64) -> Result<Option<Parsed>, Plug
         return Ok(None);
     }
     let external_url = webhook.external_url.as_str();
-    let mut parsed =
-        collect(&webhook.alerts, |fields, warnings| fields.read(external_url, received_at, warnings))?;
+    let about = About {
+        group_key: webhook.group_key.as_str(),
+        receiver: webhook.receiver.as_str(),
+        external_url,
+        version: webhook.version.as_str(),
+    };
+    let mut warnings = Warnings::default();
     if !matches!(webhook.truncated_alerts.as_str(), "" | "0") {
         let count = plugin_sdk::text::cut(webhook.truncated_alerts.as_str(), 20);
-        parsed.warnings.push(format!("Grafana left {count} alerts of the group out (`max alerts`)"));
+        warnings.add(|| format!("Grafana left {count} alerts of the group out (`max alerts`)"));
     }
-    parsed.group_key = webhook.group_key.as_str().to_owned();
-    parsed.receiver = webhook.receiver.as_str().to_owned();
-    parsed.external_url = external_url.to_owned();
-    parsed.version = webhook.version.as_str().to_owned();
-    Ok(Some(parsed))
+    collect(&webhook.alerts, &about, warnings, |fields, warnings| {
+        fields.read(external_url, received_at, warnings)
+    })
+    .map(Some)
 }
 
 impl AlertFields<'_> {

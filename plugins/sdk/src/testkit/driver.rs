@@ -2,21 +2,26 @@
 
 use serde_json::{Value, json};
 
-use super::{alert_json, error_json, matching, run};
+use super::{alert_json, breach, error_json, matching, run};
 use crate::PluginError;
 use crate::driver::{Driver, Incoming, Outcome, Parsed};
 
 /// When golden webhooks were received: 2026-06-01T12:00:00Z.
 pub const RECEIVED_AT: i64 = 1_780_315_200_000;
 
-/// Compares what the driver makes of every input, and tries each input in many broken forms.
+/// Compares what the driver makes of every input, and tries each input in many broken forms, of which
+/// none may end in a result that the host refuses.
 ///
 /// The expected file names the shape that recognises the body, so that detection is pinned too.
 pub fn driver<D: Driver>(folder: &str) {
     let shapes = D::metadata().shapes;
     run(folder, |body| {
         for broken in variations(body) {
-            let _ = parse::<D>(&broken);
+            if let Ok(parsed) = parse::<D>(&broken)
+                && let Some(field) = breach(&parsed)
+            {
+                panic!("`{field}` breaks the contract for {}", String::from_utf8_lossy(&broken));
+            }
         }
         let mut result = match &parse::<D>(body) {
             Ok(parsed) => parsed_json(parsed),
@@ -51,19 +56,33 @@ pub fn incoming(body: &[u8]) -> Incoming {
 }
 
 /// A body in broken forms: every beginning of it, and with every value in turn replaced by a null, a
-/// number, a text, an empty list and an empty object.
+/// number, an odd text, a very long text, an empty list, an empty object, and an object with more
+/// than is taken.
 pub fn variations(body: &[u8]) -> Vec<Vec<u8>> {
     let mut variations: Vec<Vec<u8>> =
         (0..body.len()).filter_map(|end| body.get(..end)).map(<[u8]>::to_vec).collect();
     if let Ok(value) = serde_json::from_slice::<Value>(body) {
+        let long = "\u{202e}é\n".repeat(4_000);
+        let many: serde_json::Map<String, Value> = (0..70)
+            .map(|index| (format!("{index}\u{2067}{}", "k".repeat(200)), json!("é".repeat(300))))
+            .collect();
+        let replacements = [
+            json!(null),
+            json!(-1.5e300),
+            json!("\u{0}é\u{202e}"),
+            json!(long),
+            json!(format!("https://{}", "x".repeat(4_000))),
+            json!([]),
+            json!({}),
+            Value::Object(many),
+        ];
         let mut pointers = Vec::new();
         collect_pointers(&value, &mut String::new(), &mut pointers);
         for pointer in pointers {
-            for replacement in [json!(null), json!(-1.5e300), json!("\u{0}é\u{202e}"), json!([]), json!({})]
-            {
+            for replacement in &replacements {
                 let mut changed = value.clone();
                 if let Some(place) = changed.pointer_mut(&pointer) {
-                    *place = replacement;
+                    place.clone_from(replacement);
                 }
                 variations.push(changed.to_string().into_bytes());
             }

@@ -12,6 +12,7 @@
     reason = "a test kit fails by panicking"
 )]
 
+mod bounds;
 mod driver;
 mod notifier;
 mod provider;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
+pub use bounds::breach;
 pub use driver::{RECEIVED_AT, driver, incoming, parse, variations};
 pub use notifier::notifier;
 pub use provider::provider;
