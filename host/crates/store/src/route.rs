@@ -57,3 +57,27 @@ fn read_route(row: &Row) -> Result<Route, StoreError> {
         enabled: row.flag("enabled")?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::time::Timestamp;
+
+    use crate::open::{Options, Store};
+
+    #[tokio::test]
+    async fn route_of_another_build_is_left_out_and_the_others_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("t.sqlite3").display());
+        let store = Store::open(&url, Options::default()).await.unwrap();
+        store.migrate(Timestamp::default()).await.unwrap();
+        sqlx::query(
+            "UPDATE route SET conditions = '[{\"field\":\"source\",\"op\":\"like\",\"value\":\"a\"}]'
+             WHERE name = 'resolved-all-clear'",
+        )
+        .execute(&store.inner.writer)
+        .await
+        .unwrap();
+        let names: Vec<String> = store.routes().await.unwrap().into_iter().map(|route| route.name).collect();
+        assert_eq!(names, ["catch-all"]);
+    }
+}
