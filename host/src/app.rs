@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use domain::retry::Policy;
-use sandbox::Sandbox;
 use store::{DataKey, Options, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -82,7 +81,7 @@ fn wrapped(stored: Vec<DataKey>) -> Result<Vec<WrappedKey>> {
 /// When a part does not start; the text says which and what to do.
 pub async fn serve(config: Config) -> Result<()> {
     let (store, keys) = open(&config).await?;
-    let catalogue = load(&config).await?;
+    let catalogue = Arc::new(plugins::start(&config.plugins, |_, _| true).await?);
     let listener = TcpListener::bind(config.server.bind).await.with_context(|| {
         format!(
             "`WATCHBELL_BIND`: {} cannot be listened on\nhint: is another process there?",
@@ -91,15 +90,6 @@ pub async fn serve(config: Config) -> Result<()> {
     })?;
     let parts = Parts::new(&config, store, keys, catalogue)?;
     parts.run(&config, listener).await
-}
-
-async fn load(config: &Config) -> Result<Arc<Catalogue>> {
-    let settings = config.plugins.clone();
-    let catalogue = tokio::task::spawn_blocking(move || {
-        let sandbox = Arc::new(Sandbox::new(&sandbox::Settings::default())?);
-        plugins::load(&sandbox, &settings, |_, _| true)
-    });
-    Ok(Arc::new(catalogue.await.context("loading plugins broke off")??))
 }
 
 /// All long-lived parts, not yet started.

@@ -8,7 +8,6 @@ use clap::Subcommand;
 use domain::delivery::Channel;
 use domain::id::{ChannelId, RunId, TraceId};
 use domain::plugin::{PluginKind, PluginName};
-use sandbox::Sandbox;
 use serde_json::{Map, Value, json};
 
 use super::output;
@@ -142,13 +141,9 @@ async fn add(config: &Config, name: &str, notifier: &str, settings: &Value) -> R
 
 async fn entry(config: &Config, notifier: &str) -> Result<Arc<NotifierEntry>> {
     let wanted: PluginName = notifier.parse()?;
-    let settings = config.plugins.clone();
     let only = wanted.clone();
-    let catalogue = tokio::task::spawn_blocking(move || {
-        let sandbox = Arc::new(Sandbox::new(&sandbox::Settings::default())?);
-        plugins::load(&sandbox, &settings, |kind, name| kind == PluginKind::Notifier && *name == only)
-    });
-    let catalogue = catalogue.await.context("loading the notifier broke off")??;
+    let is_wanted = move |kind, name: &PluginName| kind == PluginKind::Notifier && *name == only;
+    let catalogue = plugins::start(&config.plugins, is_wanted).await?;
     catalogue.notifier(&wanted).with_context(|| {
         format!("there is no notifier `{wanted}`\nhint: `watchbell plugin list` shows what there is")
     })

@@ -1,10 +1,7 @@
 //! `watchbell plugin …`
 
-use std::sync::Arc;
-
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Subcommand;
-use sandbox::Sandbox;
 use serde_json::{Value, json};
 
 use super::output;
@@ -40,12 +37,7 @@ pub(super) fn wit() -> Result<()> {
 
 pub(super) async fn run(command: Command, config: &Config) -> Result<()> {
     let Command::List { json } = command else { return wit() };
-    let settings = config.plugins.clone();
-    let catalogue = tokio::task::spawn_blocking(move || {
-        let sandbox = Arc::new(Sandbox::new(&sandbox::Settings::default())?);
-        plugins::load(&sandbox, &settings, |_, _| true)
-    });
-    let all = catalogue.await.context("loading plugins broke off")??.describe();
+    let all = plugins::start(&config.plugins, |_, _| true).await?.describe();
     if json {
         return output::json(&json!({ "plugins": all }));
     }

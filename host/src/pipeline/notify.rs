@@ -44,8 +44,9 @@ pub(super) async fn stage(passage: &Passage<'_>) -> Result<(), RunError> {
         return Ok(());
     }
     let mut deliveries = Vec::with_capacity(channels.len());
+    let mut notification = notification(passage);
     for channel in &channels {
-        deliveries.push(delivery(passage, channel)?);
+        deliveries.push(delivery(passage, channel, &mut notification)?);
     }
     let names: Vec<&str> = channels.iter().map(|channel| channel.name.as_str()).collect();
     let summary = format!("to {}", names.join(", "));
@@ -61,10 +62,16 @@ async fn channels(passage: &Passage<'_>) -> Result<Vec<Channel>, RunError> {
     Ok(channels)
 }
 
-fn delivery(passage: &Passage<'_>, channel: &Channel) -> Result<NewDelivery, RunError> {
+/// The notification under an identifier of its own, sealed.
+fn delivery(
+    passage: &Passage<'_>,
+    channel: &Channel,
+    notification: &mut Notification,
+) -> Result<NewDelivery, RunError> {
     let id = DeliveryId::mint(&mut Ids);
     let row = id.to_string();
-    let plain = json!(notification(passage, id)).to_string();
+    notification.id.clone_from(&row);
+    let plain = json!(notification).to_string();
     let place = Place { table: "delivery", column: "notification", row: &row };
     Ok(NewDelivery {
         id,
@@ -127,7 +134,8 @@ pub(super) fn incident(passage: &Passage<'_>) -> Value {
     })
 }
 
-fn notification(passage: &Passage<'_>, id: DeliveryId) -> Notification {
+/// What to tell; each delivery puts its own identifier in.
+fn notification(passage: &Passage<'_>) -> Notification {
     let (incident_row, moment) = (&passage.context.incident, &passage.run.moment);
     let source = passage.run.run.source.clone().unwrap_or_default();
     let tags = [
@@ -139,7 +147,7 @@ fn notification(passage: &Passage<'_>, id: DeliveryId) -> Notification {
     ];
     let alerts = alerts(passage);
     Notification {
-        id: id.to_string(),
+        id: String::new(),
         attempt: 1,
         title: title(passage),
         message: clip(&message(passage), MAX_MESSAGE_CHARS),

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use domain::plugin::{PluginKind, PluginName};
@@ -34,15 +33,28 @@ enum Loaded {
 }
 
 /// Loads the built-in plugins, those of `plugins.toml`, and the drivers in the plugin directory, as
-/// far as they are wanted.
+/// far as they are wanted, into a sandbox of their own.
 ///
-/// Compiles on all cores; call it where blocking is allowed. An operator's broken file is reported
-/// and left out; it takes nothing else down.
+/// Compiles on all cores, off the caller's thread. An operator's broken file is reported and left
+/// out; it takes nothing else down.
 ///
 /// # Errors
-/// When `plugins.toml` is not understood or a built-in plugin does not load.
-pub fn load(
-    sandbox: &Arc<Sandbox>,
+/// When the sandbox does not start, `plugins.toml` is not understood or a built-in plugin does not
+/// load.
+pub async fn start(
+    settings: &PluginSettings,
+    wanted: impl Fn(PluginKind, &PluginName) -> bool + Send + 'static,
+) -> Result<Catalogue> {
+    let settings = settings.clone();
+    let loading = tokio::task::spawn_blocking(move || {
+        let sandbox = Sandbox::new(&sandbox::Settings::default())?;
+        load(&sandbox, &settings, wanted)
+    });
+    loading.await.context("loading plugins broke off")?
+}
+
+fn load(
+    sandbox: &Sandbox,
     settings: &PluginSettings,
     wanted: impl Fn(PluginKind, &PluginName) -> bool,
 ) -> Result<Catalogue> {
@@ -55,9 +67,8 @@ pub fn load(
 
     let results: Vec<(Candidate, Result<Loaded>)> = std::thread::scope(|scope| {
         let start = |candidate: Candidate| {
-            let sandbox = Arc::clone(sandbox);
             scope.spawn(move || {
-                let loaded = candidate.load(&sandbox, body_limit_bytes);
+                let loaded = candidate.load(sandbox, body_limit_bytes);
                 (candidate, loaded)
             })
         };
@@ -91,11 +102,7 @@ impl Candidate {
                 );
             }
         }
-        let mut limits = self.entry.limits(self.kind);
-        if self.kind == PluginKind::Driver {
-            // What the hub takes a driver must be able to read; it would go to quarantine otherwise.
-            limits.input_bytes = limits.input_bytes.max(body_limit_bytes);
-        }
+        let limits = self.entry.limits(self.kind, body_limit_bytes);
         let config = self.entry.settings();
         let allow_hosts = self.entry.allow_hosts.clone();
         Ok(match self.kind {

@@ -85,8 +85,14 @@ struct LimitChanges {
 
 impl Entry {
     /// The contract's limits with the changes of this entry.
-    pub fn limits(&self, kind: PluginKind) -> Limits {
+    ///
+    /// A driver reads what the hub takes, up to `body_limit_bytes`, unless the entry says less: what it
+    /// cannot read goes to quarantine.
+    pub fn limits(&self, kind: PluginKind, body_limit_bytes: usize) -> Limits {
         let mut limits = Limits::of(kind);
+        if kind == PluginKind::Driver {
+            limits.input_bytes = limits.input_bytes.max(body_limit_bytes);
+        }
         let changes = self.limits;
         limits.memory_bytes = changes.memory_bytes.unwrap_or(limits.memory_bytes);
         limits.input_bytes = changes.input_bytes.unwrap_or(limits.input_bytes);
@@ -180,11 +186,23 @@ mod tests {
     #[test]
     fn limits_change_what_they_name_and_nothing_else() {
         let manifest = Manifest::parse("[driver.acme.limits]\nmemory_bytes = 8388608\ncpu_ms = 10").unwrap();
-        let limits = manifest.entry(PluginKind::Driver, &"acme".parse().unwrap()).limits(PluginKind::Driver);
+        let limits =
+            manifest.entry(PluginKind::Driver, &"acme".parse().unwrap()).limits(PluginKind::Driver, 0);
         let default = Limits::of(PluginKind::Driver);
         assert_eq!(limits.memory_bytes, 8 << 20);
         assert_eq!(limits.cpu, Duration::from_millis(10));
         assert_eq!(Limits { memory_bytes: default.memory_bytes, cpu: default.cpu, ..limits }, default);
+    }
+
+    #[test]
+    fn driver_reads_what_the_hub_takes_unless_its_entry_says_less() {
+        let input = |text: &str| {
+            let manifest = Manifest::parse(text).unwrap();
+            let entry = manifest.entry(PluginKind::Driver, &"acme".parse().unwrap());
+            entry.limits(PluginKind::Driver, 10_000_000).input_bytes
+        };
+        assert_eq!(input(""), 10_000_000);
+        assert_eq!(input("[driver.acme.limits]\ninput_bytes = 1000"), 1000);
     }
 
     #[test]

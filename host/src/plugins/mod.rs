@@ -8,6 +8,6 @@ mod services;
 
 pub use catalogue::{Catalogue, DriverEntry, DriverSet, NotifierEntry, ProviderEntry};
 pub use channel::{ChannelError, ChannelSettings};
-pub use load::load;
+pub use load::start;
 pub use manifest::{Entry, Manifest};
 pub use services::{CallLog, Outside, Snapshots};
