@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use domain::limits::Limits;
-use domain::plugin::{DriverInfo, Incoming, Outcome, Parsed, PluginKind, PluginName};
+use domain::plugin::{DriverInfo, Incoming, Outcome, Parsed};
 use domain::shape::Root;
 use domain::time::Timestamp;
 
@@ -16,10 +16,11 @@ use crate::bound::{Reader, driver_info, parsed, plugin_error};
 use crate::call::{Answer, Callee, Export, Failure};
 use crate::engine::TICK;
 use crate::host::{LogLevel, PluginLog};
-use crate::load::output_trap;
+use crate::load::{Prepared, output_trap};
 use crate::load_error::LoadError;
-use crate::sandbox::{Sandbox, Shared};
+use crate::sandbox::Shared;
 use crate::state::Pace;
+use crate::step::LoadStep;
 use crate::trap::{CallError, Trap, TrapKind};
 
 /// Bodies above this many bytes take the yielding form at once: they would overrun the inline form. A
@@ -47,33 +48,27 @@ struct Loaded {
     inline_body: AtomicUsize,
 }
 
-impl Sandbox {
-    /// Loads a driver: checks, compiles, asks who it is, tries its sample.
-    ///
-    /// Blocks while it compiles: call it from a thread that may be blocked.
-    ///
-    /// # Errors
-    /// [`LoadError`] names the plugin, the cause and, where there is one, the remedy.
-    pub fn load_driver(&self, name: &PluginName, bytes: &[u8], limits: Limits) -> Result<Driver, LoadError> {
-        let prepared = self.shared.prepare(PluginKind::Driver, name, bytes, limits)?;
+impl Driver {
+    /// Asks who it is and tries its sample.
+    pub(crate) fn from_prepared(shared: &Arc<Shared>, prepared: &Prepared<'_>) -> Result<Self, LoadError> {
         let info = prepared.metadata(driver_info, |info| &info.plugin)?;
         let loaded = Loaded {
-            shared: Arc::clone(&self.shared),
+            shared: Arc::clone(shared),
             callee: prepared.callee(&info.plugin)?,
             parse: prepared.export::<ParseParams<'_>, ParseResult>("parse")?,
-            digest: prepared.digest.clone(),
+            digest: prepared.digest(),
             info,
             inline_body: AtomicUsize::new(INLINE_BODY),
         };
+        prepared.step(LoadStep::Linked);
         if let Some(sample) = &loaded.info.sample {
             let _loading = prepared.loading();
             loaded.try_sample(sample.clone())?;
+            prepared.step(LoadStep::SampleRead);
         }
-        Ok(Driver(Arc::new(loaded)))
+        Ok(Self(Arc::new(loaded)))
     }
-}
 
-impl Driver {
     /// Who it is and what it reads.
     pub fn info(&self) -> &DriverInfo {
         &self.0.info

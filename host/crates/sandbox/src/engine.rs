@@ -3,11 +3,16 @@
 //! One engine for all plugins. Instances come from a pool that is reserved at start, so that a call
 //! costs microseconds and the number of instances has an upper bound.
 
+use std::hash::{Hash as _, Hasher};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::cache::Cache;
+use crate::compile::{CompileLimits, Compiler};
 
 /// How often running plugins are looked at. A measured figure: 2 to 8 % of the plugin's own speed.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
@@ -25,8 +30,13 @@ const TABLES: u32 = 6;
 /// What loading needs besides the slots for calls; loading is one at a time.
 const LOADING_SLOTS: u32 = 1;
 
-/// How much the sandbox may hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The most memory that any plugin's limit may allow by default, in bytes.
+pub const MAX_MEMORY_BYTES: usize = 256 << 20;
+/// The largest component file by default, in bytes. A Python one has about 18 MB.
+pub const MAX_COMPONENT_BYTES: usize = 32 << 20;
+
+/// How much the sandbox may hold, and how it gets at native code.
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// Instances that may be alive at a time, of all plugins together.
     pub slots: u32,
@@ -38,8 +48,14 @@ pub struct Settings {
     pub long_driver_calls: u32,
     /// The most memory that any plugin's limit may allow, in bytes.
     pub max_memory_bytes: usize,
-    /// The largest component file, in bytes. A Python one has about 18 MB.
+    /// The largest component file, in bytes.
     pub max_component_bytes: usize,
+    /// Who compiles.
+    pub compiler: Compiler,
+    /// What compiling in a child may use.
+    pub compile_limits: CompileLimits,
+    /// Where native code is kept between starts; without one everything is compiled each time.
+    pub cache: Option<Cache>,
 }
 
 impl Default for Settings {
@@ -50,8 +66,11 @@ impl Default for Settings {
             slots: drivers.saturating_add(48),
             reserved_for_drivers: drivers,
             long_driver_calls: 2,
-            max_memory_bytes: 256 << 20,
-            max_component_bytes: 32 << 20,
+            max_memory_bytes: MAX_MEMORY_BYTES,
+            max_component_bytes: MAX_COMPONENT_BYTES,
+            compiler: Compiler::InProcess,
+            compile_limits: CompileLimits::default(),
+            cache: None,
         }
     }
 }
@@ -88,9 +107,21 @@ pub enum StartError {
 
 /// Builds the engine with its pool.
 pub(crate) fn build(settings: &Settings) -> Result<Engine, StartError> {
+    let mut config = config();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings)));
+    Engine::new(&config)
+        .map_err(|error| StartError::Pool { slots: settings.slots, detail: format!("{error:#}") })
+}
+
+/// Builds an engine that compiles what [`build`]'s runs. It reserves nothing and starts no threads.
+pub(crate) fn for_compiling() -> wasmtime::Result<Engine> {
+    Engine::new(config().parallel_compilation(false))
+}
+
+/// All that decides what native code looks like; how instances are allocated does not.
+fn config() -> Config {
     let mut config = Config::new();
     config
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings)))
         .memory_init_cow(true)
         .epoch_interruption(true)
         .gc_support(false)
@@ -99,8 +130,28 @@ pub(crate) fn build(settings: &Settings) -> Result<Engine, StartError> {
         // The same input gives the same output on every machine.
         .relaxed_simd_deterministic(true)
         .cranelift_nan_canonicalization(true);
-    Engine::new(&config)
-        .map_err(|error| StartError::Pool { slots: settings.slots, detail: format!("{error:#}") })
+    config
+}
+
+/// What native code must have been compiled for: the runtime's version, the machine, the settings.
+pub(crate) fn compatibility(engine: &Engine) -> [u8; 32] {
+    let mut hasher = Wide(Sha256::new());
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    hasher.0.finalize().into()
+}
+
+/// SHA-256 as a hasher: the standard library's is 64 bits wide and may change with the toolchain.
+struct Wide(Sha256);
+
+impl Hasher for Wide {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        // Nobody asks for the narrow form.
+        0
+    }
 }
 
 fn pool(settings: &Settings) -> PoolingAllocationConfig {
@@ -155,5 +206,19 @@ impl Drop for Ticker {
             // A ticker that panicked has nothing left to clean up.
             let _ended = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn engine_of_the_child_compiles_for_the_engine_that_runs() {
+        let settings = Settings { slots: 4, ..Settings::default() };
+        let (runs, compiles) = (build(&settings).unwrap(), for_compiling().unwrap());
+        assert_eq!(compatibility(&runs), compatibility(&compiles));
+        let other = Engine::new(config().cranelift_nan_canonicalization(false)).unwrap();
+        assert_ne!(compatibility(&runs), compatibility(&other));
     }
 }

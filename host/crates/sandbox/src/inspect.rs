@@ -1,7 +1,11 @@
 //! What a file is, read from its bytes alone: nothing is compiled and nothing runs.
 
+use std::collections::BTreeSet;
+
 use domain::plugin::{PluginKind, PluginName};
-use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload};
+use wasmparser::{
+    BinaryReaderError, ComponentExternalKind, Encoding, KnownCustom, Parser, Payload, ProducersSectionReader,
+};
 
 use crate::load_error::{CONTRACT, LoadError};
 
@@ -10,8 +14,11 @@ const PACKAGE: &str = "watchbell:plugin/";
 /// What every world may import: the shared types (no function among them) and logging.
 const SHARED: [&str; 2] = ["types", "host-log"];
 
+/// The most entries that are kept of what a component was made with.
+const MAX_PRODUCERS: usize = 32;
+
 /// What a component asks for and offers.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Manifest {
     /// What it is, by the interface it exports; none when it exports none of the contract's.
     pub kind: Option<PluginKind>,
@@ -21,6 +28,20 @@ pub struct Manifest {
     pub imports: Vec<String>,
     /// Names of everything it exports.
     pub exports: Vec<String>,
+    /// What it was made with, as far as it says so: `language Rust`, `processed-by rustc 1.95.0`.
+    pub producers: BTreeSet<String>,
+}
+
+/// Why a file could not be read to its end.
+enum Flaw {
+    CoreModule,
+    Malformed(BinaryReaderError),
+}
+
+impl From<BinaryReaderError> for Flaw {
+    fn from(error: BinaryReaderError) -> Self {
+        Self::Malformed(error)
+    }
 }
 
 /// A name of the contract, taken apart: interface and version.
@@ -64,38 +85,77 @@ impl Manifest {
     /// # Errors
     /// [`LoadError::NotWasm`], [`LoadError::CoreModule`] or [`LoadError::Malformed`].
     pub fn read(plugin: &PluginName, bytes: &[u8]) -> Result<Self, LoadError> {
-        if !bytes.starts_with(b"\0asm") {
-            return Err(LoadError::NotWasm { plugin: plugin.clone() });
+        match Self::read_partly(plugin, bytes) {
+            (manifest, None) => Ok(manifest),
+            (_, Some(error)) => Err(error),
         }
-        let malformed = |error: wasmparser::BinaryReaderError| LoadError::Malformed {
-            plugin: plugin.clone(),
-            detail: error.to_string(),
+    }
+
+    /// Reads as far as it can, and says why no further.
+    pub fn read_partly(plugin: &PluginName, bytes: &[u8]) -> (Self, Option<LoadError>) {
+        let mut manifest = Self::default();
+        let plugin = plugin.clone();
+        let error = if bytes.starts_with(b"\0asm") {
+            manifest.scan(bytes).err().map(|flaw| match flaw {
+                Flaw::CoreModule => LoadError::CoreModule { plugin },
+                Flaw::Malformed(error) => {
+                    LoadError::Malformed { plugin, detail: printable(&error.to_string()) }
+                }
+            })
+        } else {
+            Some(LoadError::NotWasm { plugin })
         };
-        let mut manifest = Self { kind: None, contract: None, imports: vec![], exports: vec![] };
+        (manifest, error)
+    }
+
+    /// Whether this host speaks the version of the contract that the component was built for.
+    pub fn is_supported(&self) -> bool {
+        let version = self.contract.as_deref().unwrap_or_default();
+        ContractName { interface: "", version }.is_supported()
+    }
+
+    fn scan(&mut self, bytes: &[u8]) -> Result<(), Flaw> {
         // Modules and components inside the component have imports of their own, which it satisfies.
         let mut depth = 0_usize;
         for payload in Parser::new(0).parse_all(bytes) {
-            match payload.map_err(malformed)? {
+            match payload? {
                 Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
-                    return Err(LoadError::CoreModule { plugin: plugin.clone() });
+                    return Err(Flaw::CoreModule);
                 }
                 Payload::Version { .. } => depth = depth.saturating_add(1),
                 Payload::End(_) => depth = depth.saturating_sub(1),
                 Payload::ComponentImportSection(section) if depth == 1 => {
                     for import in section {
-                        manifest.imports.push(import.map_err(malformed)?.name.name.to_owned());
+                        self.imports.push(import?.name.name.to_owned());
                     }
                 }
                 Payload::ComponentExportSection(section) if depth == 1 => {
                     for export in section {
-                        let export = export.map_err(malformed)?;
-                        manifest.note_export(export.name.name, export.kind);
+                        let export = export?;
+                        self.note_export(export.name.name, export.kind);
+                    }
+                }
+                Payload::CustomSection(section) => {
+                    if let KnownCustom::Producers(section) = section.as_known() {
+                        self.note_producers(section);
                     }
                 }
                 _ => {}
             }
         }
-        Ok(manifest)
+        Ok(())
+    }
+
+    /// Takes what is well-formed: nothing hangs on this section.
+    fn note_producers(&mut self, section: ProducersSectionReader<'_>) {
+        for field in section.into_iter().filter_map(Result::ok) {
+            for value in field.values.into_iter().filter_map(Result::ok) {
+                if self.producers.len() < MAX_PRODUCERS {
+                    let text = format!("{} {} {}", field.name, value.name, value.version);
+                    self.producers.insert(printable(text.trim_end()));
+                }
+            }
+        }
     }
 
     /// The exported interface that makes it a plugin of this kind, with the version it has.
@@ -156,7 +216,7 @@ impl Manifest {
 }
 
 /// Names of a hostile file, fit for a log line.
-fn printable(name: &str) -> String {
+pub(crate) fn printable(name: &str) -> String {
     name.chars().take(120).flat_map(char::escape_default).collect()
 }
 
@@ -190,10 +250,8 @@ mod tests {
 
     fn manifest(imports: &[&str], export: &str) -> Manifest {
         let mut manifest = Manifest {
-            kind: None,
-            contract: None,
             imports: imports.iter().map(|name| (*name).to_owned()).collect(),
-            exports: vec![],
+            ..Manifest::default()
         };
         manifest.note_export(export, ComponentExternalKind::Instance);
         manifest

@@ -4,7 +4,7 @@
 //! in and come out.
 //!
 //! - [`Sandbox`] holds the engine and its slots; it turns bytes into a [`Driver`], [`Notifier`] or
-//!   [`Provider`].
+//!   [`Provider`]. Compiling happens in a child process ([`Compiler`]) and is kept ([`Cache`]).
 //! - A call is bounded in CPU (thread time), wall time, memory (all memories and tables together),
 //!   input, output and log lines; [`domain::limits::Limits`] says how much.
 //! - What a plugin may ask of the host enters as [`HostServices`].
@@ -14,7 +14,9 @@
 
 mod bindings;
 mod bound;
+mod cache;
 mod call;
+mod compile;
 mod driver;
 mod engine;
 mod generation;
@@ -25,20 +27,27 @@ mod load;
 mod load_error;
 mod memory;
 mod meter;
+mod native;
 mod notifier;
+mod plugin;
 mod provider;
 mod remote;
 mod sandbox;
 mod state;
+mod step;
 mod trap;
 
+pub use cache::{Cache, CacheError, CacheFault};
+pub use compile::{ChildError, CompileLimits, Compiler, compile_from_stdin};
 pub use driver::Driver;
-pub use engine::{Settings, StartError};
+pub use engine::{MAX_COMPONENT_BYTES, MAX_MEMORY_BYTES, Settings, StartError};
 pub use generation::Generation;
 pub use host::{HostServices, LogLevel, PluginLog};
 pub use inspect::Manifest;
-pub use load_error::{CONTRACT, LoadError};
+pub use load_error::{CONTRACT, CompileLimit, LoadError};
 pub use notifier::Notifier;
+pub use plugin::{ComponentFile, LoadRequest, Plugin};
 pub use provider::Provider;
 pub use sandbox::Sandbox;
+pub use step::LoadStep;
 pub use trap::{CallError, Trap, TrapKind};

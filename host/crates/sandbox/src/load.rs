@@ -3,21 +3,25 @@
 //! Imports and exports are read from the bytes before anything is compiled; compiling comes before
 //! anything runs; `metadata` runs with logging only and a tight budget.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::limits::Limits;
 use domain::plugin::{PluginInfo, PluginKind, PluginName};
-use sha2::{Digest, Sha256};
 use wasmtime::component::{
     Component, ComponentExportIndex, ComponentNamedList, InstancePre, Lift, Linker, Lower,
 };
 
 use crate::bound::{Breach, Reader};
+use crate::cache::{Cache, CacheFault, Key};
 use crate::call::{Callee, Export, Failure, Identity, Misfit};
+use crate::compile::compile;
+use crate::engine::Settings;
 use crate::inspect::Manifest;
 use crate::load_error::LoadError;
+use crate::plugin::{ComponentFile, LoadRequest};
 use crate::sandbox::Shared;
 use crate::state::{Pace, State};
+use crate::step::LoadStep;
 use crate::trap::{Trap, TrapKind};
 
 /// What `metadata` may use: far more than any needs, whatever the plugin's own limits.
@@ -29,25 +33,22 @@ const METADATA_OUTPUT: usize = 1 << 20;
 /// A component that compiled and has the right names; nothing of it has run yet.
 pub(crate) struct Prepared<'a> {
     shared: &'a Shared,
-    kind: PluginKind,
-    name: &'a PluginName,
-    limits: Limits,
+    request: &'a LoadRequest<'a>,
+    steps: &'a dyn Fn(LoadStep),
     component: Component,
     interface: ComponentExportIndex,
     /// Calls of `metadata` and of samples.
     trial: Callee,
-    pub(crate) digest: String,
 }
 
 impl Shared {
-    /// Checks names and sizes, and compiles. Blocks for as long as compiling takes.
+    /// Checks names and sizes, and gets at the native code. Blocks for as long as compiling takes.
     pub(crate) fn prepare<'a>(
         &'a self,
-        kind: PluginKind,
-        name: &'a PluginName,
-        bytes: &[u8],
-        limits: Limits,
+        request: &'a LoadRequest<'a>,
+        steps: &'a dyn Fn(LoadStep),
     ) -> Result<Prepared<'a>, LoadError> {
+        let LoadRequest { kind, name, file, limits } = *request;
         if limits.memory_bytes > self.settings.max_memory_bytes {
             return Err(LoadError::MemoryLimit {
                 plugin: name.clone(),
@@ -55,24 +56,68 @@ impl Shared {
                 limit: self.settings.max_memory_bytes,
             });
         }
-        if bytes.len() > self.settings.max_component_bytes {
+        if file.bytes().len() > self.settings.max_component_bytes {
             return Err(LoadError::TooLarge {
                 plugin: name.clone(),
-                size: bytes.len(),
+                size: file.bytes().len(),
                 limit: self.settings.max_component_bytes,
             });
         }
-        let manifest = Manifest::read(name, bytes)?;
+        let manifest = Manifest::read(name, file.bytes())?;
         manifest.check(name, kind)?;
-        let component = Component::from_binary(&self.engine, bytes)
-            .map_err(|error| LoadError::Compile { plugin: name.clone(), detail: format!("{error:#}") })?;
+        steps(LoadStep::Admitted { contract: manifest.contract.clone().unwrap_or_default() });
+        let component = self.component(name, file, steps)?;
         let interface = manifest
             .interface(kind)
             .and_then(|export| component.get_export_index(None, export))
             .ok_or_else(|| misfit(kind, name, "the exported interface is not an instance"))?;
         let trial = self.trial(kind, name, limits, &component)?;
-        let digest = hex::encode(Sha256::digest(bytes));
-        Ok(Prepared { shared: self, kind, name, limits, component, interface, trial, digest })
+        Ok(Prepared { shared: self, request, steps, component, interface, trial })
+    }
+
+    /// Native code from the cache, else from the compiler, which is then kept.
+    fn component(
+        &self,
+        plugin: &PluginName,
+        file: &ComponentFile<'_>,
+        steps: &dyn Fn(LoadStep),
+    ) -> Result<Component, LoadError> {
+        let key = Key { component: file.raw_digest(), engine: self.compatibility };
+        let cache = self.settings.cache.as_ref();
+        if let Some(component) = cache.and_then(|cache| self.cached(cache, &key, steps)) {
+            return Ok(component);
+        }
+        let begin = Instant::now();
+        let Settings { compiler, compile_limits, .. } = &self.settings;
+        let native = compile(&self.engine, compiler, compile_limits, plugin, file.bytes())?;
+        steps(LoadStep::Compiled { elapsed: begin.elapsed(), size_bytes: native.code().len() });
+        let component = native
+            .load(&self.engine)
+            .map_err(|error| LoadError::compile(plugin.clone(), &format!("{error:#}")))?;
+        if let Some((cache, Err(cause))) = cache.map(|cache| (cache, cache.write(&key, native.code()))) {
+            steps(LoadStep::CacheNotWritten { file: cache.path(&key.component), cause });
+        }
+        Ok(component)
+    }
+
+    fn cached(&self, cache: &Cache, key: &Key, steps: &dyn Fn(LoadStep)) -> Option<Component> {
+        let read = cache.read(key, self.settings.compile_limits.output_bytes).and_then(|native| {
+            let Some(native) = native else { return Ok(None) };
+            let component =
+                native.load(&self.engine).map_err(|error| CacheFault::Rejected(format!("{error:#}")))?;
+            Ok(Some((component, native.code().len())))
+        });
+        match read {
+            Ok(found) => {
+                let (component, size_bytes) = found?;
+                steps(LoadStep::Cached { size_bytes });
+                Some(component)
+            }
+            Err(fault) => {
+                steps(LoadStep::CacheIgnored { file: cache.path(&key.component), fault });
+                None
+            }
+        }
     }
 
     fn trial(
@@ -100,17 +145,16 @@ impl Prepared<'_> {
         P: ComponentNamedList + Lower,
         R: ComponentNamedList + Lift,
     {
-        let index = self
-            .component
-            .get_export_index(Some(&self.interface), function)
-            .ok_or_else(|| misfit(self.kind, self.name, format!("function `{function}` is not exported")))?;
+        let index = self.component.get_export_index(Some(&self.interface), function).ok_or_else(|| {
+            misfit(self.request.kind, self.request.name, format!("function `{function}` is not exported"))
+        })?;
         let export = Export { name: function, index };
         let _loading = self.loading();
         match self.trial.check::<P, R>(&export) {
             Ok(()) => Ok(export),
             Err(Misfit::Trap(trap)) => Err(LoadError::Metadata(Box::new(trap))),
             Err(Misfit::Types(detail)) => {
-                Err(misfit(self.kind, self.name, format!("function `{function}`: {detail}")))
+                Err(misfit(self.request.kind, self.request.name, format!("function `{function}`: {detail}")))
             }
         }
     }
@@ -119,7 +163,7 @@ impl Prepared<'_> {
     pub(crate) fn metadata<G, I>(
         &self,
         convert: impl FnOnce(&mut Reader, G) -> Result<I, Breach>,
-        plugin: impl FnOnce(&I) -> &PluginInfo,
+        plugin: impl Fn(&I) -> &PluginInfo,
     ) -> Result<I, LoadError>
     where
         (G,): ComponentNamedList + Lift + 'static,
@@ -137,17 +181,40 @@ impl Prepared<'_> {
         let info = convert(&mut Reader::new(METADATA_OUTPUT), said.0)
             .map_err(|Breach { field, fault }| refused(TrapKind::Output { field, fault }))?;
         let found = &plugin(&info).name;
-        if found != self.name {
-            return Err(LoadError::NameMismatch { expected: self.name.clone(), found: found.to_string() });
+        if found != self.request.name {
+            return Err(LoadError::NameMismatch {
+                expected: self.request.name.clone(),
+                found: found.to_string(),
+            });
         }
+        self.step(LoadStep::Described { version: plugin(&info).version.clone() });
         Ok(info)
     }
 
     /// Links the plugin for its calls, with all that its kind is given.
     pub(crate) fn callee(&self, info: &PluginInfo) -> Result<Callee, LoadError> {
-        let identity = Identity { kind: self.kind, name: self.name.clone(), version: info.version.clone() };
-        let pre = link(self.shared.linker(self.kind), self.kind, self.name, &self.component)?;
-        Ok(Callee { identity, limits: self.limits, pre })
+        let identity = Identity {
+            kind: self.request.kind,
+            name: self.request.name.clone(),
+            version: info.version.clone(),
+        };
+        let pre = link(
+            self.shared.linker(self.request.kind),
+            self.request.kind,
+            self.request.name,
+            &self.component,
+        )?;
+        Ok(Callee { identity, limits: self.request.limits, pre })
+    }
+
+    /// SHA-256 of the file, in hexadecimal.
+    pub(crate) fn digest(&self) -> String {
+        self.request.file.digest()
+    }
+
+    /// Tells those who want to know.
+    pub(crate) fn step(&self, step: LoadStep) {
+        (self.steps)(step);
     }
 
     /// Takes the one slot for loading. A thread that panicked with it left nothing behind.

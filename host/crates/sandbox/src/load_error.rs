@@ -1,11 +1,18 @@
 //! Why a file is not a plugin that the host takes.
 
+use std::fmt;
+use std::time::Duration;
+
 use domain::plugin::{PluginKind, PluginName};
 
+use crate::inspect::printable;
 use crate::trap::Trap;
 
 /// The minor version of the contract that this host speaks; patches of it are compatible.
 pub const CONTRACT: &str = "0.1";
+
+/// The most characters of what the compiler says.
+const MAX_DETAIL: usize = 400;
 
 /// Why a file was not loaded. Whatever ran before keeps running.
 #[derive(Debug, thiserror::Error)]
@@ -98,6 +105,35 @@ pub enum LoadError {
         /// What the compiler says.
         detail: String,
     },
+    /// Compiling it takes more than it may.
+    #[error("`{plugin}` was not compiled: {limit}")]
+    CompileLimit {
+        /// The plugin's name.
+        plugin: PluginName,
+        /// What was reached.
+        limit: CompileLimit,
+    },
+    /// The compiler's process broke off; the hub's own is not touched.
+    #[error(
+        "`{plugin}` was not compiled, the compiler's process broke off: {how}\nhint: where the machine has memory to spare, this is a defect of the compiler; keep the file"
+    )]
+    CompilerCrash {
+        /// The plugin's name.
+        plugin: PluginName,
+        /// How it ended, and what it said.
+        how: String,
+    },
+    /// There was no process to compile in, which says nothing about the plugin.
+    #[error(
+        "`{plugin}` was not compiled, no process could be started for it\nhint: is there a limit on processes or memory for this user?"
+    )]
+    CompilerStart {
+        /// The plugin's name.
+        plugin: PluginName,
+        /// What the system says.
+        #[source]
+        cause: std::io::Error,
+    },
     /// Limits that the sandbox cannot give.
     #[error(
         "`{plugin}` may use {asked} bytes of memory, the sandbox has at most {limit} for one plugin\nhint: lower `memory_bytes` in `plugins.toml`"
@@ -133,7 +169,67 @@ pub enum LoadError {
     },
 }
 
+/// What ran out while a component was compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CompileLimit {
+    /// Processor time.
+    Cpu {
+        /// The limit.
+        limit: Duration,
+    },
+    /// Wall time, before the processor time was used up.
+    Wall {
+        /// The limit.
+        limit: Duration,
+    },
+    /// Address space.
+    Memory {
+        /// The limit in bytes.
+        limit_bytes: u64,
+    },
+    /// The native code is too long.
+    Output {
+        /// The limit in bytes.
+        limit_bytes: u64,
+    },
+}
+
+impl fmt::Display for CompileLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cpu { limit } => write!(
+                f,
+                "it needs more than {}s of processor time\nhint: split very large functions, or raise `WATCHBELL_COMPILE_CPU_S`",
+                limit.as_secs()
+            ),
+            Self::Wall { limit } => write!(
+                f,
+                "it was not done after {}s\nhint: this machine is busy; try again later, or raise `WATCHBELL_COMPILE_CPU_S`",
+                limit.as_secs()
+            ),
+            Self::Memory { limit_bytes } => write!(
+                f,
+                "it needs more than {} MiB of memory\nhint: split very large functions, or raise `WATCHBELL_COMPILE_MEMORY_MIB`",
+                limit_bytes >> 20
+            ),
+            Self::Output { limit_bytes } => {
+                write!(
+                    f,
+                    "its native code has more than {} MiB\nhint: take out what it does not use",
+                    limit_bytes >> 20
+                )
+            }
+        }
+    }
+}
+
 impl LoadError {
+    /// The compiler's refusal; its words may repeat names of the file.
+    pub(crate) fn compile(plugin: PluginName, detail: &str) -> Self {
+        let detail = detail.lines().map(printable).collect::<Vec<_>>().join("; ");
+        Self::Compile { plugin, detail: detail.chars().take(MAX_DETAIL).collect() }
+    }
+
     /// A word of a small closed set for `error.type`.
     pub const fn error_type(&self) -> &'static str {
         match self {
@@ -145,7 +241,9 @@ impl LoadError {
             Self::MissingExport { .. } => "load.export",
             Self::WrongVersion { .. } => "load.version",
             Self::Interface { .. } => "load.interface",
-            Self::Compile { .. } => "load.compile",
+            Self::Compile { .. } | Self::CompilerCrash { .. } => "load.compile",
+            Self::CompileLimit { .. } => "load.compile_limit",
+            Self::CompilerStart { .. } => "load.compiler",
             Self::MemoryLimit { .. } => "load.memory_limit",
             Self::Metadata(_) => "load.metadata",
             Self::NameMismatch { .. } => "load.name",

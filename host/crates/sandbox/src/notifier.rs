@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use domain::limits::Limits;
-use domain::plugin::{Notification, NotifierInfo, PluginKind, PluginName, Problem, Receipt};
+use domain::plugin::{Notification, NotifierInfo, Problem, Receipt};
 
 use crate::bindings::driver::watchbell::plugin::types;
 use crate::bindings::notifier::exports::watchbell::plugin::notifier as guest;
@@ -12,9 +12,11 @@ use crate::bound::{notifier_info, problems, receipt};
 use crate::call::Export;
 use crate::guest as to_guest;
 use crate::host::HostServices;
+use crate::load::Prepared;
 use crate::load_error::LoadError;
 use crate::remote::Remote;
-use crate::sandbox::Sandbox;
+use crate::sandbox::Shared;
+use crate::step::LoadStep;
 use crate::trap::CallError;
 
 type ValidateParams<'a> = (&'a str,);
@@ -34,32 +36,21 @@ struct Loaded {
     digest: String,
 }
 
-impl Sandbox {
-    /// Loads a notifier: checks, compiles, asks who it is.
-    ///
-    /// Blocks while it compiles: call it from a thread that may be blocked.
-    ///
-    /// # Errors
-    /// [`LoadError`] names the plugin, the cause and, where there is one, the remedy.
-    pub fn load_notifier(
-        &self,
-        name: &PluginName,
-        bytes: &[u8],
-        limits: Limits,
-    ) -> Result<Notifier, LoadError> {
-        let prepared = self.shared.prepare(PluginKind::Notifier, name, bytes, limits)?;
+impl Notifier {
+    /// Asks who it is.
+    pub(crate) fn from_prepared(shared: &Arc<Shared>, prepared: &Prepared<'_>) -> Result<Self, LoadError> {
         let info = prepared.metadata(notifier_info, |info| &info.plugin)?;
-        Ok(Notifier(Arc::new(Loaded {
-            remote: Remote::new(Arc::clone(&self.shared), prepared.callee(&info.plugin)?),
+        let loaded = Loaded {
+            remote: Remote::new(Arc::clone(shared), prepared.callee(&info.plugin)?),
             validate_config: prepared.export::<ValidateParams<'_>, ValidateResult>("validate-config")?,
             send: prepared.export::<SendParams<'_>, SendResult>("send")?,
-            digest: prepared.digest.clone(),
+            digest: prepared.digest(),
             info,
-        })))
+        };
+        prepared.step(LoadStep::Linked);
+        Ok(Self(Arc::new(loaded)))
     }
-}
 
-impl Notifier {
     /// Who it is and what it needs.
     pub fn info(&self) -> &NotifierInfo {
         &self.0.info

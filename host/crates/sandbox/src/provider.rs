@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use domain::limits::Limits;
-use domain::plugin::{Analysis, AnalysisRequest, PluginKind, PluginName, Problem, ProviderInfo};
+use domain::plugin::{Analysis, AnalysisRequest, Problem, ProviderInfo};
 
 use crate::bindings::driver::watchbell::plugin::types;
 use crate::bindings::provider::exports::watchbell::plugin::intelligence as guest;
@@ -12,9 +12,11 @@ use crate::bound::{analysis, problems, provider_info};
 use crate::call::Export;
 use crate::guest as to_guest;
 use crate::host::HostServices;
+use crate::load::Prepared;
 use crate::load_error::LoadError;
 use crate::remote::Remote;
-use crate::sandbox::Sandbox;
+use crate::sandbox::Shared;
+use crate::step::LoadStep;
 use crate::trap::CallError;
 
 type ValidateParams<'a> = (&'a str,);
@@ -34,32 +36,21 @@ struct Loaded {
     digest: String,
 }
 
-impl Sandbox {
-    /// Loads a provider: checks, compiles, asks who it is.
-    ///
-    /// Blocks while it compiles: call it from a thread that may be blocked.
-    ///
-    /// # Errors
-    /// [`LoadError`] names the plugin, the cause and, where there is one, the remedy.
-    pub fn load_provider(
-        &self,
-        name: &PluginName,
-        bytes: &[u8],
-        limits: Limits,
-    ) -> Result<Provider, LoadError> {
-        let prepared = self.shared.prepare(PluginKind::Intelligence, name, bytes, limits)?;
+impl Provider {
+    /// Asks who it is.
+    pub(crate) fn from_prepared(shared: &Arc<Shared>, prepared: &Prepared<'_>) -> Result<Self, LoadError> {
         let info = prepared.metadata(provider_info, |info| &info.plugin)?;
-        Ok(Provider(Arc::new(Loaded {
-            remote: Remote::new(Arc::clone(&self.shared), prepared.callee(&info.plugin)?),
+        let loaded = Loaded {
+            remote: Remote::new(Arc::clone(shared), prepared.callee(&info.plugin)?),
             validate_config: prepared.export::<ValidateParams<'_>, ValidateResult>("validate-config")?,
             analyze: prepared.export::<AnalyzeParams<'_>, AnalyzeResult>("analyze")?,
-            digest: prepared.digest.clone(),
+            digest: prepared.digest(),
             info,
-        })))
+        };
+        prepared.step(LoadStep::Linked);
+        Ok(Self(Arc::new(loaded)))
     }
-}
 
-impl Provider {
     /// Who it is and what it can be asked.
     pub fn info(&self) -> &ProviderInfo {
         &self.0.info

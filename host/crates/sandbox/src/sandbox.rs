@@ -21,6 +21,8 @@ pub struct Sandbox {
 pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) settings: Settings,
+    /// What native code must have been compiled for.
+    pub(crate) compatibility: [u8; 32],
     pub(crate) slots: Slots,
     /// Held while a plugin that is being loaded runs: the pool has one slot for that.
     pub(crate) loading: Mutex<()>,
@@ -76,7 +78,8 @@ impl Sandbox {
         Ok(Self {
             shared: Arc::new(Shared {
                 slots,
-                settings: *settings,
+                settings: settings.clone(),
+                compatibility: engine::compatibility(&engine),
                 loading: Mutex::new(()),
                 linkers,
                 _ticker: Ticker::start(engine.clone())?,
