@@ -66,6 +66,15 @@ pub(crate) fn build_watchbell(workspace: &Workspace, release: bool) -> anyhow::R
     } else {
         ["--workspace"].as_slice()
     });
-    let mut artifacts = build(&mut command)?.into_iter();
-    artifacts.find_map(|artifact| artifact.executable).context("the build of `watchbell` made no executable")
+    executable(&mut command, "watchbell")
+}
+
+/// Runs a `cargo build` and says where the program `name` is that it made.
+///
+/// # Errors
+/// As [`build`], or no such program was made.
+pub(crate) fn executable(command: &mut Command, name: &str) -> anyhow::Result<PathBuf> {
+    let executables = build(command)?.into_iter().filter_map(|artifact| artifact.executable);
+    let mut wanted = executables.filter(|file| file.file_stem().is_some_and(|stem| stem == name));
+    wanted.next().with_context(|| format!("the build of `{name}` made no executable"))
 }

@@ -32,3 +32,8 @@ pub(crate) fn of_this_cargo_run() -> impl Iterator<Item = OsString> {
             || name == "OUT_DIR"
     })
 }
+
+/// What every program needs to know about this machine, and nothing that is a setting of ours.
+pub(crate) fn of_every_program() -> impl Iterator<Item = (&'static str, String)> {
+    ["HOME", "PATH", "TMPDIR"].into_iter().filter_map(|name| Some((name, var(name)?)))
+}

@@ -51,7 +51,7 @@ pub(crate) fn print_when_ready(options: &Options) -> anyhow::Result<()> {
     let server = parent_id();
     let deadline = Instant::now() + PATIENCE;
     while parent_id() == server {
-        if is_ready(options.address) {
+        if is_ready(options.address, "/readyz") {
             say::result(&text);
             return Ok(());
         }
@@ -66,16 +66,16 @@ pub(crate) fn print_when_ready(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether `/readyz` answers 200.
-fn is_ready(address: SocketAddr) -> bool {
-    ask(address).is_ok_and(|answer| answer.starts_with(b"HTTP/1.1 200"))
+/// Whether a server answers 200 to `GET` of `path`.
+pub(crate) fn is_ready(address: SocketAddr, path: &str) -> bool {
+    ask(address, path).is_ok_and(|answer| answer.starts_with(b"HTTP/1.1 200"))
 }
 
-/// The first bytes of what the server answers to `GET /readyz`.
-fn ask(address: SocketAddr) -> std::io::Result<[u8; 12]> {
+/// The first bytes of what the server answers.
+fn ask(address: SocketAddr, path: &str) -> std::io::Result<[u8; 12]> {
     let mut stream = TcpStream::connect_timeout(&address, ANSWER_WITHIN)?;
     stream.set_read_timeout(Some(ANSWER_WITHIN))?;
-    write!(stream, "GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
     let mut first = [0; 12];
     stream.read_exact(&mut first)?;
     Ok(first)
@@ -101,17 +101,17 @@ mod tests {
 
     #[test]
     fn a_server_is_ready_when_it_answers_200() {
-        assert!(is_ready(server_that_answers("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")));
+        assert!(is_ready(server_that_answers("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"), "/readyz"));
     }
 
     #[test]
     fn a_server_that_answers_503_is_not_ready() {
-        assert!(!is_ready(server_that_answers("HTTP/1.1 503 Service Unavailable\r\n\r\n")));
+        assert!(!is_ready(server_that_answers("HTTP/1.1 503 Service Unavailable\r\n\r\n"), "/readyz"));
     }
 
     #[test]
     fn a_port_where_nobody_listens_is_not_ready() {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        assert!(!is_ready(address));
+        assert!(!is_ready(address, "/readyz"));
     }
 }

@@ -4,9 +4,11 @@
 #![forbid(unsafe_code)]
 
 mod artifacts;
+mod bench;
 mod debian;
 mod env;
 mod greeting;
+mod hub;
 mod plugins;
 mod process;
 mod run;
@@ -37,6 +39,8 @@ enum Command {
     Run(run::Options),
     /// Run everything a change must pass on one machine
     Test(test::Options),
+    /// Measure what the hub costs, beside what it is compared with
+    Bench(bench::Options),
     /// Check the rules of the repository that no compiler checks
     Tidy,
     /// Print standard input once a URL answers 200 (used by `run`)
@@ -60,6 +64,7 @@ fn start(command: Command) -> anyhow::Result<ExitCode> {
         Command::Plugins(options) => plugins::build(&workspace, &options)?,
         Command::Run(options) => run::run(&workspace, &options)?,
         Command::Test(options) => return test::run(&workspace, &options),
+        Command::Bench(options) => bench::run(&workspace, &options)?,
         Command::Tidy => return tidy::run(&workspace),
         Command::PrintWhenReady(options) => greeting::print_when_ready(&options)?,
     }
