@@ -15,6 +15,12 @@ pub fn now() -> Timestamp {
     Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
+/// Now, in the form that files have it.
+#[expect(clippy::disallowed_methods, reason = "this is the clock that the rule points to")]
+pub fn machine_time() -> SystemTime {
+    SystemTime::now()
+}
+
 /// Fresh identifiers: the time in milliseconds and 80 random bits, each greater than the one before,
 /// so that their order is the order in which this process made things.
 #[derive(Debug, Clone, Copy, Default)]

@@ -17,6 +17,7 @@ use crate::app;
 use crate::clock;
 use crate::config::{self, Config, Source};
 use crate::crypto::SecretKey;
+use crate::plugins::COMPILE_COMMAND;
 use crate::telemetry;
 
 /// An alert hub: webhooks in, incidents and notifications out.
@@ -61,6 +62,9 @@ enum Command {
     /// Settings
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Compile one component: what the hub starts for itself, under limits
+    #[command(name = COMPILE_COMMAND, hide = true)]
+    CompileComponent,
 }
 
 #[derive(Subcommand)]
@@ -89,11 +93,16 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     match command {
-        Command::Secrets(Secrets::Generate) => return output::line(SecretKey::generate()?.expose()),
-        Command::Config(ConfigCommand::Sample) => return output::text(&config::sample()),
-        Command::Plugin(plugin::Command::Wit) => return plugin::wit(),
-        _ => {}
+        // First and alone: the process knows no settings and opens nothing.
+        Command::CompileComponent => Ok(sandbox::compile_from_stdin()?),
+        Command::Secrets(Secrets::Generate) => output::line(SecretKey::generate()?.expose()),
+        Command::Config(ConfigCommand::Sample) => output::text(&config::sample()),
+        Command::Plugin(command) if command.needs_no_secrets() => plugin::look(command),
+        command => with_config(command),
     }
+}
+
+fn with_config(command: Command) -> Result<()> {
     let config = Config::read(&Source::load()?)?;
     telemetry::start(&config.telemetry)?;
     let runtime = tokio::runtime::Runtime::new().context("the runtime could not be started")?;
@@ -113,7 +122,7 @@ async fn dispatch(command: Command, config: Config) -> Result<()> {
         Command::Delivery(command) => delivery::run(command, &config).await,
         Command::Quarantine(command) => quarantine::run(command, &config).await,
         Command::Plugin(command) => plugin::run(command, &config).await,
-        Command::Secrets(_) | Command::Config(_) => Ok(()),
+        Command::Secrets(_) | Command::Config(_) | Command::CompileComponent => Ok(()),
     }
 }
 

@@ -17,7 +17,7 @@ pub use auth::AuthSettings;
 pub use database::DatabaseSettings;
 pub use egress::EgressSettings;
 pub use pipeline::PipelineSettings;
-pub use plugins::PluginSettings;
+pub use plugins::{CacheSettings, PluginSettings};
 pub use server::ServerSettings;
 pub use source::{Problems, Source};
 pub use telemetry::{LogFormat, TelemetrySettings};
@@ -68,18 +68,32 @@ impl Config {
         let auth = AuthSettings::read(source, &mut problems);
         let pipeline = PipelineSettings::read(source, &mut problems);
         let telemetry = TelemetrySettings::read(source, &mut problems);
+        let key = crypto.as_ref().map(|keys| &keys.current);
+        let plugins = PluginSettings::read(source, server.body_limit_bytes, key, &mut problems);
         let Some(crypto) = crypto.filter(|_| problems.is_empty()) else { return Err(problems) };
-        let body_limit_bytes = server.body_limit_bytes;
         Ok(Self {
             server,
             database: DatabaseSettings::read(source),
             crypto,
             auth,
-            plugins: PluginSettings::read(source, body_limit_bytes),
+            plugins,
             egress: EgressSettings::read(source),
             pipeline,
             telemetry,
         })
+    }
+}
+
+impl PluginSettings {
+    /// Reads what concerns plugins alone: enough to look at one without a database or a secret key.
+    ///
+    /// # Errors
+    /// [`Problems`] with what is out of bounds.
+    pub fn without_secrets(source: &Source) -> Result<Self, Problems> {
+        let mut problems = Problems::default();
+        let body_limit_bytes = ServerSettings::read(source, &mut problems).body_limit_bytes;
+        let settings = Self::read(source, body_limit_bytes, None, &mut problems);
+        if problems.is_empty() { Ok(settings) } else { Err(problems) }
     }
 }
 

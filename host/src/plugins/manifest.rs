@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use domain::limits::Limits;
 use domain::plugin::{PluginKind, PluginName};
 use serde::{Deserialize, Deserializer};
 
+use super::limits::LimitChanges;
 use crate::egress::Origin;
 
 /// The whole file. Refused whole when any line of it is not understood.
@@ -70,19 +70,6 @@ impl Default for Entry {
     }
 }
 
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct LimitChanges {
-    memory_bytes: Option<usize>,
-    cpu_ms: Option<u64>,
-    wall_ms: Option<u64>,
-    input_bytes: Option<usize>,
-    output_bytes: Option<usize>,
-    alerts: Option<usize>,
-    log_lines: Option<u32>,
-    http_calls: Option<u32>,
-}
-
 impl Entry {
     /// The contract's limits with the changes of this entry.
     ///
@@ -93,16 +80,12 @@ impl Entry {
         if kind == PluginKind::Driver {
             limits.input_bytes = limits.input_bytes.max(body_limit_bytes);
         }
-        let changes = self.limits;
-        limits.memory_bytes = changes.memory_bytes.unwrap_or(limits.memory_bytes);
-        limits.input_bytes = changes.input_bytes.unwrap_or(limits.input_bytes);
-        limits.output_bytes = changes.output_bytes.unwrap_or(limits.output_bytes);
-        limits.cpu = changes.cpu_ms.map_or(limits.cpu, Duration::from_millis);
-        limits.wall = changes.wall_ms.map_or(limits.wall, Duration::from_millis);
-        limits.alerts = changes.alerts.unwrap_or(limits.alerts);
-        limits.log_lines = changes.log_lines.unwrap_or(limits.log_lines);
-        limits.egress.calls = changes.http_calls.unwrap_or(limits.egress.calls);
-        limits
+        self.limits.apply(limits)
+    }
+
+    /// The names of its settings; their values may be nobody's business.
+    pub fn setting_names(&self) -> Vec<&str> {
+        self.settings.keys().map(String::as_str).collect()
     }
 
     /// The settings as JSON text.
@@ -164,12 +147,14 @@ impl Entry {
             !reaches_out || self.file.is_none() || self.sha256.is_some(),
             "a {kind} of your own needs `sha256`, because it can reach the network\nhint: `sha256sum <file>`"
         );
-        Ok(())
+        self.limits.check(kind).context("limits")
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn error(text: &str) -> String {
@@ -212,5 +197,9 @@ mod tests {
         assert!(error("[driver.acme]\nallow_hosts = [\"https://a\"]").contains("a driver reaches nothing"));
         assert!(error("[notifier.acme]\nfile = \"a.wasm\"").contains("sha256"));
         assert!(error("[notifier.acme]\nsha256 = \"12\"").contains("64 hexadecimal digits"));
+        let memory = error("[driver.acme]\ndetect = false\n[driver.acme.limits]\nmemory_bytes = 0");
+        assert!(memory.contains("line 4") && memory.contains("between 65536 and 268435456"), "{memory}");
+        let cpu = error("[driver.acme.limits]\ncpu_ms = 1000");
+        assert!(cpu.contains("[driver.acme]: limits: `cpu_ms` is 1000"), "{cpu}");
     }
 }

@@ -1,13 +1,17 @@
 //! Which plugins there are, what they may use, and what the host does for them.
 
+mod candidate;
 mod catalogue;
 mod channel;
+mod inspect;
+mod limits;
 mod load;
 mod manifest;
 mod services;
 
 pub use catalogue::{Catalogue, DriverEntry, DriverSet, NotifierEntry, ProviderEntry};
 pub use channel::{ChannelError, ChannelSettings};
-pub use load::start;
+pub use inspect::{Inspection, Target, check, inspect};
+pub use load::{COMPILE_COMMAND, start};
 pub use manifest::{Entry, Manifest};
 pub use services::{CallLog, Outside, Snapshots};

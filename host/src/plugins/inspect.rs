@@ -1,0 +1,204 @@
+//! Looking at one plugin without a hub: the same code as the loader's, with every step shown.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use domain::plugin::{PluginKind, PluginName};
+use domain::signature::{STANDARD_WEBHOOKS_HEADER, SignatureScheme};
+use sandbox::{CONTRACT, LoadError, LoadStep, Plugin};
+use serde_json::{Value, json};
+
+use super::candidate::{self, Candidate, KINDS};
+use super::limits::in_words;
+use super::load::new_sandbox;
+use super::{Entry, Manifest};
+use crate::config::PluginSettings;
+
+/// The name of a file that has none that a plugin could have.
+const NAMELESS: &str = "unnamed";
+/// The import with which a provider asks about this machine.
+const SYSTEM_IMPORT: &str = "watchbell:plugin/host-system@";
+
+/// What is to be looked at.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// A file, or the name of a plugin that the hub would load.
+    pub what: String,
+    /// The kind, where it must be a certain one.
+    pub kind: Option<PluginKind>,
+    /// The name of a file's plugin; without it the file's own name without `.wasm`.
+    pub name: Option<PluginName>,
+}
+
+/// What was found out about a plugin, up to what is wrong with it.
+#[derive(Debug)]
+pub struct Inspection {
+    /// All of it, for people and machines.
+    pub report: Value,
+    /// Why the hub would not load it.
+    pub error: Option<anyhow::Error>,
+}
+
+/// Does what the loader does with one file, and tells every step.
+///
+/// # Errors
+/// The loader's.
+pub fn check(settings: &PluginSettings, target: &Target, steps: &dyn Fn(&str)) -> Result<()> {
+    let manifest = Manifest::read(&settings.file)?;
+    let candidate = find(settings, &manifest, target)?;
+    let (kind, name) = (candidate.kind, &candidate.name);
+    let size = candidate.file.bytes().len();
+    steps(&format!("{kind} {name}: {size} bytes, sha256 {}", candidate.file.digest()));
+    let sandbox = new_sandbox(settings)?;
+    candidate.load(&sandbox, settings.body_limit_bytes, &|step| steps(&step.to_string()))?;
+    Ok(())
+}
+
+/// Finds out what can be found out about one plugin.
+///
+/// # Errors
+/// When there is nothing to look at; what is wrong with the plugin is a part of the answer.
+pub fn inspect(settings: &PluginSettings, target: &Target) -> Result<Inspection> {
+    let manifest = Manifest::read(&settings.file)?;
+    let mut candidate = find(settings, &manifest, target)?;
+    let sandbox = new_sandbox(settings)?;
+    let load = |candidate: &Candidate| candidate.load(&sandbox, settings.body_limit_bytes, &|_: LoadStep| {});
+    let mut loaded = load(&candidate);
+    let mut error = None;
+    // Under the name that it gives itself it tells more; that the names differ stays the error.
+    if let Some(LoadError::NameMismatch { found, .. }) = loaded.as_ref().err().and_then(|e| e.downcast_ref())
+        && let Ok(name) = found.parse()
+    {
+        candidate.name = name;
+        let second = load(&candidate);
+        error = std::mem::replace(&mut loaded, second).err();
+    }
+    let mut report = about_file(&candidate);
+    let limits = candidate.entry.limits(candidate.kind, settings.body_limit_bytes);
+    put(&mut report, "limits", in_words(candidate.kind, &limits).into_iter().collect());
+    let listed = manifest.of(candidate.kind).contains_key(&candidate.name);
+    put(&mut report, "plugins_toml", if listed { about_entry(&candidate.entry) } else { Value::Null });
+    match loaded {
+        Ok(plugin) => about_plugin(&mut report, &plugin),
+        Err(found) => error = error.or(Some(found)),
+    }
+    if let Some(error) = &error {
+        let kind = error.downcast_ref().map_or("load.refused", LoadError::error_type);
+        put(&mut report, "error", json!({ "type": kind, "message": format!("{error:#}") }));
+    }
+    Ok(Inspection { report, error })
+}
+
+/// What the bytes alone say.
+fn about_file(candidate: &Candidate) -> Value {
+    let (read, _) = sandbox::Manifest::read_partly(&candidate.name, candidate.file.bytes());
+    let system = read.imports.iter().any(|import| import.starts_with(SYSTEM_IMPORT));
+    json!({
+        "name": candidate.name,
+        "kind": read.kind.map(|kind| kind.to_string()),
+        "contract": { "found": read.contract, "supported": format!("{CONTRACT}.x"), "fits": read.is_supported() },
+        "size_bytes": candidate.file.bytes().len(),
+        "sha256": candidate.file.digest(),
+        "builtin": candidate.builtin,
+        "imports": read.imports,
+        "exports": read.exports,
+        "producers": read.producers,
+        "asks": { "system": system },
+    })
+}
+
+/// What it says about itself.
+fn about_plugin(report: &mut Value, plugin: &Plugin) {
+    let info = plugin.info();
+    put(report, "version", json!(info.version));
+    put(report, "summary", json!(info.summary));
+    put(report, "homepage", json!(info.homepage));
+    let Some(asks) = report.get_mut("asks") else { return };
+    match plugin {
+        Plugin::Driver(driver) => {
+            let info = driver.info();
+            put(asks, "signatures", info.signatures.iter().map(signature).collect());
+            let shapes =
+                info.shapes.iter().map(|shape| json!({ "name": shape.name, "priority": shape.priority }));
+            put(asks, "shapes", shapes.collect());
+        }
+        Plugin::Notifier(notifier) => put(asks, "hosts", json!(notifier.info().hosts)),
+        Plugin::Provider(provider) => {
+            put(asks, "hosts", json!(provider.info().hosts));
+            put(asks, "tasks", json!(provider.info().tasks));
+        }
+    }
+}
+
+fn signature(scheme: &SignatureScheme) -> Value {
+    match scheme {
+        SignatureScheme::Hmac(scheme) => json!({
+            "scheme": "hmac", "header": scheme.header, "algorithm": scheme.algorithm,
+            "signed": scheme.template, "tolerance_s": scheme.tolerance_s,
+        }),
+        SignatureScheme::StandardWebhooks => {
+            json!({ "scheme": "standard-webhooks", "header": STANDARD_WEBHOOKS_HEADER })
+        }
+    }
+}
+
+/// What `plugins.toml` says of it. Names of settings only.
+fn about_entry(entry: &Entry) -> Value {
+    let hosts: Vec<String> = entry.allow_hosts.iter().map(ToString::to_string).collect();
+    json!({
+        "enabled": entry.enabled, "detect": entry.detect, "file": entry.file, "sha256": entry.sha256,
+        "allow_hosts": hosts, "system": entry.system, "settings": entry.setting_names(),
+    })
+}
+
+fn put(report: &mut Value, key: &str, value: Value) {
+    if let Some(fields) = report.as_object_mut() {
+        fields.insert(key.to_owned(), value);
+    }
+}
+
+fn find(settings: &PluginSettings, manifest: &Manifest, target: &Target) -> Result<Candidate> {
+    let path = Path::new(&target.what);
+    match target.what.parse::<PluginName>() {
+        Ok(name) if !path.is_file() => by_name(settings, manifest, target.kind, &name),
+        _ => by_file(path, manifest, target),
+    }
+}
+
+fn by_file(path: &Path, manifest: &Manifest, target: &Target) -> Result<Candidate> {
+    let file = candidate::read(path).with_context(|| format!("`{}`", path.display()))?;
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().parse().ok();
+    let name = match target.name.clone().or(stem) {
+        Some(name) => name,
+        None => NAMELESS.parse()?,
+    };
+    let (read, _) = sandbox::Manifest::read_partly(&name, file.bytes());
+    let kind = target.kind.or(read.kind).unwrap_or(PluginKind::Driver);
+    Ok(Candidate { kind, entry: manifest.entry(kind, &name), name, file, builtin: false })
+}
+
+fn by_name(
+    settings: &PluginSettings,
+    manifest: &Manifest,
+    kind: Option<PluginKind>,
+    name: &PluginName,
+) -> Result<Candidate> {
+    let mut found = candidate::find(settings, manifest)?;
+    found.retain(|candidate| candidate.name == *name && kind.is_none_or(|kind| candidate.kind == kind));
+    match (found.pop(), found.as_slice()) {
+        (Some(candidate), []) => Ok(candidate),
+        (Some(_), _) => {
+            bail!(
+                "several plugins are called `{name}`\nhint: say which with `--kind driver`, `--kind notifier` or `--kind provider`"
+            )
+        }
+        (None, _) => {
+            let off =
+                KINDS.iter().any(|kind| manifest.of(*kind).get(name).is_some_and(|entry| !entry.enabled));
+            let why = if off { "; `plugins.toml` has it disabled" } else { "" };
+            bail!(
+                "there is no file and no plugin `{name}`{why}\nhint: `watchbell plugin list` shows the plugins that load"
+            )
+        }
+    }
+}
