@@ -23,7 +23,7 @@ pub(super) const VARIABLES: &[Variable] = &[
     Variable {
         name: "WATCHBELL_WORKERS",
         default: "8",
-        meaning: "How many runs and how many deliveries are worked on at once, 1 to 64.",
+        meaning: "How many runs and how many deliveries are worked on at once, 0 to 64. 0: this process takes webhooks and leaves the rest to others.",
     },
 ];
 
@@ -46,7 +46,7 @@ impl PipelineSettings {
             max_attempts: source.number("ORCHESTRATION_MAX_RETRIES_PER_STAGE", 3, 1..=20, problems),
             backoff_factor: source.number("ORCHESTRATION_BACKOFF_FACTOR", 2.0, 1.0..=10.0, problems),
             analyze_budget: Duration::from_secs(source.number("ANALYZE_BUDGET_S", 15, 1..=120, problems)),
-            workers: source.number("WATCHBELL_WORKERS", 8, 1..=64, problems),
+            workers: source.number("WATCHBELL_WORKERS", 8, 0..=64, problems),
         }
     }
 }
