@@ -5,6 +5,9 @@
 -- text that the database never looks into; a BLOB is sealed by the program before it comes here,
 -- unless its column says otherwise. What has a fixed set of words (`status` and the like) holds words
 -- of the `domain` crate. Lengths are bounded where values enter the program.
+--
+-- Every index costs each webhook a row, and one whose key is random a page of the log: there are only
+-- those that a statement walks. Tables of short rows that are found by their key are WITHOUT ROWID.
 
 -- Keys that seal stored payloads and secrets, themselves wrapped by a key derived from the secret key.
 CREATE TABLE data_key (
@@ -47,7 +50,7 @@ CREATE TABLE incident (
     acknowledged_at INTEGER,
     resolved_at     INTEGER,
     closed_at       INTEGER
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE INDEX incident_status ON incident (status, id);
 CREATE INDEX incident_name ON incident (name, id);
 
@@ -70,29 +73,28 @@ CREATE TABLE alert (
     received_at  INTEGER NOT NULL,           -- when it was last heard of
     incident_id  TEXT    REFERENCES incident (id), -- NULL if it was over when first heard of
     trace_id     TEXT    NOT NULL,           -- the webhook that last told of it
-    UNIQUE (source, fingerprint)
+    UNIQUE (fingerprint, source)
 ) STRICT;
 CREATE INDEX alert_incident ON alert (incident_id, id) WHERE incident_id IS NOT NULL;
 CREATE INDEX alert_name ON alert (name, id);
-CREATE INDEX alert_fingerprint ON alert (fingerprint, id);
 CREATE INDEX alert_trace ON alert (trace_id);
 
 -- What happened to each alert; a steady repeat leaves no row.
 CREATE TABLE alert_history (
-    id       TEXT    NOT NULL PRIMARY KEY,
+    id       TEXT    NOT NULL,
     alert_id TEXT    NOT NULL REFERENCES alert (id) ON DELETE CASCADE,
     event    TEXT    NOT NULL,               -- created, updated, resolved, acknowledged, refired, late
     changed  TEXT    NOT NULL,               -- JSON: {"field": [old, new]}
     trace_id TEXT    NOT NULL,
     run_id   TEXT    NOT NULL,               -- the run that ingested the webhook; may be gone by retention
-    at       INTEGER NOT NULL
-) STRICT;
-CREATE INDEX alert_history_alert ON alert_history (alert_id, id);
+    at       INTEGER NOT NULL,
+    PRIMARY KEY (alert_id, id)
+) STRICT, WITHOUT ROWID;
 CREATE INDEX alert_history_trace ON alert_history (trace_id);
 
 -- What happened to each incident.
 CREATE TABLE incident_history (
-    id          TEXT    NOT NULL PRIMARY KEY,
+    id          TEXT    NOT NULL,
     incident_id TEXT    NOT NULL REFERENCES incident (id) ON DELETE CASCADE,
     event       TEXT    NOT NULL,            -- created, reopened, severity, status
     status      TEXT    NOT NULL,            -- as it was then
@@ -101,9 +103,9 @@ CREATE TABLE incident_history (
     reason      TEXT,                        -- a person's words
     trace_id    TEXT,                        -- NULL for what no webhook caused
     run_id      TEXT,                        -- NULL for what no run caused
-    at          INTEGER NOT NULL
-) STRICT;
-CREATE INDEX incident_history_incident ON incident_history (incident_id, id);
+    at          INTEGER NOT NULL,
+    PRIMARY KEY (incident_id, id)
+) STRICT, WITHOUT ROWID;
 
 -- Runs: one passage through the pipeline each. References, not payloads.
 CREATE TABLE run (
@@ -134,7 +136,7 @@ CREATE TABLE run (
     created_at                 INTEGER NOT NULL,
     started_at                 INTEGER,
     completed_at               INTEGER
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE INDEX run_due ON run (due_at, id) WHERE due_at IS NOT NULL;
 CREATE INDEX run_trace ON run (trace_id, id);
 CREATE INDEX run_status ON run (status, id);
@@ -169,7 +171,7 @@ CREATE TABLE stage_execution (
     started_at    INTEGER NOT NULL,
     completed_at  INTEGER,
     PRIMARY KEY (run_id, stage, attempt)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 -- Stored results of stages; runs refer to them.
 CREATE TABLE artifact (
@@ -244,4 +246,4 @@ CREATE TABLE attempt (
     started_at    INTEGER NOT NULL,
     completed_at  INTEGER,                   -- NULL if a crash cut it off: the remote may have seen it
     PRIMARY KEY (delivery_id, attempt)
-) STRICT;
+) STRICT, WITHOUT ROWID;
