@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::Context;
+use super::layer::Told;
 use super::problem::Problem;
 use crate::auth::Caller;
 use crate::clock;
@@ -114,5 +115,5 @@ fn answer(accepted: Accepted, strict: bool) -> Response {
     if let (Some(fields), Some(reason)) = (body.as_object_mut(), accepted.reason) {
         fields.insert("reason".to_owned(), Value::String(reason));
     }
-    (StatusCode::ACCEPTED, Json(body)).into_response()
+    (StatusCode::ACCEPTED, Extension(Told), Json(body)).into_response()
 }

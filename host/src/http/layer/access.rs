@@ -48,6 +48,9 @@ pub(in crate::http) async fn access(request: Request, next: Next) -> Response {
     if let Ok(value) = HeaderValue::from_str(&id) {
         headers.insert(HeaderName::from_static("x-request-id"), value);
     }
+    if response.extensions_mut().remove::<Told>().is_some() {
+        return response;
+    }
     let status = response.status().as_u16();
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     span.in_scope(|| {
@@ -61,6 +64,11 @@ pub(in crate::http) async fn access(request: Request, next: Next) -> Response {
     });
     response
 }
+
+/// On an answer whose request has a line in the log already: a second one for every webhook would cost
+/// a tenth of its time.
+#[derive(Clone, Copy)]
+pub(in crate::http) struct Told;
 
 /// The framework's own refusals, such as a path that is not UTF-8, in the form of all others.
 fn rejected(response: &Response) -> Option<Problem> {

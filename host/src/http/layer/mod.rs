@@ -4,6 +4,6 @@ mod access;
 mod key;
 mod path;
 
-pub(super) use access::access;
+pub(super) use access::{Told, access};
 pub(super) use key::key;
 pub(super) use path::without_trailing_slash;
