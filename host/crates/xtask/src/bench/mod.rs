@@ -52,6 +52,12 @@ pub(crate) struct Options {
     /// Show the ratio to the figures in this file
     #[arg(long)]
     compare: Option<PathBuf>,
+    /// Measure this program of a hub, and build none
+    #[arg(long)]
+    hub: Option<PathBuf>,
+    /// Use this `bench-peer`, and build none
+    #[arg(long)]
+    peer: Option<PathBuf>,
     /// Install the Debian packages that are missing
     #[arg(long)]
     install: bool,
@@ -130,9 +136,17 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()
 
 impl Bench {
     fn prepare(workspace: &Workspace, options: &Options, target: &Path) -> anyhow::Result<Self> {
-        plugins::build(workspace, &plugins::Options { install: options.install, way: None })?;
-        let hub = artifacts::build_watchbell(workspace, true)?;
-        let peer = Peer::build(workspace)?;
+        let hub = match &options.hub {
+            Some(program) => present(program)?,
+            None => {
+                plugins::build(workspace, &plugins::Options { install: options.install, way: None })?;
+                artifacts::build_watchbell(workspace, true)?
+            }
+        };
+        let peer = match &options.peer {
+            Some(program) => Peer::at(present(program)?),
+            None => Peer::build(workspace)?,
+        };
         let folder = options.folder.as_deref().unwrap_or(target);
         Ok(Self {
             hub,
@@ -163,6 +177,14 @@ impl Bench {
         }
         Ok(())
     }
+}
+
+/// A program that somebody named, wherever it is started from.
+///
+/// # Errors
+/// It is not there.
+fn present(program: &Path) -> anyhow::Result<PathBuf> {
+    program.canonicalize().with_context(|| format!("there is no program `{}`", program.display()))
 }
 
 /// A folder that goes when this value does.

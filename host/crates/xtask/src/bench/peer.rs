@@ -32,6 +32,11 @@ struct Line {
 }
 
 impl Peer {
+    /// One that was built before.
+    pub(super) const fn at(binary: PathBuf) -> Self {
+        Self { binary }
+    }
+
     /// Builds it, together with the hub, so that both share their dependencies.
     ///
     /// # Errors
