@@ -8,6 +8,8 @@ mod bodies;
 #[cfg(test)]
 mod detection;
 #[cfg(test)]
+mod inspecting;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod lifecycle;

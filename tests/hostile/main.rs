@@ -9,6 +9,8 @@
 #[cfg(test)]
 mod calls;
 #[cfg(test)]
+mod compiling;
+#[cfg(test)]
 mod driver;
 #[cfg(test)]
 mod harness;

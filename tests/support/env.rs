@@ -14,7 +14,7 @@ fn variable(name: &str) -> Option<String> {
 ///
 /// # Panics
 /// When it is not there.
-pub(crate) fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     let path = variable("WATCHBELL_TEST_BINARY").map_or_else(beside_tests, PathBuf::from);
     assert!(
         path.is_file(),

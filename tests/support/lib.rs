@@ -23,6 +23,7 @@ mod sink;
 mod wait;
 
 pub use alertmanager::Alertmanager;
+pub use env::binary;
 pub use home::Home;
 pub use hub::Hub;
 pub use log::Log;
