@@ -1,6 +1,6 @@
 //! Drivers, honest but for the parts that a test replaces.
 
-use crate::kit::{Image, Record, component};
+use crate::kit::{ALLOCATE, Image, Record, component};
 
 /// What the one alert of these drivers says.
 #[derive(Clone)]
@@ -21,12 +21,14 @@ pub(crate) struct Driver {
     /// Imports, after that of `$log`.
     pub(crate) imports: &'static str,
     /// Anything else on the module's level.
-    pub(crate) module: &'static str,
+    pub(crate) module: String,
     /// Body of `metadata`; the address of `driver-info` is `$INFO`.
     pub(crate) metadata: &'static str,
-    /// Body of `parse`; `$PARSED` is the address of its result, `$LIST` that of the list in it,
-    /// `$ALERT` that of the one alert.
-    pub(crate) parse: &'static str,
+    /// Body of `parse`; `$PARSED` is the address of its result, `$ALERT` that of the one alert.
+    /// With a 1 behind it the address is one too high, which is not aligned.
+    pub(crate) parse: String,
+    /// Body of `cabi_realloc`; `$allocate` is an honest one.
+    pub(crate) realloc: &'static str,
     pub(crate) alert: Alert,
     pub(crate) sample: Option<&'static str>,
 }
@@ -38,9 +40,10 @@ impl Default for Driver {
             version: "0.1.0",
             world: "alert-driver",
             imports: "",
-            module: "",
+            module: String::new(),
             metadata: "(i32.const $INFO)",
-            parse: "(i32.const $PARSED)",
+            parse: "(i32.const $PARSED)".to_owned(),
+            realloc: ALLOCATE,
             alert: Alert {
                 name: b"DiskFull".to_vec(),
                 description: "a disk is full".to_owned(),
@@ -53,6 +56,18 @@ impl Default for Driver {
 }
 
 impl Driver {
+    /// Honest but for the body of `parse`, and without a sample, so that it loads and misbehaves
+    /// later.
+    pub(crate) fn parsing(parse: impl Into<String>) -> Self {
+        Self { parse: parse.into(), sample: None, ..Self::default() }
+    }
+
+    /// The same with more on the module's level.
+    pub(crate) fn with(mut self, module: impl AsRef<str>) -> Self {
+        self.module.push_str(module.as_ref());
+        self
+    }
+
     /// The component.
     pub(crate) fn build(&self) -> Vec<u8> {
         component(self.version, self.world, &self.wat())
@@ -68,7 +83,7 @@ impl Driver {
             (0..5).fold(Record::default().byte(0).word(0).span((alert, 1)), |record, _| record.span((0, 0)));
         let parsed = image.record(parsed);
         let Self { version, imports, module, metadata, parse, .. } = self;
-        let memory = image.wat();
+        let memory = image.wat(self.realloc);
         format!(
             r#"(module
   (import "watchbell:plugin/host-log@{version}" "log" (func $log (param i32 i32 i32)))
@@ -79,12 +94,13 @@ impl Driver {
     {metadata})
   (func (export "watchbell:plugin/driver@{version}#parse")
     (param i32 i32 i32 i32 i32 i32 i32 i32) (param $body i32) (param $length i32) (param i64 i32 i32)
-    (result i32) (local $i i32)
+    (result i32) (local $i i32) (local $at i32) (local $end i32) (local $sum i64)
     {parse}))"#
         )
         .replace("$INFO", &info.to_string())
+        .replace("$PARSED1", &(parsed + 1).to_string())
         .replace("$PARSED", &parsed.to_string())
-        .replace("$LIST", &(parsed + 8).to_string())
+        .replace("$ALERT1", &(alert + 1).to_string())
         .replace("$ALERT", &alert.to_string())
     }
 

@@ -1,15 +1,10 @@
-//! A sandbox with an honest driver in it, and ways to call a hostile one.
+//! A sandbox, what goes into it and what comes out of it.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::time::Duration;
 
-use domain::limits::Limits;
-use domain::plugin::{Incoming, Outcome, Parsed, PluginKind, PluginName};
+use domain::plugin::{Incoming, PluginName};
 use domain::time::Timestamp;
-use sandbox::{CallError, LoadError, LogLevel, PluginLog, Sandbox, Settings};
-
-use crate::driver::Driver;
+use sandbox::{LogLevel, PluginLog, Sandbox, Settings};
 
 /// The name under which every hostile plugin is loaded.
 pub(crate) fn subject() -> PluginName {
@@ -18,11 +13,6 @@ pub(crate) fn subject() -> PluginName {
 
 pub(crate) fn new_sandbox() -> Sandbox {
     Sandbox::new(&Settings { slots: 16, reserved_for_drivers: 8, ..Settings::default() }).unwrap()
-}
-
-/// A driver's limits with room for a slow machine in wall time: what must bite is set by the test.
-pub(crate) fn limits() -> Limits {
-    Limits { wall: Duration::from_secs(60), ..Limits::of(PluginKind::Driver) }
 }
 
 pub(crate) fn webhook(body: Vec<u8>) -> Incoming {
@@ -46,63 +36,40 @@ impl PluginLog for Lines {
     }
 }
 
-/// Loads a driver and calls it once, while an honest driver keeps answering.
-pub(crate) async fn call(driver: &Driver, limits: Limits) -> Result<Parsed, CallError> {
-    let sandbox = new_sandbox();
-    let hostile = sandbox.load_driver(&subject(), &driver.build(), limits).unwrap();
-    beside_honest(&sandbox, async { hostile.parse(&webhook(b"{}".to_vec()), "{}", &Lines::default()).await })
-        .await
-}
-
-/// Runs something hostile while an honest driver answers, and checks that it always did.
-pub(crate) async fn beside_honest<T>(sandbox: &Sandbox, hostile: impl Future<Output = T>) -> T {
-    let honest = Driver { name: "honest", ..Driver::default() }.build();
-    let honest = sandbox.load_driver(&"honest".parse().unwrap(), &honest, limits()).unwrap();
-    let is_done = std::sync::Arc::new(AtomicBool::new(false));
-    let witness = tokio::spawn({
-        let is_done = std::sync::Arc::clone(&is_done);
-        async move {
-            let mut answered = 0_u32;
-            // At least a few calls after the hostile one has ended, too.
-            let mut left = 5;
-            while left > 0 {
-                left -= i32::from(is_done.load(SeqCst));
-                let parsed = honest.parse(&webhook(b"{}".to_vec()), "{}", &Lines::default()).await;
-                assert!(
-                    matches!(parsed.expect("honest").outcome, Outcome::Alerts(alerts) if alerts.len() == 1)
-                );
-                answered += 1;
-                tokio::task::yield_now().await;
-            }
-            answered
+impl Lines {
+    /// Checks that the log is bounded and that no line can pass for several or steer a terminal.
+    pub(crate) fn check(&self, most: u32) {
+        let lines = self.0.lock().unwrap();
+        // One more says how many were dropped.
+        assert!(lines.len() <= usize::try_from(most).unwrap() + 1, "{} lines", lines.len());
+        for (_, line) in &*lines {
+            assert!(line.len() <= 8192 && !line.contains('\n') && is_clean(line), "{line:?}");
         }
-    });
-    let outcome = hostile.await;
-    is_done.store(true, SeqCst);
-    assert!(witness.await.expect("the honest driver answered every time") >= 5);
-    outcome
+    }
 }
 
-/// Checks that a call is stopped with this error, and that the message says by whom and what to do.
-pub(crate) async fn check_stopped(driver: Driver, limits: Limits, error_type: &str) {
-    let error = call(&driver, limits).await.expect_err(error_type);
-    assert_eq!(error.error_type(), error_type, "{error}");
-    let text = error.to_string();
-    assert!(text.contains("driver `subject` 1.0.0: `parse`") && text.contains("\nhint: "), "{text}");
+/// Whether nothing in a text but its line breaks steers what shows it.
+pub(crate) fn is_clean(text: &str) -> bool {
+    let steers = |c: char| {
+        c != '\n' && c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    !text.contains(steers)
 }
 
-/// Checks that the same call is answered with other limits.
-pub(crate) async fn check_answered(driver: Driver, limits: Limits) {
-    call(&driver, limits).await.expect("the raised limit lets it through");
+/// Runs a future on this thread, whose clocks then tell what it cost.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
-/// Checks that a file is refused with this error and this text in it, and that the sandbox is as
-/// good as before.
-pub(crate) async fn check_refused(bytes: &[u8], error_type: &str, text: &str) {
-    let sandbox = new_sandbox();
-    let refused: Result<_, LoadError> =
-        beside_honest(&sandbox, async { sandbox.load_driver(&subject(), bytes, limits()) }).await;
-    let error = refused.expect_err(error_type);
-    assert_eq!(error.error_type(), error_type, "{error}");
-    assert!(error.to_string().contains("`subject`") && error.to_string().contains(text), "{error}");
+/// Runs a test in a process of its own, so that what the process holds is the test's.
+///
+/// A runner that gives each test a process says so with `--exact`; under another one, this starts
+/// the process.
+pub(crate) fn alone(test: &str, body: impl FnOnce()) {
+    if std::env::args().any(|argument| argument == "--exact") {
+        return body();
+    }
+    let program = std::env::current_exe().unwrap();
+    let status = std::process::Command::new(program).args(["--exact", test, "--nocapture"]).status().unwrap();
+    assert!(status.success(), "`{test}` failed in its own process, see above");
 }

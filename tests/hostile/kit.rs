@@ -25,6 +25,15 @@ world driver-with-network {
   import wasi:sockets/instance-network@0.2.0;
 }
 
+interface vault {
+  resource handle { constructor(); }
+}
+
+world driver-with-vault {
+  include watchbell:plugin/alert-driver@0.1.0;
+  export vault;
+}
+
 package wasi:sockets@0.2.0 {
   interface instance-network { instance-network: func() -> u32; }
 }
@@ -53,6 +62,9 @@ fn world(version: &str, name: &str) -> (Resolve, WorldId) {
     let world = resolve.select_world(&[package], Some(name)).unwrap();
     (resolve, world)
 }
+
+/// The body of an honest allocator.
+pub(crate) const ALLOCATE: &str = "(call $allocate (local.get 0) (local.get 1) (local.get 2) (local.get 3))";
 
 /// Turns a core module into a component of a world.
 pub(crate) fn component(version: &str, world_name: &str, wat: &str) -> Vec<u8> {
@@ -142,8 +154,9 @@ impl Image {
         Record::default().span(name).span(version).span(summary).optional(None).span((0, 0))
     }
 
-    /// The data segment, memory and allocator of every module here.
-    pub(crate) fn wat(&self) -> String {
+    /// The data segment, memory and allocator of every module here. `allocate` takes the place of
+    /// the honest allocator's body; it may call that as `$allocate`.
+    pub(crate) fn wat(&self, allocate: &str) -> String {
         let bytes: String = self.0.iter().map(|byte| format!("\\{byte:02x}")).collect();
         format!(
             r#"
@@ -151,6 +164,8 @@ impl Image {
   (data (i32.const {DATA}) "{bytes}")
   (global $next (mut i32) (i32.const {HEAP}))
   (func $realloc (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+    {allocate})
+  (func $allocate (param i32 i32 i32 i32) (result i32)
     (local $start i32)
     (local.set $start (i32.and (i32.add (global.get $next) (i32.const 7)) (i32.const -8)))
     (global.set $next (i32.add (local.get $start) (local.get 3)))

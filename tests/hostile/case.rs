@@ -1,0 +1,170 @@
+//! A hostile plugin as an entry of a table: what it is, how its calls end, and which limit does it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::limits::Limits;
+use domain::plugin::{Outcome, PluginKind};
+use sandbox::{CallError, LoadError, Sandbox};
+
+use crate::driver::Driver;
+use crate::harness::{Lines, is_clean, subject, webhook};
+use crate::notifier::Notifier;
+use crate::remote::{Host, Remote, notification};
+
+/// One hostile component.
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) plugin: Plugin,
+    pub(crate) limits: Limits,
+    /// The end of every call under these limits.
+    pub(crate) ends: Ends,
+    pub(crate) proof: Proof,
+}
+
+/// The component, and what its calls need besides.
+#[derive(Clone)]
+pub(crate) enum Plugin {
+    /// Called with this body.
+    Driver(Driver, Vec<u8>),
+    /// Its settings are looked over, then it delivers through this remote.
+    Notifier(Notifier, Remote),
+}
+
+/// How a call ends.
+#[derive(Clone, Copy)]
+pub(crate) enum Ends {
+    /// With a result.
+    Answered,
+    /// With this `error.type` and a message that has this text.
+    With(&'static str, &'static str),
+}
+
+/// What shows that it is this limit which ends the calls, and not another or a mistake in the test.
+pub(crate) enum Proof {
+    /// The same component under other limits ends so.
+    Raised(Limits, Ends),
+    /// No setting raises this limit; a component that keeps within it is answered.
+    Benign(Plugin),
+}
+
+impl From<Driver> for Plugin {
+    fn from(driver: Driver) -> Self {
+        Self::Driver(driver, b"{}".to_vec())
+    }
+}
+
+impl From<Notifier> for Plugin {
+    fn from(notifier: Notifier) -> Self {
+        Self::Notifier(notifier, Remote::Answers)
+    }
+}
+
+impl Case {
+    /// A case whose limit can be raised.
+    pub(crate) fn raised(
+        name: &'static str,
+        plugin: impl Into<Plugin>,
+        (limits, ends): (Limits, Ends),
+        (raised, then): (Limits, Ends),
+    ) -> Self {
+        Self { name, plugin: plugin.into(), limits, ends, proof: Proof::Raised(raised, then) }
+    }
+
+    /// A case whose limit is fixed.
+    pub(crate) fn fixed(
+        name: &'static str,
+        plugin: impl Into<Plugin>,
+        ends: Ends,
+        benign: impl Into<Plugin>,
+    ) -> Self {
+        let plugin = plugin.into();
+        let limits = match plugin {
+            Plugin::Driver(..) => driver_limits(),
+            Plugin::Notifier(..) => notifier_limits(),
+        };
+        Self { name, plugin, limits, ends, proof: Proof::Benign(benign.into()) }
+    }
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A driver's limits with room for a busy machine in wall time: what must bite is set by the case.
+pub(crate) fn driver_limits() -> Limits {
+    Limits { wall: MINUTE, ..Limits::of(PluginKind::Driver) }
+}
+
+/// The same for notifiers.
+pub(crate) fn notifier_limits() -> Limits {
+    Limits { wall: MINUTE, ..Limits::of(PluginKind::Notifier) }
+}
+
+/// A plugin that passed the loader.
+pub(crate) enum Loaded {
+    Driver(sandbox::Driver, Vec<u8>),
+    Notifier(sandbox::Notifier, Remote),
+}
+
+impl Plugin {
+    pub(crate) fn load(&self, sandbox: &Sandbox, limits: Limits) -> Result<Loaded, LoadError> {
+        match self {
+            Self::Driver(driver, body) => sandbox
+                .load_driver(&subject(), &driver.build(), limits)
+                .map(|driver| Loaded::Driver(driver, body.clone())),
+            Self::Notifier(notifier, remote) => sandbox
+                .load_notifier(&subject(), &notifier.build(), limits)
+                .map(|notifier| Loaded::Notifier(notifier, *remote)),
+        }
+    }
+}
+
+impl Loaded {
+    /// One call. What got through to the log is checked here, whatever the outcome.
+    pub(crate) async fn call(&self) -> Result<(), CallError> {
+        match self {
+            Self::Driver(driver, body) => {
+                let lines = Lines::default();
+                let parsed = driver.parse(&webhook(body.clone()), "{}", &lines).await;
+                lines.check(driver.limits().log_lines);
+                parsed.map(|parsed| {
+                    assert!(!matches!(parsed.outcome, Outcome::Alerts(alerts) if alerts.is_empty()))
+                })
+            }
+            Self::Notifier(notifier, remote) => {
+                let host = Arc::new(Host::new(*remote));
+                let sent = self.deliver(notifier, &host).await;
+                host.lines.check(2 * notifier.limits().log_lines);
+                sent
+            }
+        }
+    }
+
+    async fn deliver(&self, notifier: &sandbox::Notifier, host: &Arc<Host>) -> Result<(), CallError> {
+        notifier.validate_config("{}", Arc::clone(host) as _).await?;
+        notifier.send(&notification(), "{}", Arc::clone(host) as _).await.map(drop)
+    }
+}
+
+impl Ends {
+    /// Says what is wrong when a call ended otherwise.
+    pub(crate) fn compare(self, ended: Result<(), CallError>) -> Result<(), String> {
+        match (self, ended) {
+            (Self::Answered, Ok(())) => Ok(()),
+            (Self::With(error_type, text), Err(error)) if error.error_type() == error_type => {
+                let message = error.to_string();
+                let by_whom = error.as_trap().is_none() || message.contains("`subject` 1.0.0: `");
+                let remedy = error.as_trap().is_none() || message.contains("\nhint: ");
+                if message.contains(text) && by_whom && remedy && is_clean(&message) {
+                    Ok(())
+                } else {
+                    Err(format!("the message is {message:?}, without {text:?}"))
+                }
+            }
+            (Self::Answered, Err(error)) => Err(format!("was not answered: {error}")),
+            (Self::With(error_type, _), Err(error)) => {
+                Err(format!("ended with `{}` instead of `{error_type}`: {error}", error.error_type()))
+            }
+            (Self::With(error_type, _), Ok(())) => Err(format!("was answered instead of `{error_type}`")),
+        }
+    }
+}
