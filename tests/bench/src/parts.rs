@@ -12,7 +12,10 @@ use sandbox::{Driver, LogLevel, PluginLog, Sandbox, Settings};
 
 use crate::report;
 
-const DRIVERS: [(&str, fn(usize) -> String); 3] =
+/// Makes a payload with so many alerts.
+type Payload = fn(usize) -> String;
+
+const DRIVERS: [(&str, Payload); 3] =
     [("alertmanager", payload::alertmanager), ("grafana", payload::grafana), ("generic", payload::generic)];
 /// A body that no driver has to do anything for: what is left is the life of an instance.
 const NOTHING: &str = "{}";
