@@ -23,7 +23,8 @@ pub(super) const VARIABLES: &[Variable] = &[
     Variable {
         name: "WATCHBELL_WORKERS",
         default: "8",
-        meaning: "How many runs and how many deliveries are worked on at once, 0 to 64. 0: this process takes webhooks and leaves the rest to others.",
+        meaning: "How many runs and how many deliveries are worked on at once, 0 to 64. 0: this process takes\n\
+                  webhooks and leaves the rest to others.",
     },
 ];
 

@@ -33,7 +33,7 @@ pub(super) const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: "WATCHBELL_COMPILE_MEMORY_MIB",
-        default: "1024",
+        default: "512",
         meaning: "How much memory compiling one plugin may take, in MiB, 256 to 65536.",
     },
     Variable {
@@ -84,7 +84,7 @@ impl PluginSettings {
             .filter(|_| cache != "off")
             .map(|key| CacheSettings { directory: cache.into(), key: key.derive("compile-cache") });
         let cpu_s = source.number("WATCHBELL_COMPILE_CPU_S", 30, 1..=600, problems);
-        let memory_mib: u64 = source.number("WATCHBELL_COMPILE_MEMORY_MIB", 1024, 256..=65_536, problems);
+        let memory_mib: u64 = source.number("WATCHBELL_COMPILE_MEMORY_MIB", 512, 256..=65_536, problems);
         Self {
             file: text("WATCHBELL_PLUGINS_FILE", "plugins.toml").into(),
             directory: text("WATCHBELL_PLUGINS_DIR", "plugins.d").into(),

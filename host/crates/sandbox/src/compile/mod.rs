@@ -35,7 +35,7 @@ pub enum Compiler {
 
 /// What compiling one component in a child may use.
 ///
-/// The defaults are far above what it takes in a release build (docs/decisions/0007).
+/// Where the defaults come from: docs/decisions/0007.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CompileLimits {
     /// Processor time, in whole seconds, at least one.
@@ -53,7 +53,7 @@ impl Default for CompileLimits {
         Self {
             cpu: Duration::from_secs(30),
             wall: Duration::from_secs(60),
-            memory_bytes: 1 << 30,
+            memory_bytes: 512 << 20,
             output_bytes: 256 << 20,
         }
     }

@@ -108,7 +108,7 @@ mod tests {
         let mut sent = Vec::new();
         Request::new(&CompileLimits::default()).write(&mut sent).unwrap();
         let request = Request::read(&mut sent.as_slice()).unwrap().unwrap();
-        assert_eq!((request.cpu_s, request.memory_bytes), (30, 1 << 30));
+        assert_eq!((request.cpu_s, request.memory_bytes), (30, 512 << 20));
         assert!(Request::read(&mut b"\0asm\x0d\0\x01\0".as_slice()).unwrap().is_none());
     }
 }
