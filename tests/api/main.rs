@@ -29,6 +29,7 @@ mod signatures;
 // A driver from a few lines of WebAssembly text, as the hostile ones are made.
 #[cfg(test)]
 #[path = "../hostile/driver.rs"]
+#[expect(dead_code, reason = "the hostile tests use more of it")]
 mod driver;
 #[cfg(test)]
 #[path = "../hostile/kit.rs"]
