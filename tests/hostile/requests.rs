@@ -49,7 +49,7 @@ async fn log_flood_is_cut_and_counted() {
         let flood = sandbox.load_driver(&subject(), &flood.build(), limits).unwrap();
         let lines = Lines::default();
         flood.parse(&webhook(vec![]), "{}", &lines).await.unwrap();
-        lines.check(log_lines);
+        lines.check(log_lines).unwrap();
         let lines = lines.0.lock().unwrap();
         assert_eq!(lines.len(), kept);
         assert_eq!(log_lines == 100, lines.last().unwrap().1.starts_with("50 further lines"));

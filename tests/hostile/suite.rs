@@ -50,7 +50,7 @@ fn loaded(sandbox: &Sandbox, case: Case) -> (Case, Loaded) {
 fn try_once((case, loaded): &(Case, Loaded)) -> Result<(), String> {
     let clock = ThreadClock::start();
     let ended = block_on(loaded.call());
-    let in_time = in_time(case, &ended, &clock);
+    let in_time = in_time(case, &ended.outcome, &clock);
     case.ends.compare(ended).and(in_time).map_err(|fault| format!("{}: {fault}", case.name))
 }
 
@@ -67,7 +67,10 @@ fn in_time(case: &Case, ended: &Result<(), CallError>, clock: &ThreadClock) -> R
         || cpu > case.limits.cpu + FIRST_TRY + OVERSHOOT
         || passed > case.limits.wall + FIRST_TRY + OVERSHOOT;
     if late {
-        return Err(format!("says {used:?} of CPU, used {cpu:?} and {own_time:?} in all: {:?}", case.limits));
+        let (limit, wall) = (case.limits.cpu, case.limits.wall);
+        return Err(format!(
+            "says {used:?}, used {cpu:?} of CPU, limit {limit:?}; {own_time:?}, limit {wall:?}"
+        ));
     }
     Ok(())
 }
