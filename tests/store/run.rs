@@ -229,3 +229,54 @@ async fn run_waits_for_every_earlier_one_about_its_incident() {
     let second = world.claim(7).await;
     assert_eq!(second.iter().map(|run| run.moment.status).collect::<Vec<_>>(), [AlertStatus::Resolved]);
 }
+
+#[tokio::test]
+async fn workers_share_a_transaction_and_a_refused_change_is_undone_alone() {
+    let mut world = world().await;
+    for n in 0..40 {
+        world.fire(1, vec![firing("DiskFull", &format!("db{n}"))]).await;
+    }
+    let claimed = world.claim(2).await;
+    let mut changes = tokio::task::JoinSet::new();
+    for (n, run) in claimed.iter().enumerate() {
+        // Every fourth comes with a lease that is not its own.
+        let is_late = n % 4 == 0;
+        let lease = if is_late { LeaseToken::mint(&mut world.mint) } else { run.claim.lease };
+        let (store, claim) = (world.store.clone(), RunClaim { lease, ..run.claim });
+        changes.spawn(async move {
+            let begun = store.begin_stage(claim, Stage::Check, None, at(3)).await;
+            (claim.run_id, is_late, begun)
+        });
+    }
+    for (run_id, is_late, begun) in changes.join_all().await {
+        let executions = world.store.stage_executions(run_id).await.unwrap();
+        match begun {
+            Err(StoreError::LeaseLost(_)) if is_late => assert!(executions.is_empty()),
+            Ok(1) if !is_late => assert_eq!(executions.len(), 1),
+            other => panic!("late: {is_late}, {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_change_is_carried_out_although_nobody_waits_for_it() {
+    let mut world = world().await;
+    world.fire(1, vec![firing("DiskFull", "db1"), firing("DiskFull", "db2")]).await;
+    let claimed = world.claim(2).await;
+    let [given_up, waited_for] = claimed.as_slice() else { panic!("{claimed:?}") };
+    let change = Box::pin(world.store.begin_stage(given_up.claim, Stage::Check, None, at(3)));
+    // Polled once, then dropped.
+    drop(polled_once(change).await);
+    world.store.begin_stage(waited_for.claim, Stage::Check, None, at(3)).await.unwrap();
+    assert_eq!(world.store.stage_executions(given_up.run.run_id).await.unwrap().len(), 1);
+}
+
+/// Polls a future once and hands it back.
+async fn polled_once<F: Future + Unpin>(mut future: F) -> F {
+    std::future::poll_fn(|context| {
+        assert!(std::pin::Pin::new(&mut future).poll(context).is_pending());
+        std::task::Poll::Ready(())
+    })
+    .await;
+    future
+}

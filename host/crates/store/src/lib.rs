@@ -29,6 +29,7 @@ mod run;
 mod run_read;
 mod sql;
 mod stats;
+mod together;
 
 pub use alert::{AlertDetail, AlertFilter, AlertHistory};
 pub use checkpoint::Checkpoint;

@@ -11,6 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use crate::db::{Connection, Pool, Transaction, query};
 use crate::error::{Doing as _, StoreError};
 use crate::sql;
+use crate::together::Queue;
 
 /// Statements kept prepared per connection: more than the catalogue and the usual lists have.
 const STATEMENT_CACHE: usize = 256;
@@ -56,6 +57,8 @@ pub(crate) struct Inner {
     /// One connection for checkpoints, off the path of commits.
     pub(crate) upkeep: Pool,
     pub(crate) wal_limit_bytes: u64,
+    /// Small writes that wait to be committed together.
+    pub(crate) queue: Queue,
 }
 
 impl Store {
@@ -75,7 +78,13 @@ impl Store {
             .doing(OPENING)?;
         let upkeep = pool(&options, 1).connect_lazy_with(base);
         Ok(Self {
-            inner: Arc::new(Inner { writer, readers, upkeep, wal_limit_bytes: options.wal_limit_bytes }),
+            inner: Arc::new(Inner {
+                writer,
+                readers,
+                upkeep,
+                wal_limit_bytes: options.wal_limit_bytes,
+                queue: Queue::default(),
+            }),
         })
     }
 

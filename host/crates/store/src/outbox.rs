@@ -8,7 +8,7 @@ use domain::delivery::{
 use domain::id::{DeliveryId, LeaseToken, Mint, RunId};
 use domain::time::Timestamp;
 
-use crate::db::{Columns as _, Row, Transaction, query, readable};
+use crate::db::{Columns as _, Connection, Row, query, readable};
 use crate::error::{Doing as _, StoreError};
 use crate::open::Store;
 use crate::run::settle_run;
@@ -83,40 +83,8 @@ impl Store {
         result: &AttemptResult,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        const DOING: &str = "record an attempt";
-        let end = End::of(result, now);
-        let mut tx = self.begin(DOING).await?;
-        let recorded = query(sql::outbox::RECORD_DELIVERY)
-            .bind(end.status.as_str())
-            .bind(end.due_at.map(Timestamp::as_micros))
-            .bind(end.remote_ref)
-            .bind(end.error_type)
-            .bind(end.error_message)
-            .bind(end.status.is_final().then_some(now.as_micros()))
-            .bind(id.to_string())
-            .bind(lease.to_string())
-            .execute(&mut *tx)
-            .await
-            .doing(DOING)?;
-        if recorded.rows_affected() == 0 {
-            return Err(StoreError::LeaseLost(format!("delivery `{id}`")));
-        }
-        let (run_id, attempt, _) = run_of(&mut tx, id).await?;
-        query(sql::outbox::END_ATTEMPT)
-            .bind(end.outcome.as_str())
-            .bind(end.remote_ref)
-            .bind(end.error_type)
-            .bind(end.error_message)
-            .bind(now.as_micros())
-            .bind(id.to_string())
-            .bind(attempt)
-            .execute(&mut *tx)
-            .await
-            .doing(DOING)?;
-        if end.status.is_final() {
-            settle_run(&mut tx, run_id, now).await?;
-        }
-        tx.commit().await.doing(DOING)
+        let result = result.clone();
+        self.together(move |tx| Box::pin(record_attempt(tx, id, lease, result, now))).await
     }
 
     /// Lengthens the lease on a delivery that takes its time.
@@ -188,10 +156,53 @@ impl Store {
     }
 }
 
+/// The claim is checked by the first change.
+async fn record_attempt(
+    tx: &mut Connection,
+    id: DeliveryId,
+    lease: LeaseToken,
+    result: AttemptResult,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    const DOING: &str = "record an attempt";
+    let end = End::of(&result, now);
+    let recorded = query(sql::outbox::RECORD_DELIVERY)
+        .bind(end.status.as_str())
+        .bind(end.due_at.map(Timestamp::as_micros))
+        .bind(end.remote_ref)
+        .bind(end.error_type)
+        .bind(end.error_message)
+        .bind(end.status.is_final().then_some(now.as_micros()))
+        .bind(id.to_string())
+        .bind(lease.to_string())
+        .execute(&mut *tx)
+        .await
+        .doing(DOING)?;
+    if recorded.rows_affected() == 0 {
+        return Err(StoreError::LeaseLost(format!("delivery `{id}`")));
+    }
+    let (run_id, attempt, _) = run_of(tx, id).await?;
+    query(sql::outbox::END_ATTEMPT)
+        .bind(end.outcome.as_str())
+        .bind(end.remote_ref)
+        .bind(end.error_type)
+        .bind(end.error_message)
+        .bind(now.as_micros())
+        .bind(id.to_string())
+        .bind(attempt)
+        .execute(&mut *tx)
+        .await
+        .doing(DOING)?;
+    if end.status.is_final() {
+        settle_run(tx, run_id, now).await?;
+    }
+    Ok(())
+}
+
 /// Whether the channel of a delivery was told something newer of its incident since.
-async fn told_since(tx: &mut Transaction, id: DeliveryId) -> Result<bool, StoreError> {
+async fn told_since(tx: &mut Connection, id: DeliveryId) -> Result<bool, StoreError> {
     let newer = query(sql::outbox::TOLD_SINCE).bind(id.to_string());
-    Ok(newer.fetch_one(&mut **tx).await.doing("see what was told since")?.int::<u32>("found")? > 0)
+    Ok(newer.fetch_one(&mut *tx).await.doing("see what was told since")?.int::<u32>("found")? > 0)
 }
 
 /// What a result means for the rows of the delivery and the attempt.
@@ -237,7 +248,7 @@ impl<'a> End<'a> {
 
 /// Puts a delivery into the outbox, due at once.
 pub(crate) async fn insert_delivery(
-    tx: &mut Transaction,
+    tx: &mut Connection,
     delivery: &NewDelivery,
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -250,29 +261,29 @@ pub(crate) async fn insert_delivery(
         .bind(delivery.notification.clone())
         .bind(now.as_micros())
         .bind(now.as_micros())
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await
         .doing("put a delivery into the outbox")?;
     Ok(())
 }
 
-async fn run_of(tx: &mut Transaction, id: DeliveryId) -> Result<(RunId, u32, DeliveryStatus), StoreError> {
+async fn run_of(tx: &mut Connection, id: DeliveryId) -> Result<(RunId, u32, DeliveryStatus), StoreError> {
     let statement = query(sql::outbox::DELIVERY_RUN).bind(id.to_string());
-    let row = statement.fetch_optional(&mut **tx).await.doing("read a delivery")?;
+    let row = statement.fetch_optional(&mut *tx).await.doing("read a delivery")?;
     let row = row.ok_or_else(|| StoreError::NotFound(format!("delivery `{id}`")))?;
     Ok((row.parse("run_id")?, row.int("attempts")?, row.parse("status")?))
 }
 
 async fn revive(
-    tx: &mut Transaction,
+    tx: &mut Connection,
     id: DeliveryId,
     run_id: RunId,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     const DOING: &str = "retry a delivery";
     let delivery = query(sql::outbox::REVIVE_DELIVERY).bind(now.as_micros()).bind(id.to_string());
-    delivery.execute(&mut **tx).await.doing(DOING)?;
-    query(sql::run::REOPEN_RUN).bind(run_id.to_string()).execute(&mut **tx).await.doing(DOING)?;
+    delivery.execute(&mut *tx).await.doing(DOING)?;
+    query(sql::run::REOPEN_RUN).bind(run_id.to_string()).execute(&mut *tx).await.doing(DOING)?;
     Ok(())
 }
 

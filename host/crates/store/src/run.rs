@@ -7,7 +7,7 @@ use domain::id::{ArtifactId, LeaseToken, Mint, RunId};
 use domain::run::{IncidentMoment, Run, RunStatus, Stage, StageStatus};
 use domain::time::Timestamp;
 
-use crate::db::{Columns as _, Query, Transaction, query, readable};
+use crate::db::{Columns as _, Connection, Query, query, readable};
 use crate::error::{Doing as _, StoreError};
 use crate::open::Store;
 use crate::outbox::insert_delivery;
@@ -161,23 +161,8 @@ impl Store {
         route: Option<&str>,
         now: Timestamp,
     ) -> Result<u32, StoreError> {
-        const DOING: &str = "begin a stage";
-        let mut tx = self.begin(DOING).await?;
-        let begin = query(sql::run::BEGIN_STAGE).bind(stage.as_str()).bind(route.map(str::to_owned));
-        held(&mut tx, claim, begin, DOING).await?;
-        let last = query(sql::run::LAST_ATTEMPT).bind(claim.run_id.to_string()).bind(stage.as_str());
-        let last: u32 = last.fetch_one(&mut *tx).await.doing(DOING)?.int("attempt")?;
-        let attempt = last.saturating_add(1);
-        query(sql::run::INSERT_STAGE)
-            .bind(claim.run_id.to_string())
-            .bind(stage.as_str())
-            .bind(attempt)
-            .bind(now.as_micros())
-            .execute(&mut *tx)
-            .await
-            .doing(DOING)?;
-        tx.commit().await.doing(DOING)?;
-        Ok(attempt)
+        let route = route.map(str::to_owned);
+        self.together(move |tx| Box::pin(begin_stage(tx, claim, stage, route, now))).await
     }
 
     /// Records how a try at a stage ended, keeps what it made and moves the run on.
@@ -185,10 +170,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::LeaseLost`] if another worker has the run; nothing is changed then.
     pub async fn finish_stage(&self, claim: RunClaim, end: &StageEnd) -> Result<(), StoreError> {
-        const DOING: &str = "end a stage";
-        let mut tx = self.begin(DOING).await?;
-        end_stage(&mut tx, claim, end).await?;
-        tx.commit().await.doing(DOING)
+        let end = end.clone();
+        self.together(move |tx| Box::pin(async move { end_stage(tx, claim, &end).await })).await
     }
 
     /// Ends the notify stage together with its deliveries, and lets go of the run: from here on they
@@ -202,15 +185,8 @@ impl Store {
         end: &StageEnd,
         deliveries: &[NewDelivery],
     ) -> Result<(), StoreError> {
-        const DOING: &str = "end the notify stage";
-        let mut tx = self.begin(DOING).await?;
-        end_stage(&mut tx, claim, end).await?;
-        for delivery in deliveries {
-            insert_delivery(&mut tx, delivery, end.at).await?;
-        }
-        held(&mut tx, claim, query(sql::run::RELEASE_RUN), DOING).await?;
-        settle_run(&mut tx, claim.run_id, end.at).await?;
-        tx.commit().await.doing(DOING)
+        let (end, deliveries) = (end.clone(), deliveries.to_vec());
+        self.together(move |tx| Box::pin(end_notify(tx, claim, end, deliveries))).await
     }
 
     /// Lets go of a run until `due_at`, when its stage is tried again; the try that was cut off has failed.
@@ -224,15 +200,8 @@ impl Store {
         fault: &Fault,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        const DOING: &str = "schedule a retry";
-        let mut tx = self.begin(DOING).await?;
-        fail_stages(&mut tx, claim, fault, now).await?;
-        let retry = query(sql::run::RETRY_RUN)
-            .bind(due_at.as_micros())
-            .bind(fault.error_type.clone())
-            .bind(fault.message.clone());
-        held(&mut tx, claim, retry, DOING).await?;
-        tx.commit().await.doing(DOING)
+        let fault = fault.clone();
+        self.together(move |tx| Box::pin(put_off(tx, claim, due_at, fault, now))).await
     }
 
     /// Ends a run.
@@ -240,39 +209,91 @@ impl Store {
     /// # Errors
     /// [`StoreError::LeaseLost`] if another worker has the run; nothing is changed then.
     pub async fn finish_run(&self, claim: RunClaim, end: &RunEnd) -> Result<(), StoreError> {
-        const DOING: &str = "end a run";
-        let mut tx = self.begin(DOING).await?;
-        if let Some(fault) = &end.fault {
-            fail_stages(&mut tx, claim, fault, end.at).await?;
-        }
-        let finish = query(sql::run::FINISH_RUN)
-            .bind(end.status.as_str())
-            .bind(end.reason.clone())
-            .bind(end.route.clone())
-            .bind(end.fault.as_ref().map(|fault| fault.error_type.clone()))
-            .bind(end.fault.as_ref().map(|fault| fault.message.clone()))
-            .bind(end.at.as_micros());
-        held(&mut tx, claim, finish, DOING).await?;
-        tx.commit().await.doing(DOING)
+        let end = end.clone();
+        self.together(move |tx| Box::pin(end_run(tx, claim, end))).await
     }
+}
+
+async fn begin_stage(
+    tx: &mut Connection,
+    claim: RunClaim,
+    stage: Stage,
+    route: Option<String>,
+    now: Timestamp,
+) -> Result<u32, StoreError> {
+    const DOING: &str = "begin a stage";
+    let begin = query(sql::run::BEGIN_STAGE).bind(stage.as_str()).bind(route);
+    held(tx, claim, begin, DOING).await?;
+    let last = query(sql::run::LAST_ATTEMPT).bind(claim.run_id.to_string()).bind(stage.as_str());
+    let last: u32 = last.fetch_one(&mut *tx).await.doing(DOING)?.int("attempt")?;
+    let attempt = last.saturating_add(1);
+    let insert = query(sql::run::INSERT_STAGE)
+        .bind(claim.run_id.to_string())
+        .bind(stage.as_str())
+        .bind(attempt)
+        .bind(now.as_micros());
+    insert.execute(tx).await.doing(DOING)?;
+    Ok(attempt)
+}
+
+async fn end_notify(
+    tx: &mut Connection,
+    claim: RunClaim,
+    end: StageEnd,
+    deliveries: Vec<NewDelivery>,
+) -> Result<(), StoreError> {
+    end_stage(tx, claim, &end).await?;
+    for delivery in &deliveries {
+        insert_delivery(tx, delivery, end.at).await?;
+    }
+    held(tx, claim, query(sql::run::RELEASE_RUN), "end the notify stage").await?;
+    settle_run(tx, claim.run_id, end.at).await
+}
+
+async fn put_off(
+    tx: &mut Connection,
+    claim: RunClaim,
+    due_at: Timestamp,
+    fault: Fault,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    fail_stages(tx, claim, &fault, now).await?;
+    let retry =
+        query(sql::run::RETRY_RUN).bind(due_at.as_micros()).bind(fault.error_type).bind(fault.message);
+    held(tx, claim, retry, "schedule a retry").await
+}
+
+async fn end_run(tx: &mut Connection, claim: RunClaim, end: RunEnd) -> Result<(), StoreError> {
+    if let Some(fault) = &end.fault {
+        fail_stages(tx, claim, fault, end.at).await?;
+    }
+    let (error_type, message) = end.fault.map(|fault| (fault.error_type, fault.message)).unzip();
+    let finish = query(sql::run::FINISH_RUN)
+        .bind(end.status.as_str())
+        .bind(end.reason)
+        .bind(end.route)
+        .bind(error_type)
+        .bind(message)
+        .bind(end.at.as_micros());
+    held(tx, claim, finish, "end a run").await
 }
 
 /// Runs a change whose last two parameters are the run and the lease: the fence against a worker that
 /// is late.
 async fn held(
-    tx: &mut Transaction,
+    tx: &mut Connection,
     claim: RunClaim,
     change: Query,
     doing: &'static str,
 ) -> Result<(), StoreError> {
     let change = change.bind(claim.run_id.to_string()).bind(claim.lease.to_string());
-    match change.execute(&mut **tx).await.doing(doing)?.rows_affected() {
+    match change.execute(&mut *tx).await.doing(doing)?.rows_affected() {
         0 => Err(StoreError::LeaseLost(format!("run `{}`", claim.run_id))),
         _ => Ok(()),
     }
 }
 
-async fn end_stage(tx: &mut Transaction, claim: RunClaim, end: &StageEnd) -> Result<(), StoreError> {
+async fn end_stage(tx: &mut Connection, claim: RunClaim, end: &StageEnd) -> Result<(), StoreError> {
     const DOING: &str = "end a stage";
     let made = |stage: Stage| {
         end.artifact.as_ref().filter(|_| end.stage == stage).map(|artifact| artifact.id.to_string())
@@ -299,7 +320,7 @@ async fn end_stage(tx: &mut Transaction, claim: RunClaim, end: &StageEnd) -> Res
         .bind(claim.run_id.to_string())
         .bind(end.stage.as_str())
         .bind(end.attempt);
-    if ended.execute(&mut **tx).await.doing(DOING)?.rows_affected() == 0 {
+    if ended.execute(&mut *tx).await.doing(DOING)?.rows_affected() == 0 {
         let (stage, attempt, run) = (end.stage, end.attempt, claim.run_id);
         return Err(StoreError::NotFound(format!("attempt {attempt} at stage `{stage}` of run `{run}`")));
     }
@@ -310,17 +331,17 @@ async fn end_stage(tx: &mut Transaction, claim: RunClaim, end: &StageEnd) -> Res
         .bind(end.stage.as_str())
         .bind(artifact.sealed.clone())
         .bind(end.at.as_micros())
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await
         .doing(DOING)?;
     Ok(())
 }
 
 /// Ends a run whose deliveries are all final; does nothing while one is not.
-pub(crate) async fn settle_run(tx: &mut Transaction, run_id: RunId, at: Timestamp) -> Result<(), StoreError> {
+pub(crate) async fn settle_run(tx: &mut Connection, run_id: RunId, at: Timestamp) -> Result<(), StoreError> {
     const DOING: &str = "settle a run";
     let statement = query(sql::run::RUN_DELIVERIES).bind(run_id.to_string());
-    let row = statement.fetch_one(&mut **tx).await.doing(DOING)?;
+    let row = statement.fetch_one(&mut *tx).await.doing(DOING)?;
     let (unfinished, dead): (u32, u32) = (row.int("unfinished")?, row.int("dead")?);
     if unfinished > 0 {
         return Ok(());
@@ -339,7 +360,7 @@ pub(crate) async fn settle_run(tx: &mut Transaction, run_id: RunId, at: Timestam
         .bind(message)
         .bind(at.as_micros())
         .bind(run_id.to_string())
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await
         .doing(DOING)?;
     Ok(())
@@ -347,7 +368,7 @@ pub(crate) async fn settle_run(tx: &mut Transaction, run_id: RunId, at: Timestam
 
 /// Ends the tries at stages that an error cut off.
 async fn fail_stages(
-    tx: &mut Transaction,
+    tx: &mut Connection,
     claim: RunClaim,
     fault: &Fault,
     at: Timestamp,
@@ -357,7 +378,7 @@ async fn fail_stages(
         .bind(fault.message.clone())
         .bind(at.as_micros())
         .bind(claim.run_id.to_string())
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await
         .doing("end a stage")?;
     Ok(())

@@ -1,0 +1,180 @@
+//! Small writes of workers, committed together.
+//!
+//! A transaction of its own would cost each of them a commit, and have webhooks wait behind every
+//! one. So they queue: whoever finds nobody at work starts a task that takes what waits, runs each
+//! change behind a savepoint, commits once and answers all. It ends when nothing waits. Meanwhile the
+//! next changes gather, as webhooks do for theirs.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use crate::db::{Connection, Transaction};
+use crate::error::{Doing as _, StoreError};
+use crate::open::Store;
+
+const DOING: &str = "store what workers did";
+
+/// The most changes of one transaction: webhooks wait for it.
+const MAX_CHANGES: usize = 64;
+
+/// A change under way. It must leave committing and rolling back to us.
+pub(crate) type Changing<'c, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'c>>;
+
+/// Changes that wait for the writer.
+#[derive(Default)]
+pub(crate) struct Queue(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Box<dyn Waiting>>,
+    /// Whether a task works them off.
+    at_work: bool,
+}
+
+/// A change and who asked for it.
+trait Waiting: Send {
+    /// Runs it; says whether what it did is to be kept.
+    fn run<'c>(
+        &'c mut self,
+        connection: &'c mut Connection,
+    ) -> Pin<Box<dyn Future<Output = bool> + Send + 'c>>;
+
+    /// Tells what came of it, now that the commit succeeded or did not.
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+struct Change<T, F> {
+    /// Taken when it is run.
+    change: Option<F>,
+    outcome: Option<Result<T, StoreError>>,
+    answer: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, F> Waiting for Change<T, F>
+where
+    T: Send,
+    F: for<'c> FnOnce(&'c mut Connection) -> Changing<'c, T> + Send,
+{
+    fn run<'c>(
+        &'c mut self,
+        connection: &'c mut Connection,
+    ) -> Pin<Box<dyn Future<Output = bool> + Send + 'c>> {
+        Box::pin(async move {
+            if let Some(change) = self.change.take() {
+                self.outcome = Some(change(connection).await);
+            }
+            matches!(self.outcome, Some(Ok(_)))
+        })
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
+        let outcome = match (self.outcome, committed) {
+            // What refused itself would have failed alone, too.
+            (Some(Err(error)), _) | (_, Err(error)) => Err(error),
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            (None, Ok(())) => Err(broken_off()),
+        };
+        // Who asked may have gone away.
+        drop(self.answer.send(outcome));
+    }
+}
+
+fn broken_off() -> StoreError {
+    StoreError::Unavailable { doing: DOING, source: Arc::new(std::io::Error::other("it broke off")) }
+}
+
+impl Queue {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a change; says whether a task has to be started for it.
+    fn add(&self, change: Box<dyn Waiting>) -> bool {
+        let mut state = self.state();
+        state.waiting.push_back(change);
+        !std::mem::replace(&mut state.at_work, true)
+    }
+
+    /// What is to be done next. Nothing: the task may end, and the next change starts another.
+    fn take(&self) -> Vec<Box<dyn Waiting>> {
+        let mut state = self.state();
+        let count = state.waiting.len().min(MAX_CHANGES);
+        state.at_work = count > 0;
+        state.waiting.drain(..count).collect()
+    }
+}
+
+impl std::fmt::Debug for Queue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Queue").field("waiting", &self.state().waiting.len()).finish()
+    }
+}
+
+/// Lets go of what waits if the task breaks off: who asked is told, and the next change starts another.
+struct AtWork<'a>(&'a Queue);
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        if state.at_work {
+            *state = State::default();
+        }
+    }
+}
+
+impl Store {
+    /// Runs a change in a transaction that it may share with others, and returns when that is committed.
+    /// A change that fails is undone alone. It is carried out even if nobody waits for it any longer.
+    ///
+    /// # Errors
+    /// The change's own, or [`StoreError::Unavailable`] when the transaction did not come to an end.
+    pub(crate) async fn together<T, F>(&self, change: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> Changing<'c, T> + Send + 'static,
+    {
+        let (answer, wait) = oneshot::channel();
+        let change = Change { change: Some(change), outcome: None, answer };
+        if self.inner.queue.add(Box::new(change)) {
+            let store = self.clone();
+            tokio::spawn(async move { store.work_off().await });
+        }
+        wait.await.unwrap_or_else(|_| Err(broken_off()))
+    }
+
+    async fn work_off(&self) {
+        let at_work = AtWork(&self.inner.queue);
+        loop {
+            let mut changes = at_work.0.take();
+            if changes.is_empty() {
+                return;
+            }
+            let committed = self.commit(&mut changes).await;
+            for change in changes {
+                change.answer(committed.clone());
+            }
+        }
+    }
+
+    async fn commit(&self, changes: &mut [Box<dyn Waiting>]) -> Result<(), StoreError> {
+        let mut tx = self.begin(DOING).await?;
+        if let [only] = changes {
+            return if only.run(&mut tx).await { tx.commit().await } else { tx.rollback().await }
+                .doing(DOING);
+        }
+        for change in changes {
+            behind_savepoint(&mut tx, change).await?;
+        }
+        tx.commit().await.doing(DOING)
+    }
+}
+
+async fn behind_savepoint(tx: &mut Transaction, change: &mut Box<dyn Waiting>) -> Result<(), StoreError> {
+    use sqlx::Connection as _;
+    let mut point = tx.begin().await.doing(DOING)?;
+    let keep = change.run(&mut point).await;
+    if keep { point.commit().await } else { point.rollback().await }.doing(DOING)
+}
