@@ -225,8 +225,8 @@ impl<'w> Draft<'w> {
     #[must_use]
     pub fn link(mut self, name: &str, url: &str) -> Self {
         let url = url.trim();
-        let scheme_end = url.find("://").and_then(|end| url.get(..end)).unwrap_or_default();
-        let is_web = scheme_end.eq_ignore_ascii_case("http") || scheme_end.eq_ignore_ascii_case("https");
+        let begins = |with: &str| url.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
+        let is_web = begins("http://") || begins("https://");
         if is_web && url.len() <= MAX_VALUE_BYTES && self.alert.links.len() < MAX_LINKS {
             self.alert.links.push(crate::label(name, url));
         }

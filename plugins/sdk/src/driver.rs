@@ -157,26 +157,28 @@ pub fn collect<T>(
     let mut left = MAX_ALERT_BYTES;
     let mut alerts = Vec::with_capacity(list.items.len());
     for item in &list.items {
-        let alert = fit(read(item, &mut warnings), left, &mut warnings);
-        left = left.saturating_sub(bytes(&alert));
+        let mut alert = read(item, &mut warnings);
+        let mut size = bytes(&alert);
+        if size > left {
+            size = fit(&mut alert, left, &mut warnings);
+        }
+        left = left.saturating_sub(size);
         alerts.push(alert);
     }
     Ok(Parsed::alerts(alerts).about(about, warnings))
 }
 
-/// The alert without what explains it, where it would need more than is left.
-fn fit(mut alert: Alert, left: usize, warnings: &mut Warnings) -> Alert {
-    if bytes(&alert) > left {
-        warnings.add(|| "an alert lost its annotations and links: all alerts together are too large".into());
-        alert.annotations = Vec::new();
-        alert.links = Vec::new();
-        alert.extra = String::new();
-    }
-    if bytes(&alert) > left {
+/// Takes from an alert what explains it, where it needs more than is left. Returns its new size.
+fn fit(alert: &mut Alert, left: usize, warnings: &mut Warnings) -> usize {
+    warnings.add(|| "an alert lost its annotations and links: all alerts together are too large".into());
+    alert.annotations = Vec::new();
+    alert.links = Vec::new();
+    alert.extra = String::new();
+    if bytes(alert) > left {
         warnings.add(|| "an alert lost its description: all alerts together are too large".into());
         alert.description = String::new();
     }
-    alert
+    bytes(alert)
 }
 
 /// The text of an alert as the host counts it, in bytes.

@@ -26,10 +26,16 @@ const fn turns_text(character: char) -> bool {
 /// `text` on one line: control characters become spaces, those that turn the reading direction go,
 /// the ends are trimmed. What comes back is a name that the host takes, or empty.
 pub fn one_line(text: &str) -> Cow<'_, str> {
+    // Nearly every text is of printable ASCII characters, and then there is nothing to do.
+    let is_plain = |byte: &u8| byte.is_ascii_graphic();
+    if text.bytes().all(|byte| byte == b' ' || is_plain(&byte))
+        && text.as_bytes().first().is_none_or(is_plain)
+        && text.as_bytes().last().is_none_or(is_plain)
+    {
+        return Cow::Borrowed(text);
+    }
     let text = text.trim();
-    // Every such character but the ASCII ones begins with one of two bytes, which most texts lack.
-    let may_disturb = text.bytes().any(|byte| byte.is_ascii_control() || matches!(byte, 0xc2 | 0xe2));
-    if !may_disturb || !text.contains(|character: char| character.is_control() || turns_text(character)) {
+    if !text.contains(|character: char| character.is_control() || turns_text(character)) {
         return Cow::Borrowed(text);
     }
     let kept = text.chars().filter(|character| !turns_text(*character));
