@@ -14,15 +14,19 @@ fn disturbs(c: char) -> bool {
     c.is_control() || turns_text(c)
 }
 
-/// Whether the text has a byte that begins a disturbing character; false for nearly every text, so
-/// the search by characters is seldom made.
-fn may_disturb(text: &str) -> bool {
-    text.bytes().any(|byte| byte < 0x20 || matches!(byte, 0x7f | 0xc2 | 0xe2))
+/// Whether the text is of printable ASCII characters, as nearly every text is; then the search by
+/// characters need not be made.
+fn is_plain(text: &str) -> bool {
+    let is_printable = |byte: &u8| matches!(byte, b' '..=b'~');
+    // A whole chunk without an early end is one comparison of vectors.
+    let (chunks, rest) = text.as_bytes().as_chunks::<16>();
+    let is_chunk_plain = |chunk: &[u8; 16]| chunk.iter().fold(true, |all, byte| all & is_printable(byte));
+    chunks.iter().all(is_chunk_plain) && rest.iter().all(is_printable)
 }
 
 /// One line without control characters.
 pub(crate) fn one_line(text: String) -> String {
-    if !may_disturb(&text) || !text.contains(disturbs) {
+    if is_plain(&text) || !text.contains(disturbs) {
         return text;
     }
     text.replace(disturbs, "\u{fffd}")
@@ -31,7 +35,7 @@ pub(crate) fn one_line(text: String) -> String {
 /// Several lines: line breaks and tabs stay, other control characters do not.
 fn lines(text: String) -> String {
     let disturbs_lines = |c: char| c != '\n' && c != '\t' && disturbs(c);
-    if !may_disturb(&text) || !text.contains(disturbs_lines) {
+    if is_plain(&text) || !text.contains(disturbs_lines) {
         return text;
     }
     let text = text.replace("\r\n", "\n");
@@ -65,7 +69,7 @@ impl Reader {
         if text.is_empty() {
             return Err(Breach::new(field, "is empty"));
         }
-        if may_disturb(&text) && text.contains(disturbs) {
+        if !is_plain(&text) && text.contains(disturbs) {
             return Err(Breach::new(
                 field,
                 format!("has control or direction characters: `{}`", text.escape_debug()),
