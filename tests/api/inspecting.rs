@@ -91,7 +91,7 @@ async fn inspect_tells_what_a_plugin_is_asks_and_may() {
     assert_eq!(found["size_bytes"], acme().len());
     assert_eq!(found["exports"], json!(["watchbell:plugin/driver@0.1.0"]));
     assert!(found["producers"].to_string().contains("wit-component"), "{found}");
-    assert_eq!((&found["limits"]["cpu_ms"], &found["limits"]["wall_ms"]), (&json!(10), &json!(250)));
+    assert_eq!((&found["limits"]["cpu_ms"], &found["limits"]["wall_ms"]), (&json!(10), &json!(2000)));
     assert_eq!(found["plugins_toml"]["detect"], false);
     let slack = home.cli_json(&["plugin", "inspect", "slack", "--json"]).await;
     assert_eq!((&slack["kind"], &slack["builtin"]), (&json!("notifier"), &json!(true)));

@@ -51,7 +51,8 @@ impl Limits {
             PluginKind::Driver => Self {
                 memory_bytes: 64 * MIB,
                 cpu: Duration::from_millis(50),
-                wall: Duration::from_millis(250),
+                // A driver waits for nothing, so this only ends what a starved machine does not.
+                wall: Duration::from_secs(2),
                 input_bytes: 5 * MIB / 2,
                 output_bytes: 8 * MIB,
                 alerts: 2000,
