@@ -70,6 +70,11 @@ struct Rule {
 #[derive(Debug, Default)]
 pub struct ShapeSet {
     rules: Vec<Rule>,
+    /// For each slot the rules that require it first. Only rules of slots where something was found are
+    /// looked at, so that the number of drivers hardly counts.
+    first: Vec<Vec<usize>>,
+    /// Rules that require nothing.
+    unconditional: Vec<usize>,
     trie: Node,
     slots: usize,
 }
@@ -143,6 +148,11 @@ impl ShapeSet {
         }
         set.rules
             .sort_by(|a, b| b.shape.priority.cmp(&a.shape.priority).then_with(|| a.driver.cmp(&b.driver)));
+        set.first.resize_with(set.slots, Vec::new);
+        for (index, rule) in set.rules.iter().enumerate() {
+            let place = rule.required.first().and_then(|slot| set.first.get_mut(*slot));
+            place.unwrap_or(&mut set.unconditional).push(index);
+        }
         set
     }
 
@@ -181,16 +191,17 @@ impl ShapeSet {
                     .all(|(slot, text)| matches!(at(slot), Found::Scalar(found) if found == text))
                 && rule.shape.headers.iter().all(|header| has_header(header))
         };
-        Ok(self
-            .rules
-            .iter()
-            .filter(fits)
-            .map(|rule| Match {
-                driver: rule.driver.clone(),
-                shape: rule.shape.name.clone(),
-                priority: rule.shape.priority,
-            })
-            .collect())
+        let marked = found.iter().zip(&self.first).filter(|(found, _)| **found != Found::Nothing);
+        let mut worth_a_look: Vec<usize> =
+            marked.flat_map(|(_, rules)| rules).chain(&self.unconditional).copied().collect();
+        worth_a_look.sort_unstable();
+        let rules = worth_a_look.into_iter().filter_map(|index| self.rules.get(index));
+        let fitting = rules.filter(fits).map(|rule| Match {
+            driver: rule.driver.clone(),
+            shape: rule.shape.name.clone(),
+            priority: rule.shape.priority,
+        });
+        Ok(fitting.collect())
     }
 
     fn scan(&self, content_type: &str, body: &[u8], found: &mut [Found]) -> Result<Root, Unreadable> {
