@@ -105,7 +105,11 @@ fn run(command: Command) -> Result<()> {
 fn with_config(command: Command) -> Result<()> {
     let config = Config::read(&Source::load()?)?;
     telemetry::start(&config.telemetry)?;
-    let runtime = tokio::runtime::Runtime::new().context("the runtime could not be started")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(config.server.threads)
+        .enable_all()
+        .build()
+        .context("the runtime could not be started")?;
     let result = runtime.block_on(dispatch(command, config));
     // Nothing that is still under way may hold the process up.
     runtime.shutdown_background();

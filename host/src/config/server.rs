@@ -1,6 +1,7 @@
 //! Where to listen, and how much of a request is read.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use super::{Problems, Source, Variable};
@@ -26,6 +27,12 @@ pub(super) const VARIABLES: &[Variable] = &[
         default: "10",
         meaning: "How long requests and deliveries in flight may take at stop, in seconds, 0 to 300.",
     },
+    Variable {
+        name: "WATCHBELL_THREADS",
+        default: "",
+        meaning: "How many threads answer requests and work runs off, 1 to 256. The database and the compiler have \
+                  their own. Not set: one less than the machine has processors, at least 1.",
+    },
 ];
 
 /// Where to listen, and how much of a request is read.
@@ -39,6 +46,8 @@ pub struct ServerSettings {
     pub read_timeout: Duration,
     /// How long what is in flight may take at stop.
     pub stop_timeout: Duration,
+    /// Threads of the runtime.
+    pub threads: usize,
 }
 
 impl ServerSettings {
@@ -62,6 +71,14 @@ impl ServerSettings {
             ),
             read_timeout: seconds("WATCHBELL_READ_TIMEOUT_S", 30, 1..=300, problems),
             stop_timeout: seconds("WATCHBELL_STOP_TIMEOUT_S", 10, 0..=300, problems),
+            threads: source.number("WATCHBELL_THREADS", default_threads(), 1..=256, problems),
         }
     }
+}
+
+/// The database's writer has a thread of its own that is as busy as those that answer: on a machine of two
+/// processors one is faster than two, which would keep waking each other.
+fn default_threads() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    processors.saturating_sub(1).clamp(1, 256)
 }
