@@ -27,7 +27,8 @@ pub struct Options {
     pub busy_timeout: Duration,
     /// Page cache of each connection, in bytes.
     pub cache_bytes: u32,
-    /// Size of the write-ahead log beyond which [`Store::checkpoint`] cuts it, in bytes.
+    /// Size of the write-ahead log beyond which [`Store::checkpoint`] begins it anew, in bytes.
+    /// Its file may be larger by what is written in a second, and keeps its size.
     pub wal_limit_bytes: u64,
 }
 
