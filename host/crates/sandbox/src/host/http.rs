@@ -24,6 +24,10 @@ impl host_http::Host for State {
             return Ok(Err(refusal));
         }
         let time_left = self.wall_left();
+        // The next tick ends the call; nothing may begin before.
+        if time_left.is_zero() {
+            return Ok(Err(host_http::HttpError::Timeout));
+        }
         let meter = Arc::clone(&self.meter);
         // The host's own work, TLS above all, is not the plugin's.
         let answer = meter.pause(services.http(from_guest(request), time_left)).await;
