@@ -114,13 +114,16 @@ impl std::fmt::Debug for Queue {
 }
 
 /// Lets go of what waits if the task breaks off: who asked is told, and the next change starts another.
-struct AtWork<'a>(&'a Queue);
+struct AtWork<'a> {
+    queue: &'a Queue,
+    /// Set once the queue was found empty: from then on what is in it is another task's.
+    is_over: bool,
+}
 
 impl Drop for AtWork<'_> {
     fn drop(&mut self) {
-        let mut state = self.0.state();
-        if state.at_work {
-            *state = State::default();
+        if !self.is_over {
+            *self.queue.state() = State::default();
         }
     }
 }
@@ -146,10 +149,11 @@ impl Store {
     }
 
     async fn work_off(&self) {
-        let at_work = AtWork(&self.inner.queue);
+        let mut at_work = AtWork { queue: &self.inner.queue, is_over: false };
         loop {
-            let mut changes = at_work.0.take();
+            let mut changes = at_work.queue.take();
             if changes.is_empty() {
+                at_work.is_over = true;
                 return;
             }
             let committed = self.commit(&mut changes).await;

@@ -9,7 +9,6 @@ use domain::incident::Incident;
 use domain::plan::{IngestPlan, Known, plan};
 use domain::plugin::PluginName;
 use domain::time::Timestamp;
-use serde::Serialize;
 
 use super::rows::{
     AlertHistoryRow, AlertKeyRow, AlertRow, DeliveryKeyRow, InboxRow, IncidentHistoryRow, IncidentRow, RunRow,
@@ -20,7 +19,6 @@ use crate::db::{Columns as _, Transaction, query, to_json};
 use crate::error::{Doing as _, StoreError};
 use crate::incident::read_incident;
 use crate::sql;
-use crate::sql::Sql;
 
 const DOING: &str = "store webhooks";
 
@@ -41,9 +39,21 @@ pub(super) async fn write(
             write.webhook.as_ref().map(|webhook| plan(webhook, &mut known, mint)).unwrap_or_default()
         })
         .collect();
-    write_incidents_and_alerts(tx, &plans).await?;
-    write_runs(tx, &fresh, &plans, now).await?;
-    write_history(tx, &fresh, &plans, mint).await?;
+    if !fresh.is_empty() {
+        let (incidents, alerts) = incidents_and_alerts(&plans)?;
+        let (requests, inbox) = requests(&fresh)?;
+        let (alert_history, incident_history) = history(&fresh, &plans, mint)?;
+        // In the order of `WRITE_BATCH`.
+        let write = sqlx::query(sql::ingest::WRITE_BATCH.as_str())
+            .bind(incidents)
+            .bind(alerts)
+            .bind(runs(&fresh, &plans, now)?)
+            .bind(requests)
+            .bind(inbox)
+            .bind(alert_history)
+            .bind(incident_history);
+        write.execute(&mut **tx).await.doing(DOING)?;
+    }
 
     let mut stored = fresh.iter().zip(&plans).map(|(write, plan)| Ingested::Stored {
         alerts: alerts_of(write),
@@ -137,8 +147,8 @@ async fn known(tx: &mut Transaction, fresh: &[&IngestWrite]) -> Result<Known, St
     Ok(known)
 }
 
-/// Writes each incident and alert once, as it is after the last plan that touched it.
-async fn write_incidents_and_alerts(tx: &mut Transaction, plans: &[IngestPlan]) -> Result<(), StoreError> {
+/// Each incident and alert once, as it is after the last plan that touched it.
+fn incidents_and_alerts(plans: &[IngestPlan]) -> Result<(String, String), StoreError> {
     let mut incidents: BTreeMap<IncidentId, &Incident> = BTreeMap::new();
     let mut alerts: BTreeMap<AlertId, &Alert> = BTreeMap::new();
     for plan in plans {
@@ -149,43 +159,33 @@ async fn write_incidents_and_alerts(tx: &mut Transaction, plans: &[IngestPlan]) 
     let mut incidents: Vec<IncidentRow<'_>> = incidents.into_values().map(IncidentRow::of).collect();
     incidents.sort_by_key(|row| row.open_key.is_some());
     let alerts: Vec<AlertRow<'_>> = alerts.into_values().map(AlertRow::of).collect();
-    insert(tx, sql::ingest::UPSERT_INCIDENTS, &incidents).await?;
-    insert(tx, sql::ingest::UPSERT_ALERTS, &alerts).await
+    Ok((to_json(DOING, &incidents)?, to_json(DOING, &alerts)?))
 }
 
-/// Writes requests with the runs that ingested them, and the runs that follow.
-async fn write_runs(
-    tx: &mut Transaction,
-    fresh: &[&IngestWrite],
-    plans: &[IngestPlan],
-    now: Timestamp,
-) -> Result<(), StoreError> {
+/// The runs that ingested these webhooks, and those that follow.
+fn runs(fresh: &[&IngestWrite], plans: &[IngestPlan], now: Timestamp) -> Result<String, StoreError> {
     let ingesting = fresh.iter().map(|write| RunRow::ingest(write, now));
     let following = plans.iter().flat_map(|plan| &plan.runs).map(|run| RunRow::downstream(run, now));
-    let runs: Vec<RunRow<'_>> = ingesting.chain(following).collect();
-    insert(tx, sql::ingest::INSERT_RUNS, &runs).await?;
+    to_json(DOING, &ingesting.chain(following).collect::<Vec<_>>())
+}
 
+/// All requests one after the other, and rows that say where each is therein.
+fn requests(fresh: &[&IngestWrite]) -> Result<(Vec<u8>, String), StoreError> {
     let mut requests = Vec::with_capacity(fresh.iter().map(|write| write.sealed_request.len()).sum());
     let mut inbox: Vec<InboxRow<'_>> = Vec::with_capacity(fresh.len());
     for write in fresh {
         inbox.push(InboxRow::of(write, requests.len() + 1));
         requests.extend_from_slice(&write.sealed_request);
     }
-    if inbox.is_empty() {
-        return Ok(());
-    }
-    let statement = query(sql::ingest::INSERT_INBOX).bind(requests).bind(to_json(DOING, &inbox)?);
-    statement.execute(&mut **tx).await.doing(DOING)?;
-    Ok(())
+    Ok((requests, to_json(DOING, &inbox)?))
 }
 
-/// Writes what happened to alerts and incidents.
-async fn write_history(
-    tx: &mut Transaction,
+/// What happened to alerts and incidents.
+fn history(
     fresh: &[&IngestWrite],
     plans: &[IngestPlan],
     mint: &mut (dyn Mint + Send),
-) -> Result<(), StoreError> {
+) -> Result<(String, String), StoreError> {
     let mut alerts: Vec<AlertHistoryRow<'_>> = Vec::new();
     let mut incidents: Vec<IncidentHistoryRow> = Vec::new();
     for (write, plan) in fresh.iter().zip(plans) {
@@ -198,13 +198,5 @@ async fn write_history(
             }
         }
     }
-    insert(tx, sql::ingest::INSERT_ALERT_HISTORY, &alerts).await?;
-    insert(tx, sql::ingest::INSERT_INCIDENT_HISTORY, &incidents).await
-}
-
-async fn insert<R: Serialize>(tx: &mut Transaction, sql: Sql, rows: &[R]) -> Result<(), StoreError> {
-    if !rows.is_empty() {
-        query(sql).bind(to_json(DOING, &rows)?).execute(&mut **tx).await.doing(DOING)?;
-    }
-    Ok(())
+    Ok((to_json(DOING, &alerts)?, to_json(DOING, &incidents)?))
 }

@@ -12,6 +12,8 @@ pub(crate) mod outbox;
 pub(crate) mod read;
 pub(crate) mod run;
 
+use std::fmt::Write as _;
+
 /// One statement of the catalogue.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sql {
@@ -44,6 +46,26 @@ impl Sql {
     }
 }
 
+/// Joins statements into one text that is sent at once: with SQLite each trip to the thread of its own
+/// costs as much as writing a few rows. Their placeholders count through.
+pub(crate) fn join(statements: &[Sql]) -> String {
+    let mut joined = String::new();
+    let mut before = 0;
+    for sql in statements {
+        let mut pieces = sql.text.split('$');
+        joined.push_str(pieces.next().unwrap_or_default());
+        let mut placeholders = 0;
+        for piece in pieces {
+            placeholders += 1;
+            let rest = piece.trim_start_matches(|digit: char| digit.is_ascii_digit());
+            let _infallible = write!(joined, "${}{rest}", before + placeholders);
+        }
+        before += placeholders;
+        joined.push_str(";\n");
+    }
+    joined
+}
+
 /// Declares statements, and `ALL` of them for the tests.
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = { $dialect:ident: $text:expr })+) => {
@@ -57,3 +79,14 @@ macro_rules! statements {
     (@ sqlite $name:ident $text:expr) => { $crate::sql::Sql::new(stringify!($name), $text) };
 }
 pub(crate) use statements;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_of_joined_statements_count_through() {
+        let (first, second) = (Sql::new("A", "SELECT $1, $2 + 1"), Sql::new("B", "SELECT $1"));
+        assert_eq!(join(&[first, second]), "SELECT $1, $2 + 1;\nSELECT $3;\n");
+    }
+}
