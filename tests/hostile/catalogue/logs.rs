@@ -46,7 +46,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::raised(
             "log_line_larger_than_anything",
             log(1, 2, "1048576", "50000000"),
-            (roomy, Ends::With("trap.output", "larger than its limit")),
+            (roomy, Ends::With("trap.output", "`argument of a host function` is larger than its limit")),
             (Limits { output_bytes: 16 * MIB, ..roomy }, Ends::Answered),
         ),
     ]

@@ -84,7 +84,7 @@ fn requests() -> Vec<Case> {
         Case::raised(
             "a_million_headers",
             requesting((grown, 1_000_000), (0, 0)),
-            (roomy, Ends::With("trap.output", "larger than its limit")),
+            (roomy, Ends::With("trap.output", "`argument of a host function` is larger than its limit")),
             // Then it is the request that is refused, and the plugin may go on.
             (Limits { output_bytes: 64 * MIB, ..roomy }, Ends::Answered),
         ),
@@ -100,7 +100,7 @@ fn requests() -> Vec<Case> {
         Case::raised(
             "request_body_of_many_mebibytes",
             requesting((0, 0), (grown, 20_000_000)),
-            (roomy, Ends::With("trap.output", "larger than its limit")),
+            (roomy, Ends::With("trap.output", "`argument of a host function` is larger than its limit")),
             (Limits { output_bytes: 8 * MIB, ..roomy }, Ends::Answered),
         ),
     ]

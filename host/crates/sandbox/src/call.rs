@@ -175,7 +175,10 @@ fn classify(error: &wasmtime::Error, memory_exceeded: bool, stop: Option<Stop>, 
     let cause = error.root_cause().to_string();
     if cause.contains(FUEL_EXHAUSTED) {
         let fault = format!("is larger than its limit of {} bytes allows", limits.output_bytes);
-        return TrapKind::Output { field: "result".to_owned(), fault };
+        // Only what happens while the plugin runs has a trace of its calls.
+        let is_argument = error.downcast_ref::<wasmtime::WasmBacktrace>().is_some();
+        let field = if is_argument { "argument of a host function" } else { "result" };
+        return TrapKind::Output { field: field.to_owned(), fault };
     }
     TrapKind::Boundary(cause)
 }

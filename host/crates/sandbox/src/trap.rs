@@ -168,7 +168,7 @@ impl fmt::Display for TrapKind {
             ),
             Self::Output { field, fault } => write!(
                 f,
-                "returned what the contract does not allow: `{field}` {fault}\n\
+                "handed over what the contract does not allow: `{field}` {fault}\n\
                  hint: report this input to the plugin's author; `watchbell plugin wit` prints the rules"
             ),
             Self::Boundary(what) => write!(
