@@ -26,7 +26,8 @@ use crate::trap::{Trap, TrapKind};
 
 /// What `metadata` may use: far more than any needs, whatever the plugin's own limits.
 const METADATA_CPU: Duration = Duration::from_millis(50);
-const METADATA_WALL: Duration = Duration::from_secs(1);
+/// Only what starves the machine meets this one: a hub must start on it, too.
+const METADATA_WALL: Duration = Duration::from_secs(10);
 /// A sample and a schema fit in.
 const METADATA_OUTPUT: usize = 1 << 20;
 
