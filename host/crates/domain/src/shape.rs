@@ -115,13 +115,29 @@ impl Unreadable {
     }
 }
 
+/// What was found, by slot: only what is there takes room, however many pointers are asked for.
+#[derive(Debug, Default)]
+struct Findings(Vec<(usize, Found)>);
+
 /// What was found at a pointer.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug)]
 enum Found {
-    #[default]
-    Nothing,
     Something,
     Scalar(String),
+}
+
+impl Findings {
+    fn at(&self, slot: usize) -> Option<&Found> {
+        self.0.iter().find(|(found, _)| *found == slot).map(|(_, what)| what)
+    }
+
+    /// Of a key that is there twice the last counts, as in most parsers.
+    fn put(&mut self, slot: usize, what: Found) {
+        match self.0.iter_mut().find(|(found, _)| *found == slot) {
+            Some((_, place)) => *place = what,
+            None => self.0.push((slot, what)),
+        }
+    }
 }
 
 impl ShapeSet {
@@ -178,22 +194,19 @@ impl ShapeSet {
         has_header: impl Fn(&str) -> bool,
         body: &[u8],
     ) -> Result<Vec<Match>, Unreadable> {
-        let mut found = vec![Found::Nothing; self.slots];
+        let mut found = Findings::default();
         let root = self.scan(content_type, body, &mut found)?;
-        let at = |slot: &usize| found.get(*slot).unwrap_or(&Found::Nothing);
         let fits = |rule: &&Rule| {
             rule.shape.root == root
-                && rule.required.iter().all(|slot| *at(slot) != Found::Nothing)
-                && rule.forbidden.iter().all(|slot| *at(slot) == Found::Nothing)
-                && rule
-                    .equals
-                    .iter()
-                    .all(|(slot, text)| matches!(at(slot), Found::Scalar(found) if found == text))
+                && rule.required.iter().all(|slot| found.at(*slot).is_some())
+                && rule.forbidden.iter().all(|slot| found.at(*slot).is_none())
+                && rule.equals.iter().all(
+                    |(slot, text)| matches!(found.at(*slot), Some(Found::Scalar(found)) if found == text),
+                )
                 && rule.shape.headers.iter().all(|header| has_header(header))
         };
-        let marked = found.iter().zip(&self.first).filter(|(found, _)| **found != Found::Nothing);
-        let mut worth_a_look: Vec<usize> =
-            marked.flat_map(|(_, rules)| rules).chain(&self.unconditional).copied().collect();
+        let first = found.0.iter().filter_map(|(slot, _)| self.first.get(*slot));
+        let mut worth_a_look: Vec<usize> = first.flatten().chain(&self.unconditional).copied().collect();
         worth_a_look.sort_unstable();
         let rules = worth_a_look.into_iter().filter_map(|index| self.rules.get(index));
         let fitting = rules.filter(fits).map(|rule| Match {
@@ -204,7 +217,7 @@ impl ShapeSet {
         Ok(fitting.collect())
     }
 
-    fn scan(&self, content_type: &str, body: &[u8], found: &mut [Found]) -> Result<Root, Unreadable> {
+    fn scan(&self, content_type: &str, body: &[u8], found: &mut Findings) -> Result<Root, Unreadable> {
         // `curl -d` calls everything a form.
         let is_json = matches!(body.trim_ascii_start().first(), Some(b'{' | b'['));
         if content_type == "application/x-www-form-urlencoded" && !is_json {
@@ -231,16 +244,16 @@ impl ShapeSet {
     }
 }
 
-fn mark(node: &Node, found: &mut [Found], scalar: impl FnOnce() -> Found) {
-    if let Some(place) = node.slot.and_then(|slot| found.get_mut(slot)) {
-        *place = if node.compared { scalar() } else { Found::Something };
+fn mark(node: &Node, found: &mut Findings, scalar: impl FnOnce() -> Found) {
+    if let Some(slot) = node.slot {
+        found.put(slot, if node.compared { scalar() } else { Found::Something });
     }
 }
 
 /// Walks a JSON value beside a node of the trie.
 struct Walk<'a> {
     node: &'a Node,
-    found: &'a mut [Found],
+    found: &'a mut Findings,
 }
 
 impl<'de> DeserializeSeed<'de> for Walk<'_> {
