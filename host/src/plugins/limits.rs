@@ -169,8 +169,8 @@ mod tests {
     #[test]
     fn limits_that_never_bite_are_refused() {
         let check = |kind, text: &str| read(text).check(kind).map_err(|error| error.to_string());
-        assert!(check(PluginKind::Driver, "cpu_ms = 300").unwrap_err().contains("raise `wall_ms` too"));
-        assert!(check(PluginKind::Driver, "cpu_ms = 300\nwall_ms = 300").is_ok());
+        assert!(check(PluginKind::Driver, "cpu_ms = 3000").unwrap_err().contains("raise `wall_ms` too"));
+        assert!(check(PluginKind::Driver, "cpu_ms = 3000\nwall_ms = 3000").is_ok());
         assert!(check(PluginKind::Driver, "sent_bytes = 1").unwrap_err().contains("reaches nothing"));
         assert!(check(PluginKind::Notifier, "alerts = 1").unwrap_err().contains("returns no alerts"));
         let small = check(PluginKind::Notifier, "received_bytes = 1000").unwrap_err();

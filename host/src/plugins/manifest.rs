@@ -199,7 +199,7 @@ mod tests {
         assert!(error("[notifier.acme]\nsha256 = \"12\"").contains("64 hexadecimal digits"));
         let memory = error("[driver.acme]\ndetect = false\n[driver.acme.limits]\nmemory_bytes = 0");
         assert!(memory.contains("line 4") && memory.contains("between 65536 and 268435456"), "{memory}");
-        let cpu = error("[driver.acme.limits]\ncpu_ms = 1000");
-        assert!(cpu.contains("[driver.acme]: limits: `cpu_ms` is 1000"), "{cpu}");
+        let cpu = error("[driver.acme.limits]\ncpu_ms = 3000");
+        assert!(cpu.contains("[driver.acme]: limits: `cpu_ms` is 3000"), "{cpu}");
     }
 }
