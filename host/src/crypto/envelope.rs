@@ -22,7 +22,7 @@ const ID_BYTES: usize = 16;
 const NONCE_BYTES: usize = 24;
 const HEADER_BYTES: usize = 1 + ID_BYTES + NONCE_BYTES;
 
-/// The fastest ordinary level: within a tenth of the default's size on webhooks, at half its time.
+/// The fastest ordinary level: a sixth faster than the default on webhooks, whose results are 2 % smaller.
 const ZSTD_LEVEL: i32 = 1;
 
 /// The largest window a stored frame may ask for, as a power of two: 8 MiB, more than the compressor
