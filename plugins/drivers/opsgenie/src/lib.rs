@@ -1,6 +1,6 @@
 //! Driver for OpsGenie and for the alerts of Jira Service Management, which speak its language.
 //!
-//! One payload ([`action`]): what happened, in `action`, and the alert that it happened to.
+//! One payload (`action.rs`): what happened, in `action`, and the alert that it happened to.
 //!
 //! # Status
 //! | `action` | meaning here |

@@ -177,7 +177,7 @@ impl Incident<'_> {
     /// The incident after `occasion`.
     pub(crate) fn read(&self, occasion: &Occasion<'_>, warnings: &mut Warnings) -> Alert {
         let status = self.status.as_str();
-        // A change of priority is none of state, and no word that is unknown.
+        // Of an event about the priority, only the incident's own status says in what state it is.
         let words = if is_about_priority(occasion.event) {
             [status, occasion.event]
         } else {
@@ -201,7 +201,7 @@ impl Incident<'_> {
         self.explain(occasion, draft).finish()
     }
 
-    /// Whether an event about the priority is all that there is, with no state of the incident.
+    /// Whether `event` is about the priority and nothing says in what state the incident is.
     pub(crate) fn is_stateless(&self, event: &str) -> bool {
         is_about_priority(event) && look_up(STATUSES, self.status.as_str()).is_none()
     }

@@ -5,7 +5,7 @@
 //! - `v3`: webhook subscriptions; one event per request, in `event`;
 //! - `v2`: the webhook extensions before them; a list `messages`.
 //!
-//! Both tell of incidents in nearly the same words ([`incident`]). An incident's identity is its `id`,
+//! Both tell of incidents in nearly the same words (`incident.rs`). An incident's identity is its `id`,
 //! never that of the event, of a note or of a status update.
 //!
 //! # Status
@@ -35,7 +35,8 @@
 //! | `P4`, `P5`, `SEV-4`, `SEV-5`, `info`, `informational` | info |
 //! | anything else | unmapped |
 //!
-//! `low` is mostly an urgency, which says that nobody is woken; somebody still has to look.
+//! `low` is mostly an urgency, which says that nobody is woken; somebody still has to look. The whole
+//! name of the priority is the label `priority`.
 //!
 //! # Signature
 //! V3 is signed: `X-PagerDuty-Signature: v1=…,v1=…`, hexadecimal HMAC-SHA256 of the body, one for each
