@@ -61,6 +61,14 @@ fn identity_is_monitor_and_group_or_what_comes_nearest() {
     is(r#""alert_id":1,"alert_scope":"","alert_cycle_key":"c","aggreg_key":"k""#, "cycle c");
     is(r#""alert_id":1,"alert_scope":"*","aggreg_key":"k","hostname":"h""#, "aggregation k");
     is(r#""alert_id":1,"hostname":"h""#, "monitor 1 group h");
+    is(
+        r#""alert_id":1,"alert_title":"CPU","event_title":"[Warn on {b:2,a:1}] CPU""#,
+        "monitor 1 group a:1,b:2",
+    );
+    is(
+        r#""alert_id":1,"event_title":"x","alert_title":"[Warn on {b:2,a:1}] CPU""#,
+        "monitor 1 group a:1,b:2",
+    );
     is(r#""monitor_id":"1","org":{"id":9}"#, "org 9 monitor 1");
     is(r#""id":"1","org_id":"9""#, "org 9 title CPU");
     is(r#""id":"1","host.name":"h""#, "title CPU group h");
@@ -126,6 +134,14 @@ fn many_tags_groups_and_links_keep_within_bounds() {
     let body = format!(r#"{{"title":"CPU","tags":"{tags}","alert_scope":"{tags}","body":"{links}"}}"#);
     let parsed = testkit::parse::<Datadog>(body.as_bytes()).unwrap();
     assert_eq!(testkit::breach(&parsed), None);
+}
+
+#[test]
+fn the_largest_bodies_are_read() {
+    let text = "%C3%A9+".repeat(350_000);
+    let alert = alert_of(form(&format!("title=CPU&alert_id=1&event_msg={text}")));
+    assert!(alert.description.len() <= 16_384 && alert.description.starts_with("é é"));
+    assert!(form(&format!("title=CPU&{}", "a=b&".repeat(600_000))).is_err());
 }
 
 #[test]

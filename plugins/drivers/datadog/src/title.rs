@@ -1,5 +1,7 @@
 //! Titles as Datadog decorates them: `[P2] [Triggered on {host:web-1}] CPU high`.
 
+use plugin_sdk::text::first;
+
 use crate::words::{TRANSITIONS, is_one_of, is_priority};
 
 /// A title in its parts.
@@ -32,6 +34,17 @@ impl<'a> Title<'a> {
             title.name = whole;
         }
         title
+    }
+
+    /// With the decorations of another title where this one has none.
+    pub(crate) fn or(self, other: &Self) -> Self {
+        Self {
+            name: self.name,
+            transition: first(&[self.transition, other.transition]),
+            priority: first(&[self.priority, other.priority]),
+            group: first(&[self.group, other.group]),
+            is_test: self.is_test || other.is_test,
+        }
     }
 
     /// Notes what a decoration says; false where it is none.
@@ -89,6 +102,17 @@ mod tests {
             assert_eq!(Title::read(text).name, text, "{text}");
             assert_eq!(Title::read(text).transition, "", "{text}");
         }
+    }
+
+    #[test]
+    fn a_bare_title_takes_the_decorations_of_another() {
+        let title = Title::read("CPU").or(&Title::read("[TEST] [P1] [Warn on {host:a}] Other"));
+        assert_eq!(
+            title,
+            Title { name: "CPU", transition: "Warn", priority: "P1", group: "host:a", is_test: true }
+        );
+        let own = Title::read("[P2] [Recovered] CPU");
+        assert_eq!(Title::read("[P2] [Recovered] CPU").or(&Title::read("[P1] [Warn] CPU")), own);
     }
 
     #[test]

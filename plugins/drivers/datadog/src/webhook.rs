@@ -171,10 +171,11 @@ fn without_marks(message: &str) -> &str {
 /// The tags of a group, sorted, with one comma between two; `*` is the group of all and means none.
 fn sorted(group: &str) -> String {
     let group = group.trim().trim_start_matches('{').trim_end_matches('}');
-    if group == "*" || group.len() > MAX_GROUP_BYTES {
-        return if group == "*" { String::new() } else { group.to_owned() };
+    if group.len() > MAX_GROUP_BYTES {
+        return group.to_owned();
     }
-    let mut tags: Vec<&str> = group.split(',').map(str::trim).filter(|tag| !tag.is_empty()).collect();
+    let is_tag = |tag: &&str| !matches!(*tag, "" | "*");
+    let mut tags: Vec<&str> = group.split(',').map(str::trim).filter(is_tag).collect();
     tags.sort_unstable();
     tags.dedup();
     tags.join(",")
@@ -202,10 +203,10 @@ impl<'w> Said<'w> {
         let description = first_of([event_msg, body, text_only_msg, message, description, alert_status]);
         let link = MonitorLink::find(description);
         let Webhook { alert_title, title, event_title, monitor_name, .. } = webhook;
-        let own_title = Title::read(first_of([alert_title, title, event_title, monitor_name]));
         // A template may send the bare title of the monitor, and the decorated one of the event.
-        let event_title = Title::read(first_of([title, event_title]));
-        let title = Title { name: own_title.name, ..more_decorated(own_title, event_title) };
+        let title = Title::read(first_of([alert_title, title, event_title, monitor_name]))
+            .or(&Title::read(filled(title.as_str())))
+            .or(&Title::read(filled(event_title.as_str())));
         let own_scope = sorted(first_of([&webhook.alert_scope, &webhook.scopes, &webhook.scope]));
         let group = [own_scope, sorted(&link.group), sorted(title.group)];
         let org = webhook.org.0.as_ref().map_or("", |org| filled(org.id.as_str()));
@@ -352,9 +353,4 @@ impl<'w> Said<'w> {
             _ => String::new(),
         }
     }
-}
-
-/// Of two readings of the title the one that says which transition it is.
-fn more_decorated<'t>(own: Title<'t>, event: Title<'t>) -> Title<'t> {
-    if own.transition.is_empty() && !event.transition.is_empty() { event } else { own }
 }
