@@ -1,0 +1,3 @@
+//! The driver as a component.
+
+plugin_sdk::export_driver!(crate::Zabbix);
