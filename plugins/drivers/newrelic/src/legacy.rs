@@ -1,7 +1,7 @@
 //! The webhook channel of alert policies: one incident per request.
 //!
 //! `timestamp` is the time of the message and `duration` how long the incident was open by then, so the
-//! start is their difference. Once an incident is closed and no duration is sent, its start is not known.
+//! start is their difference; without a duration it is the time of the message.
 
 use plugin_sdk::alert::{Draft, Warnings};
 use plugin_sdk::driver::{About, Parsed};
@@ -159,17 +159,12 @@ impl Webhook<'_> {
         draft.finish()
     }
 
-    /// When the incident was opened, as text; empty where that cannot be told.
+    /// When the incident was opened, as text.
     fn start(&self) -> String {
-        let Some(sent_ms) = Instant::read(self.timestamp.as_str()).ms() else {
-            return self.timestamp.as_str().to_owned();
-        };
-        let duration = self.duration.as_str().parse().ok().filter(|ms: &i64| (0..=sent_ms).contains(ms));
-        match duration {
-            Some(open_ms) => rfc3339(sent_ms - open_ms),
-            None if self.current_state.as_str().eq_ignore_ascii_case("open") => rfc3339(sent_ms),
-            None => String::new(),
-        }
+        let sent = self.timestamp.as_str();
+        let Some(sent_ms) = Instant::read(sent).ms() else { return sent.to_owned() };
+        let open_ms: Option<i64> = self.duration.as_str().parse().ok();
+        rfc3339(sent_ms - open_ms.filter(|ms| (0..=sent_ms).contains(ms)).unwrap_or_default())
     }
 
     fn targets(&self) -> Items<Target<'_>> {

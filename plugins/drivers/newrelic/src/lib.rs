@@ -234,8 +234,8 @@ mod tests {
         };
         assert_eq!(start(r#""current_state":"closed","duration":600000"#), Some(1_704_707_400_000));
         assert_eq!(start(r#""current_state":"open""#), Some(1_704_708_000_000));
-        assert_eq!(start(r#""current_state":"closed""#), None);
-        assert_eq!(start(r#""current_state":"closed","duration":-5"#), None);
+        assert_eq!(start(r#""current_state":"closed""#), Some(1_704_708_000_000));
+        assert_eq!(start(r#""current_state":"closed","duration":-5"#), Some(1_704_708_000_000));
         assert_eq!(
             start(r#""current_state":"open","duration":9223372036854775807"#),
             Some(1_704_708_000_000)
