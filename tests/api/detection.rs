@@ -9,6 +9,11 @@ pub(crate) const GRAFANA: &str = include_str!("../../plugins/drivers/grafana/tes
 const GRAFANA_LEGACY: &str = include_str!("../../plugins/drivers/grafana/testdata/legacy_alerting.json");
 const ALERTMANAGER: &str = include_str!("../../plugins/drivers/alertmanager/testdata/webhook_firing.json");
 const PUSHED: &str = include_str!("../../plugins/drivers/alertmanager/testdata/push_prometheus.json");
+const PAGERDUTY: &str = include_str!("../../plugins/drivers/pagerduty/testdata/v3_triggered.json");
+const DATADOG: &str = include_str!("../../plugins/drivers/datadog/testdata/default_triggered.json");
+const NEWRELIC: &str = include_str!("../../plugins/drivers/newrelic/testdata/workflow_activated.json");
+const OPSGENIE: &str = include_str!("../../plugins/drivers/opsgenie/testdata/create.json");
+const ZABBIX: &str = include_str!("../../plugins/drivers/zabbix/testdata/script_problem.json");
 const GENERIC: &str = include_str!("../../plugins/drivers/generic/testdata/single_firing.json");
 
 #[tokio::test]
@@ -19,6 +24,11 @@ async fn each_body_goes_to_the_driver_that_knows_it_best() {
         ("grafana", GRAFANA_LEGACY),
         ("alertmanager", ALERTMANAGER),
         ("alertmanager", PUSHED),
+        ("pagerduty", PAGERDUTY),
+        ("datadog", DATADOG),
+        ("newrelic", NEWRELIC),
+        ("opsgenie", OPSGENIE),
+        ("zabbix", ZABBIX),
         ("generic", GENERIC),
     ] {
         let answer = hub.post(AUTO, body).await.json();

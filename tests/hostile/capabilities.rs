@@ -8,10 +8,15 @@ use sandbox::Manifest;
 
 /// Every component that is shipped, and all of its imports. A new one is a line here, and a reviewer
 /// who asks what it is for.
-const SHIPPED: [(&str, PluginKind, &[&str]); 6] = [
+const SHIPPED: [(&str, PluginKind, &[&str]); 11] = [
     ("drivers/alertmanager", PluginKind::Driver, &["types"]),
+    ("drivers/datadog", PluginKind::Driver, &["types"]),
     ("drivers/generic", PluginKind::Driver, &["types"]),
     ("drivers/grafana", PluginKind::Driver, &["types"]),
+    ("drivers/newrelic", PluginKind::Driver, &["types"]),
+    ("drivers/opsgenie", PluginKind::Driver, &["types"]),
+    ("drivers/pagerduty", PluginKind::Driver, &["types"]),
+    ("drivers/zabbix", PluginKind::Driver, &["types"]),
     ("intelligence/local", PluginKind::Intelligence, &["host-clock", "host-http", "host-system", "types"]),
     ("notifiers/generic", PluginKind::Notifier, &["host-clock", "host-http", "types"]),
     ("notifiers/slack", PluginKind::Notifier, &["host-clock", "host-http", "types"]),
