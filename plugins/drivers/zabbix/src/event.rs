@@ -102,9 +102,11 @@ impl Event<'_> {
             Draft::new(self.name, warnings).fingerprint(&self.identity()).status(statuses, &self.statuses);
         let has_word = self.statuses.iter().any(|word| !word.is_empty());
         if status == Some(AlertStatus::Firing) || !has_word {
-            let acknowledged = self.acknowledged.eq_ignore_ascii_case("yes");
-            let status = if acknowledged { AlertStatus::Acknowledged } else { AlertStatus::Firing };
-            draft = draft.implied_status(status);
+            draft = draft.implied_status(if self.is_acknowledged() {
+                AlertStatus::Acknowledged
+            } else {
+                AlertStatus::Firing
+            });
         }
         draft = draft
             .severity(table(SEVERITIES, words::SEVERITIES, &self.severities), &self.severities)
@@ -119,6 +121,15 @@ impl Event<'_> {
         draft = self.annotations.iter().fold(draft, |draft, (key, value)| draft.annotation(key, value));
         draft = draft.annotation("update_action", self.action).link("source", self.url);
         self.links.iter().fold(draft, |draft, (name, url)| draft.link(name, url)).finish()
+    }
+
+    /// A script may send what was done and not how the problem stands after it.
+    fn is_acknowledged(&self) -> bool {
+        let action = self.action.to_ascii_lowercase();
+        match self.acknowledged {
+            "" => action.contains("acknowledged") && !action.contains("unacknowledged"),
+            word => word.eq_ignore_ascii_case("yes"),
+        }
     }
 
     fn identity(&self) -> String {

@@ -22,7 +22,8 @@
 //! | anything else | by [`plugin_sdk::words::STATUSES`], for scripts with words of their own |
 //!
 //! An update of a problem whose `{EVENT.UPDATE.ACTION}` tells of neither an acknowledgement nor a changed
-//! severity (a comment, a suppression) is nothing, and so are discovered hosts (`{EVENT.SOURCE}` 1, 2).
+//! severity is nothing: a comment, a suppression, a closing by hand, which the recovery follows. Without
+//! that macro an update tells how the problem stands. Discovered hosts (`{EVENT.SOURCE}` 1, 2) are nothing.
 //!
 //! # Severity
 //! From `{EVENT.SEVERITY}`, `{EVENT.NSEVERITY}`, else the trigger's:
@@ -161,6 +162,9 @@ mod tests {
             (r#""event_value":null,"trigger_status":"ok""#, Resolved),
             (r#""event_value":1,"event_update_status":1,"event_ack_status":"Yes""#, Acknowledged),
             (r#""event_value":1,"event_update_status":1,"event_ack_status":"No""#, Firing),
+            (r#""event_value":1,"event_update_action":"acknowledged, commented""#, Acknowledged),
+            (r#""event_value":1,"event_update_action":"unacknowledged""#, Firing),
+            (r#""event_value":1,"event_update_action":"acknowledged","event_ack_status":"No""#, Firing),
             (r#""event_status":"Acknowledged""#, Acknowledged),
             (r#""event_status":"odd""#, Unmapped),
             (r#""host_name":"web-1""#, Firing),
