@@ -1,11 +1,13 @@
 //! The public ingest endpoint.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Extension, Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
 use super::Context;
@@ -15,6 +17,9 @@ use crate::auth::Caller;
 use crate::clock;
 use crate::ingest::{Accepted, Received};
 use domain::run::IngestOutcome;
+
+/// How long a body that is too large is read and thrown away.
+const DRAIN_FOR: Duration = Duration::from_secs(2);
 
 /// The endpoint is there.
 pub(super) async fn alive(State(context): State<Arc<Context>>) -> Json<Value> {
@@ -81,6 +86,7 @@ async fn read_body(
     let declared =
         headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|length| length > limit as u64) {
+        let _gave_up = tokio::time::timeout(DRAIN_FOR, drain(body, limit.saturating_mul(2))).await;
         return Err(too_large());
     }
     match tokio::time::timeout(context.read_timeout, axum::body::to_bytes(body, limit)).await {
@@ -90,6 +96,18 @@ async fn read_body(
         Err(_) => {
             let detail = format!("the body did not arrive within {}s", context.read_timeout.as_secs());
             Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "too-slow", detail))
+        }
+    }
+}
+
+/// Reads on without keeping anything: a sender that is still writing when the connection closes sees that
+/// instead of the answer.
+async fn drain(mut body: axum::body::Body, most: usize) {
+    let mut seen = 0_usize;
+    while let Some(Ok(frame)) = body.frame().await {
+        seen = seen.saturating_add(frame.data_ref().map_or(0, |data| data.len()));
+        if seen > most {
+            return;
         }
     }
 }
