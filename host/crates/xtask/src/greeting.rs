@@ -75,7 +75,9 @@ pub(crate) fn is_ready(address: SocketAddr, path: &str) -> bool {
 fn ask(address: SocketAddr, path: &str) -> std::io::Result<[u8; 12]> {
     let mut stream = TcpStream::connect_timeout(&address, ANSWER_WITHIN)?;
     stream.set_read_timeout(Some(ANSWER_WITHIN))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    // In one write: a server may answer and close after the first piece it reads, and what is still on
+    // the way then resets the connection under its answer.
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
     let mut first = [0; 12];
     stream.read_exact(&mut first)?;
     Ok(first)
@@ -92,8 +94,14 @@ mod tests {
         let address = listener.local_addr().unwrap();
         std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            let mut request = [0; 1024];
-            let _ = stream.read(&mut request).unwrap();
+            // The whole request: closing with a part of it unread would reset the connection.
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut piece = [0; 1024];
+                let read = stream.read(&mut piece).unwrap();
+                assert_ne!(read, 0, "the request ends before its empty line");
+                request.extend_from_slice(&piece[..read]);
+            }
             stream.write_all(answer.as_bytes()).unwrap();
         });
         address
