@@ -77,7 +77,9 @@ fn ask(address: SocketAddr, path: &str) -> std::io::Result<[u8; 12]> {
     stream.set_read_timeout(Some(ANSWER_WITHIN))?;
     // In one write: a server may answer and close after the first piece it reads, and what is still on
     // the way then resets the connection under its answer.
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
+    stream.write_all(
+        format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes(),
+    )?;
     let mut first = [0; 12];
     stream.read_exact(&mut first)?;
     Ok(first)
