@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use domain::plugin::PluginKind;
 use domain::retry::Policy;
 use store::{DataKey, Options, Store};
 use tokio::net::TcpListener;
@@ -21,10 +22,11 @@ use crate::crypto::{KeyRing, WrappedKey};
 use crate::deliver::{self, Deliverer};
 use crate::egress::{AllowList, Egress, SystemResolver};
 use crate::http;
-use crate::ingest::{Ingest, SignatureRules, Writer};
+use crate::ingest::{Again, Ingest, SignatureRules, Writer};
 use crate::jobs;
 use crate::pipeline::{self, Pipeline};
 use crate::plugins::{self, Catalogue};
+use crate::telemetry::metrics;
 
 /// How long the first pause between tries of a run is.
 const RUN_RETRY_BASE: Duration = Duration::from_secs(2);
@@ -75,6 +77,20 @@ fn wrapped(stored: Vec<DataKey>) -> Result<Vec<WrappedKey>> {
     stored.into_iter().map(wrap).collect()
 }
 
+/// What reads stored requests again, with the drivers as `serve` would load them.
+///
+/// # Errors
+/// When the database does not open or a built-in driver does not load.
+pub async fn again(config: &Config) -> Result<Again> {
+    let (store, keys) = open(config).await?;
+    let drivers = plugins::start(&config.plugins, |kind, _| kind == PluginKind::Driver).await?;
+    Ok(Again::new(store, Arc::new(drivers), keys, Arc::new(signature_rules(config))))
+}
+
+fn signature_rules(config: &Config) -> SignatureRules {
+    SignatureRules { secrets: config.auth.webhook_secrets.clone(), required: config.auth.signature_required }
+}
+
 /// Serves until a signal says stop.
 ///
 /// # Errors
@@ -108,16 +124,15 @@ impl Parts {
         let (runs, outbox) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (writer, handle) = Writer::new(store.clone(), Arc::clone(&runs));
         check_webhook_secrets(config, &catalogue)?;
-        let rules = SignatureRules {
-            secrets: config.auth.webhook_secrets.clone(),
-            required: config.auth.signature_required,
-        };
+        let rules = Arc::new(signature_rules(config));
         let egress =
             Arc::new(Egress::new(AllowList::parse(&config.egress.allowed)?, Arc::new(SystemResolver))?);
         let context = Arc::new(http::Context {
             store: store.clone(),
             authenticator: Arc::new(Authenticator::new(store.clone(), config.auth.api_key_auth_enabled)),
-            ingest: Ingest::new(Arc::clone(&catalogue), Arc::clone(&keys), rules, handle),
+            ingest: Ingest::new(Arc::clone(&catalogue), Arc::clone(&keys), Arc::clone(&rules), handle),
+            again: Again::new(store.clone(), Arc::clone(&catalogue), Arc::clone(&keys), rules),
+            metrics: metrics::start()?,
             body_limit_bytes: config.server.body_limit_bytes,
             read_timeout: config.server.read_timeout,
         });

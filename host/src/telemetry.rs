@@ -6,6 +6,8 @@
 //! `plugin.name`, `plugin.kind`, `plugin.version`, `error.type`, `duration_ms`, `size_bytes`,
 //! `count`.
 
+pub mod metrics;
+
 use anyhow::{Context as _, Result};
 use tracing_subscriber::EnvFilter;
 

@@ -147,6 +147,7 @@ CREATE INDEX run_unfinished ON run (incident_id, id) WHERE due_at IS NOT NULL;
 CREATE TABLE inbox (
     run_id      TEXT    NOT NULL PRIMARY KEY REFERENCES run (id) ON DELETE CASCADE,
     driver      TEXT,                        -- NULL if none recognised it
+    detection   TEXT    NOT NULL,            -- why this driver, or none
     delivery_id TEXT,                        -- the sender's id, the same when it tries again
     outcome     TEXT    NOT NULL,            -- parsed, ignored, quarantined
     reason_code TEXT,                        -- one word

@@ -55,3 +55,19 @@ async fn a_named_driver_wins_over_detection_and_over_what_the_body_claims() {
     let answer = hub.post("/alerts/webhook/grafana/", GENERIC).await.json();
     assert_eq!((&answer["driver"], &answer["outcome"]), (&json!("grafana"), &json!("quarantined")));
 }
+
+#[tokio::test]
+async fn the_run_tells_why_its_driver_was_chosen() {
+    let hub = Hub::new().await;
+    let why = async |path: &str, body: &str| {
+        let answer = hub.post(path, body.to_owned()).await.json();
+        let run = hub.get(&format!("/orchestration/pipeline/{}/", answer["run_id"].as_str().unwrap())).await;
+        run.json()["request"]["detection"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(why("/alerts/webhook/generic/", GENERIC).await, "named in the path");
+    let fits = why(AUTO, GRAFANA).await;
+    assert!(fits.starts_with("fits `grafana/unified_v1` (800), before `alertmanager/"), "{fits}");
+    assert_eq!(why(AUTO, r#"{"unheard":"of"}"#).await, "fits no shape");
+    assert_eq!(why(AUTO, "not json").await, "no shapes to look at");
+    assert_eq!(why(AUTO, "[]").await, "an empty list, whoever sent it");
+}

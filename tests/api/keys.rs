@@ -28,6 +28,7 @@ fn routes() -> Vec<(Method, &'static str, u16, bool)> {
         (Method::GET, with("/incidents/"), 404, false),
         (Method::GET, "/orchestration/pipelines/", 200, false),
         (Method::GET, with("/orchestration/pipeline/"), 404, false),
+        (Method::GET, "/metrics", 200, false),
         (Method::GET, "/healthz", 200, true),
         (Method::GET, "/readyz", 200, true),
         // Not there, and that is nobody's business without a key.

@@ -18,9 +18,13 @@ mod paths;
 #[cfg(test)]
 mod plugins;
 #[cfg(test)]
+mod quarantine;
+#[cfg(test)]
 mod reading;
 #[cfg(test)]
 mod repeats;
+#[cfg(test)]
+mod replay;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]

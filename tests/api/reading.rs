@@ -198,3 +198,34 @@ async fn one_thing_is_shown_with_all_its_fields_and_its_history() {
         }
     }
 }
+
+#[tokio::test]
+async fn words_that_a_driver_does_not_know_are_kept_counted_and_told() {
+    let hub = Hub::new().await;
+    let alert = json!({ "name": "Odd", "status": "wobbling", "severity": "purple" });
+    let answer = hub.accept("/alerts/webhook/generic/", &alert).await;
+    let reason = answer["reason"].as_str().unwrap();
+    assert!(reason.contains("status `wobbling` is not known to the driver and taken for firing"), "{reason}");
+    assert!(
+        reason.contains("severity `purple` is not known to the driver and taken for warning"),
+        "{reason}"
+    );
+    let kept = &hub.list("/alerts/?name=Odd").await[0];
+    let fields =
+        ["status", "raw_status", "severity", "raw_severity"].map(|field| kept[field].as_str().unwrap());
+    assert_eq!(fields, ["firing", "wobbling", "warning", "purple"]);
+
+    hub.accept("/alerts/webhook/generic/", &json!({ "name": "Plain", "status": "firing" })).await;
+    hub.accept("/alerts/webhook/generic/", &alert).await;
+    let reply = hub.get("/metrics").await;
+    assert_eq!(
+        (reply.status, reply.header("content-type")),
+        (200, "text/plain; version=0.0.4; charset=utf-8")
+    );
+    for line in [
+        r#"watchbell_unmapped_words_total{driver="generic",field="status"} 2"#,
+        r#"watchbell_unmapped_words_total{driver="generic",field="severity"} 2"#,
+    ] {
+        assert!(reply.text().lines().any(|found| found == line), "{line}: {}", reply.text());
+    }
+}

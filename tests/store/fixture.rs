@@ -98,6 +98,7 @@ impl<F: Fixture> World<F> {
             origin: Origin::IncomingWebhook,
             received_at,
             driver: Some(driver.clone()),
+            detection: "named in the path".to_owned(),
             delivery_id: None,
             api_key_id: None,
             size_bytes: 650,

@@ -166,7 +166,7 @@ async fn outcomes_become_states_of_the_run() {
     assert_eq!(run.error_type, None);
     let run = world.store.run(quarantined.run_id).await.unwrap().run;
     assert_eq!((run.status, run.error_type.as_deref()), (RunStatus::Failed, Some("not_json")));
-    let page = world.store.quarantined(&everything()).await.unwrap();
+    let page = world.store.quarantined(&store::QuarantineFilter::default(), &everything()).await.unwrap();
     let [entry] = page.items.as_slice() else { panic!("{page:?}") };
     assert_eq!((entry.run_id, entry.trace_id), (quarantined.run_id, quarantined.trace_id));
     assert_eq!((entry.reason_code.as_deref(), entry.driver.clone()), (Some("not_json"), None));

@@ -6,6 +6,8 @@
 
 // `cfg(test)` tells the lints that helpers are test code too.
 #[cfg(test)]
+mod again;
+#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod ingest;

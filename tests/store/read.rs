@@ -104,7 +104,7 @@ async fn cursor_that_was_not_given_out_is_refused() {
             world.store.incidents(&IncidentFilter::default(), &page).await.map(|_| ()),
             world.store.runs(&RunFilter::default(), &page).await.map(|_| ()),
             world.store.deliveries(&store::DeliveryFilter::default(), &page).await.map(|_| ()),
-            world.store.quarantined(&page).await.map(|_| ()),
+            world.store.quarantined(&store::QuarantineFilter::default(), &page).await.map(|_| ()),
         ];
         for result in results {
             assert!(matches!(result, Err(StoreError::BadCursor)), "{cursor}: {result:?}");

@@ -6,6 +6,7 @@ mod key;
 mod output;
 mod plugin;
 mod quarantine;
+mod replay;
 mod route;
 
 use std::process::ExitCode;
@@ -53,6 +54,8 @@ enum Command {
     /// Webhooks that no driver could read
     #[command(subcommand)]
     Quarantine(quarantine::Command),
+    /// Read a stored webhook again and show what would be different
+    Replay(replay::Command),
     /// Plugins and their contract
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -125,6 +128,7 @@ async fn dispatch(command: Command, config: Config) -> Result<()> {
         Command::Route(command) => route::run(command, &config).await,
         Command::Delivery(command) => delivery::run(command, &config).await,
         Command::Quarantine(command) => quarantine::run(command, &config).await,
+        Command::Replay(command) => replay::run(command, &config).await,
         Command::Plugin(command) => plugin::run(command, &config).await,
         Command::Secrets(_) | Command::Config(_) | Command::CompileComponent => Ok(()),
     }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::Context;
@@ -26,4 +27,10 @@ pub(super) async fn ready(State(context): State<Arc<Context>>) -> Result<Json<Va
             Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", detail))
         }
     }
+}
+
+/// What was counted, in the text form of Prometheus.
+pub(super) async fn metrics(State(context): State<Arc<Context>>) -> Response {
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    (kind, context.metrics.render()).into_response()
 }

@@ -15,12 +15,13 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use metrics_exporter_prometheus::PrometheusHandle;
 use store::Store;
 use tower::ServiceExt as _;
 use tower::util::{BoxCloneService, MapRequest};
 
 use crate::auth::Authenticator;
-use crate::ingest::Ingest;
+use crate::ingest::{Again, Ingest};
 use problem::Problem;
 
 /// What handlers need.
@@ -31,6 +32,10 @@ pub struct Context {
     pub authenticator: Arc<Authenticator>,
     /// What happens to webhooks.
     pub ingest: Ingest,
+    /// Stored webhooks, read again.
+    pub again: Again,
+    /// What was counted.
+    pub metrics: PrometheusHandle,
     /// The largest body, in bytes.
     pub body_limit_bytes: usize,
     /// How long a body may take to arrive.
@@ -48,6 +53,14 @@ pub fn service(context: Arc<Context>) -> BoxCloneService<Request, Response, std:
         .route("/incidents/{id}", get(api::incidents::one))
         .route("/orchestration/pipelines", get(api::runs::list))
         .route("/orchestration/pipeline/{run_id}", get(api::runs::one))
+        .route("/manage/quarantine", get(api::quarantine::list))
+        .route("/manage/quarantine/reparse", post(api::quarantine::reparse_all))
+        .route("/manage/quarantine/discard", post(api::quarantine::discard_all))
+        .route("/manage/quarantine/{run_id}", get(api::quarantine::one))
+        .route("/manage/quarantine/{run_id}/reparse", post(api::quarantine::reparse))
+        .route("/manage/quarantine/{run_id}/discard", post(api::quarantine::discard))
+        .route("/manage/replay/{run_id}", post(api::replay::replay))
+        .route("/metrics", get(health::metrics))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .fallback(unknown_path)

@@ -82,6 +82,7 @@ impl From<StoreError> for Problem {
             StoreError::BadCursor => {
                 Self::parameter("`cursor` is not one that this server gave out; start again without it")
             }
+            error @ StoreError::Conflict(_) => Self::new(StatusCode::CONFLICT, "conflict", error.to_string()),
             other => {
                 tracing::error!(error.r#type = other.kind(), error = %chain(&other), "the store did not answer");
                 unavailable()
@@ -125,6 +126,28 @@ impl From<ingest::Refused> for Problem {
                     "a webhook could not be stored: {cause}"
                 );
                 unavailable()
+            }
+        }
+    }
+}
+
+impl From<ingest::AgainError> for Problem {
+    fn from(error: ingest::AgainError) -> Self {
+        match error {
+            ingest::AgainError::Store(error) => error.into(),
+            ingest::AgainError::NoDriver(detail) => {
+                Self::new(StatusCode::NOT_FOUND, "unknown-driver", detail)
+            }
+            error @ (ingest::AgainError::Unverifiable | ingest::AgainError::WouldBeLost { .. }) => {
+                Self::new(StatusCode::CONFLICT, "conflict", error.to_string())
+            }
+            ingest::AgainError::Unavailable(detail) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+            }
+            ingest::AgainError::Sealed(error) => {
+                tracing::error!(error.r#type = "sealed", error = %chain(&error), "a stored request cannot be opened");
+                let detail = "what is stored cannot be opened with the secret key of this hub";
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "sealed", detail)
             }
         }
     }

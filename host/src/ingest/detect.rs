@@ -1,11 +1,35 @@
 //! Which driver a body is for, where the path does not say.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use domain::plugin::Incoming;
+use domain::shape::Match;
 
 use super::{Refused, SignatureRules};
 use crate::plugins::{DriverEntry, DriverSet};
+
+/// Of how many drivers whose shapes a body fits is told.
+const MAX_SHOWN: usize = 4;
+
+/// Who reads the body, and why they do.
+pub(super) struct Choice {
+    /// Who.
+    pub(super) chosen: Chosen,
+    /// Why, for people: kept with the request.
+    pub(super) why: String,
+}
+
+impl Choice {
+    /// The driver that the sender named.
+    pub(super) fn named(entry: Arc<DriverEntry>) -> Self {
+        Self { chosen: Chosen::Driver(entry), why: "named in the path".to_owned() }
+    }
+
+    fn nobody(why: &str, code: &'static str, reason: String) -> Self {
+        Self { chosen: Chosen::Nobody { code, reason }, why: why.to_owned() }
+    }
+}
 
 /// Who reads the body.
 pub(super) enum Chosen {
@@ -44,30 +68,55 @@ pub(super) fn automatic(
     rules: &SignatureRules,
     incoming: &Incoming,
     verify: impl Fn(&DriverEntry) -> Result<(), &'static str>,
-) -> Result<Chosen, Refused> {
+) -> Result<Choice, Refused> {
     let has_header = |name: &str| incoming.headers.iter().any(|(found, _)| found == name);
     let matches = match drivers.shapes().matches(&incoming.content_type, has_header, &incoming.body) {
         Ok(matches) => matches,
-        Err(error) => return Ok(Chosen::Nobody { code: error.kind(), reason: error.to_string() }),
+        Err(error) => return Ok(Choice::nobody("no shapes to look at", error.kind(), error.to_string())),
     };
     let entries = || matches.iter().filter_map(|found| drivers.by_name(found.driver.as_str()));
     let secured = || entries().filter(|entry| rules.has_secret(entry));
     if secured().next().is_some() {
         let verified = secured().find(|entry| verify(entry).is_ok());
         let cause = || Refused::Signature("fits a driver with a secret, verifies under none".to_owned());
-        return verified.map(Chosen::Driver).ok_or_else(cause);
+        let why = format!("signed for a driver with a secret; {}", fits(&matches));
+        return verified.map(|entry| Choice { chosen: Chosen::Driver(entry), why }).ok_or_else(cause);
     }
     let Some(first) = entries().next() else {
         if is_empty_list(&incoming.body) {
-            return Ok(Chosen::Nothing);
+            return Ok(Choice { chosen: Chosen::Nothing, why: "an empty list, whoever sent it".to_owned() });
         }
         let reason =
             "no driver recognises this body; send it to /alerts/webhook/<driver>/ to name one".to_owned();
-        return Ok(Chosen::Nobody { code: "not_recognised", reason });
+        return Ok(Choice::nobody("fits no shape", "not_recognised", reason));
     };
     let name = &first.driver.info().plugin.name;
     verify(&first).map_err(|cause| Refused::Signature(format!("driver `{name}`: {cause}")))?;
-    Ok(Chosen::Driver(first))
+    Ok(Choice { chosen: Chosen::Driver(first), why: fits(&matches) })
+}
+
+/// What a body fits, in the order that decides: of each driver the shape that counts.
+fn fits(matches: &[Match]) -> String {
+    let mut best: Vec<&Match> = Vec::new();
+    for found in matches {
+        if !best.iter().any(|known| known.driver == found.driver) {
+            best.push(found);
+        }
+    }
+    let mut why = "fits ".to_owned();
+    for (place, found) in best.iter().take(MAX_SHOWN).enumerate() {
+        let before = match place.checked_sub(1).and_then(|before| best.get(before)) {
+            Some(before) if before.priority == found.priority => ", by name before ",
+            Some(_) => ", before ",
+            None => "",
+        };
+        let Match { driver, shape, priority } = found;
+        let _infallible = write!(why, "{before}`{driver}/{shape}` ({priority})");
+    }
+    if let more @ 1.. = best.len().saturating_sub(MAX_SHOWN) {
+        let _infallible = write!(why, " and {more} more");
+    }
+    why
 }
 
 /// `[]`, which senders push when they have nothing to tell.

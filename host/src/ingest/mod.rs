@@ -3,8 +3,12 @@
 //! [`Ingest::receive`] is the whole of it, in order: detect, verify, parse, seal, commit. Nothing is
 //! answered before the commit, and whatever got past the signature is kept.
 
+mod account;
+mod again;
 mod detect;
+mod difference;
 mod payload;
+mod read;
 mod signature;
 mod writer;
 
@@ -12,28 +16,25 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use domain::id::{KeyId, RunId, TraceId};
-use domain::plan::Webhook;
-use domain::plugin::{Incoming, Outcome, Parsed, PluginError, PluginName};
+use domain::plugin::{Incoming, PluginName};
 use domain::run::{IngestOutcome, Origin};
 use domain::secret::Secret;
 use domain::time::Timestamp;
 use http::HeaderMap;
-use sandbox::{CallError, TrapKind};
 use store::{IngestWrite, Ingested};
 
 use crate::clock::Ids;
 use crate::crypto::KeyRing;
-use crate::plugins::{CallLog, Catalogue, DriverEntry, DriverSet};
+use crate::plugins::{Catalogue, DriverEntry, DriverSet};
 use crate::telemetry::chain;
 
+pub use account::{Failed, Reading, Reparsed, Replayed, Round};
+pub use again::{Again, AgainError, By};
+pub use difference::{AlertStep, Change, ChangedAlert, Difference, IncidentStep, Named};
 pub use payload::open as open_request;
+
 use writer::NotWritten;
 pub use writer::{Writer, WriterHandle};
-
-/// How often a request is parsed whose driver runs out of wall time.
-const WALL_TRIES: u32 = 3;
-/// How much is kept of what a driver found odd.
-const MAX_ODDITIES_CHARS: usize = 2000;
 
 /// A request as it arrived, after its key was checked.
 #[derive(Debug)]
@@ -106,39 +107,8 @@ pub struct SignatureRules {
 pub struct Ingest {
     catalogue: Arc<Catalogue>,
     keys: Arc<KeyRing>,
-    rules: SignatureRules,
+    rules: Arc<SignatureRules>,
     writer: WriterHandle,
-}
-
-/// What a driver made of a body, before anything is written.
-struct Verdict {
-    driver: Option<PluginName>,
-    outcome: IngestOutcome,
-    reason_code: Option<String>,
-    reason: Option<String>,
-    alerts: Vec<domain::alert::ParsedAlert>,
-}
-
-impl Verdict {
-    fn nothing(driver: Option<PluginName>, why: String) -> Self {
-        Self {
-            driver,
-            outcome: IngestOutcome::Ignored,
-            reason_code: Some("nothing".to_owned()),
-            reason: Some(why),
-            alerts: Vec::new(),
-        }
-    }
-
-    fn quarantined(driver: Option<PluginName>, code: &str, reason: impl Into<String>) -> Self {
-        Self {
-            driver,
-            outcome: IngestOutcome::Quarantined,
-            reason_code: Some(code.to_owned()),
-            reason: Some(reason.into()),
-            alerts: Vec::new(),
-        }
-    }
 }
 
 impl Ingest {
@@ -146,7 +116,7 @@ impl Ingest {
     pub const fn new(
         catalogue: Arc<Catalogue>,
         keys: Arc<KeyRing>,
-        rules: SignatureRules,
+        rules: Arc<SignatureRules>,
         writer: WriterHandle,
     ) -> Self {
         Self { catalogue, keys, rules, writer }
@@ -166,13 +136,11 @@ impl Ingest {
         let trace_id = TraceId::mint(&mut Ids);
         let drivers = self.catalogue.drivers();
         let incoming = payload::incoming(&mut received, &drivers);
-        let chosen = self.choose(&drivers, &received, &incoming)?;
-        let delivery_id = chosen.driver().and_then(|driver| payload::delivery_id(driver, &received.headers));
-        let verdict = match chosen {
-            detect::Chosen::Driver(driver) => parse(&driver, &incoming, run_id, trace_id).await?,
-            detect::Chosen::Nothing => Verdict::nothing(None, "the body is an empty list".to_owned()),
-            detect::Chosen::Nobody { code, reason } => Verdict::quarantined(None, code, reason),
-        };
+        let detect::Choice { chosen, why } = self.choose(&drivers, &received, &incoming)?;
+        let delivery_id = chosen.driver().and_then(|driver| {
+            payload::delivery_id(driver, |name| received.headers.get(name)?.to_str().ok())
+        });
+        let mut verdict = read::verdict(chosen, &incoming, run_id, trace_id).await?;
         let sealed_request = payload::seal(&self.keys, run_id, &incoming)
             .map_err(|error| Refused::Unavailable(chain(&error)))?;
         let fresh = Accepted {
@@ -183,18 +151,14 @@ impl Ingest {
             alerts: u32::try_from(verdict.alerts.len()).unwrap_or(u32::MAX),
             reason: verdict.reason.clone(),
         };
-        let webhook = match (&verdict.driver, verdict.outcome) {
-            (Some(source), IngestOutcome::Parsed) => {
-                Some(Webhook::new(run_id, trace_id, source.clone(), received.received_at, verdict.alerts))
-            }
-            _ => None,
-        };
+        let webhook = verdict.webhook(run_id, trace_id, received.received_at);
         let write = IngestWrite {
             run_id,
             trace_id,
             origin: Origin::IncomingWebhook,
             received_at: received.received_at,
             driver: verdict.driver,
+            detection: why,
             // What nobody could read is not taken for the delivery that a corrected one repeats.
             delivery_id: delivery_id.filter(|_| verdict.outcome != IngestOutcome::Quarantined),
             api_key_id: received.api_key,
@@ -244,23 +208,23 @@ impl Ingest {
         drivers: &DriverSet,
         received: &Received,
         incoming: &Incoming,
-    ) -> Result<detect::Chosen, Refused> {
+    ) -> Result<detect::Choice, Refused> {
         let verify = |entry: &DriverEntry| {
             signature::verify(entry.driver.info(), &self.rules, &received.headers, incoming)
         };
-        let chosen = match &received.driver {
+        let choice = match &received.driver {
             None => detect::automatic(drivers, &self.rules, incoming, verify)?,
             Some(name) => {
                 let entry = drivers.by_name(name).ok_or_else(|| unknown(drivers, name))?;
                 verify(&entry).map_err(|cause| Refused::Signature(format!("driver `{name}`: {cause}")))?;
-                detect::Chosen::Driver(entry)
+                detect::Choice::named(entry)
             }
         };
-        let signable = chosen.driver().is_some_and(|entry| !entry.driver.info().signatures.is_empty());
+        let signable = choice.chosen.driver().is_some_and(|entry| !entry.driver.info().signatures.is_empty());
         if self.rules.required && !signable && received.api_key.is_none() {
             return Err(Refused::KeyRequired);
         }
-        Ok(chosen)
+        Ok(choice)
     }
 }
 
@@ -268,75 +232,6 @@ fn unknown(drivers: &DriverSet, name: &str) -> Refused {
     let known: Vec<String> = drivers.names().iter().map(|name| format!("`{name}`")).collect();
     let name = name.chars().take(40).flat_map(char::escape_default).collect();
     Refused::UnknownDriver { name, known: known.join(", ") }
-}
-
-/// Step 6: bytes to alerts, in the sandbox. Whatever goes wrong is our problem, not the sender's.
-///
-/// # Errors
-/// [`Refused::Unavailable`] when every slot for drivers is taken: nothing is wrong with the request.
-async fn parse(
-    entry: &DriverEntry,
-    incoming: &Incoming,
-    run_id: RunId,
-    trace_id: TraceId,
-) -> Result<Verdict, Refused> {
-    let name = entry.driver.info().plugin.name.clone();
-    let log = CallLog::new(&name, run_id, trace_id);
-    Ok(match patiently(entry, incoming, &log).await {
-        Ok(parsed) => match parsed.outcome {
-            Outcome::Alerts(alerts) if alerts.is_empty() => {
-                Verdict::quarantined(Some(name), "no_alerts", "the driver made no alerts and did not say why")
-            }
-            Outcome::Alerts(alerts) => Verdict {
-                driver: Some(name),
-                outcome: IngestOutcome::Parsed,
-                reason_code: None,
-                reason: oddities(&parsed.warnings),
-                alerts,
-            },
-            Outcome::Nothing(why) => Verdict::nothing(Some(name), why),
-        },
-        Err(CallError::Plugin(error)) => Verdict::quarantined(Some(name), error.kind(), words(&error)),
-        Err(CallError::Trap(trap)) if matches!(trap.kind, TrapKind::Busy) => {
-            return Err(Refused::Unavailable(trap.to_string()));
-        }
-        Err(CallError::Trap(trap)) => {
-            tracing::error!(
-                %run_id, %trace_id, plugin.name = %name, error.r#type = trap.error_type(),
-                "a webhook is in quarantine because its driver broke: {trap}"
-            );
-            Verdict::quarantined(Some(name), trap.error_type(), trap.to_string())
-        }
-    })
-}
-
-/// Parses, and again where the clock ran out: on a busy machine that says nothing about the request or
-/// the driver, whose processor time has a limit of its own.
-async fn patiently(entry: &DriverEntry, incoming: &Incoming, log: &CallLog) -> Result<Parsed, CallError> {
-    let mut tries = 1;
-    loop {
-        match entry.driver.parse(incoming, &entry.config, log).await {
-            Err(CallError::Trap(trap))
-                if matches!(trap.kind, TrapKind::Wall { .. }) && tries < WALL_TRIES =>
-            {
-                tries += 1;
-            }
-            result => return result,
-        }
-    }
-}
-
-/// What the driver found odd, kept with the run and told to the sender.
-fn oddities(warnings: &[String]) -> Option<String> {
-    let text: String = warnings.join("; ").chars().take(MAX_ODDITIES_CHARS).collect();
-    (!text.is_empty()).then_some(text)
-}
-
-fn words(error: &PluginError) -> String {
-    match error {
-        PluginError::InvalidInput(text) | PluginError::Unsupported(text) => text.clone(),
-        other => other.to_string(),
-    }
 }
 
 fn log(accepted: &Accepted) {

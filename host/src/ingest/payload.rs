@@ -2,7 +2,6 @@
 
 use domain::id::RunId;
 use domain::plugin::Incoming;
-use http::HeaderMap;
 
 use super::Received;
 use crate::crypto::{CryptoError, KeyRing, Place, Purpose};
@@ -42,9 +41,11 @@ pub(super) fn incoming(received: &mut Received, drivers: &DriverSet) -> Incoming
 }
 
 /// The identifier that stays the same when the sender tries again.
-pub(super) fn delivery_id(entry: &DriverEntry, headers: &HeaderMap) -> Option<String> {
-    let name = entry.driver.info().delivery_id_header.as_deref()?;
-    let value = headers.get(name)?.to_str().ok()?.trim();
+pub(super) fn delivery_id<'a>(
+    entry: &DriverEntry,
+    header: impl FnOnce(&str) -> Option<&'a str>,
+) -> Option<String> {
+    let value = header(entry.driver.info().delivery_id_header.as_deref()?)?.trim();
     (!value.is_empty() && value.len() <= MAX_DELIVERY_ID_BYTES).then(|| value.to_owned())
 }
 

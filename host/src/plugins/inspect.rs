@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::candidate::{self, Candidate, KINDS};
 use super::limits::in_words;
 use super::load::new_sandbox;
-use super::{Entry, Manifest};
+use super::{DriverEntry, Entry, Manifest};
 use crate::config::PluginSettings;
 
 /// The name of a file that has none that a plugin could have.
@@ -52,6 +52,27 @@ pub fn check(settings: &PluginSettings, target: &Target, steps: &dyn Fn(&str)) -
     let sandbox = new_sandbox(settings)?;
     candidate.load(&sandbox, settings.body_limit_bytes, &|step| steps(&step.to_string()))?;
     Ok(())
+}
+
+/// Loads one driver, with what `plugins.toml` says of it.
+///
+/// # Errors
+/// When there is none, it is no driver, or it does not load.
+pub async fn driver(settings: &PluginSettings, what: &str) -> Result<DriverEntry> {
+    let target = Target { what: what.to_owned(), kind: Some(PluginKind::Driver), name: None };
+    let settings = settings.clone();
+    let loading = tokio::task::spawn_blocking(move || {
+        let manifest = Manifest::read(&settings.file)?;
+        let candidate = find(&settings, &manifest, &target)?;
+        match candidate.load(&new_sandbox(&settings)?, settings.body_limit_bytes, &|_| {})? {
+            Plugin::Driver(driver) => {
+                let Entry { detect, .. } = candidate.entry;
+                Ok(DriverEntry { driver, config: candidate.entry.settings(), detect })
+            }
+            Plugin::Notifier(_) | Plugin::Provider(_) => bail!("`{}` is no driver", target.what),
+        }
+    });
+    loading.await.context("loading the driver broke off")?
 }
 
 /// Finds out what can be found out about one plugin.

@@ -11,7 +11,7 @@ mod services;
 
 pub use catalogue::{Catalogue, DriverEntry, DriverSet, NotifierEntry, ProviderEntry};
 pub use channel::{ChannelError, ChannelSettings};
-pub use inspect::{Inspection, Target, check, inspect};
+pub use inspect::{Inspection, Target, check, driver, inspect};
 pub use load::{COMPILE_COMMAND, start};
 pub use manifest::{Entry, Manifest};
 pub use services::{CallLog, Outside, Snapshots};

@@ -77,6 +77,7 @@ pub fn write(webhook: Webhook) -> IngestWrite {
         origin: Origin::IncomingWebhook,
         received_at: webhook.received_at,
         driver: Some(webhook.source.clone()),
+        detection: String::new(),
         delivery_id: None,
         api_key_id: None,
         size_bytes: SEALED_BYTES as u64,

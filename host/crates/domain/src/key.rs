@@ -45,7 +45,7 @@ impl ApiKey {
     /// Whether it may call `path`. Prefixes match on whole segments: `/alerts` covers `/alerts/1/`
     /// and not `/alertsx/`.
     pub fn may_call(&self, path: &str) -> bool {
-        if covers(MANAGE_PREFIX, path) {
+        if is_management(path) {
             return self.manage;
         }
         if self.allowed_endpoints.is_empty() {
@@ -56,6 +56,11 @@ impl ApiKey {
         }
         self.allowed_endpoints.iter().any(|prefix| covers(prefix, path))
     }
+}
+
+/// Whether only a management key may call `path`.
+pub fn is_management(path: &str) -> bool {
+    covers(MANAGE_PREFIX, path)
 }
 
 fn covers(prefix: &str, path: &str) -> bool {

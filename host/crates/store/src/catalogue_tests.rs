@@ -173,5 +173,11 @@ async fn steps_of_all_filters(store: &Store, page: &PageRequest, trace: TraceId,
         run_id: Some(domain::id::RunId::from(ulid::Ulid(1))),
     };
     steps(store, &delivery.list(page).unwrap().text("d.id")).await;
-    steps(store, &crate::inbox::quarantined(page).unwrap().text("i.run_id")).await;
+    let quarantined = crate::QuarantineFilter {
+        driver: Some("grafana".parse().unwrap()),
+        reason_code: Some("not_json".into()),
+    };
+    let text = quarantined.list(page).unwrap().text("i.run_id");
+    let steps = steps(store, &text).await;
+    assert!(steps.contains("inbox_quarantined") && !steps.contains("TEMP B-TREE"), "{steps}");
 }

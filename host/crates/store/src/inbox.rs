@@ -21,6 +21,8 @@ pub struct InboxEntry {
     pub trace_id: TraceId,
     /// The driver, where one was found.
     pub driver: Option<PluginName>,
+    /// Why this driver, or none.
+    pub detection: String,
     /// The sender's id.
     pub delivery_id: Option<String>,
     /// What came of it.
@@ -40,9 +42,23 @@ pub struct InboxEntry {
 /// The column by which requests are listed.
 const KEY: &str = "i.run_id";
 
-/// The list of quarantined requests.
-pub(crate) fn quarantined(page: &PageRequest) -> Result<List, StoreError> {
-    List::new::<RunId>(sql::read::LIST_QUARANTINED, KEY, page)
+/// Which quarantined requests are wanted; what is none does not matter.
+#[derive(Debug, Clone, Default)]
+pub struct QuarantineFilter {
+    /// For this driver.
+    pub driver: Option<PluginName>,
+    /// For this reason, in one word.
+    pub reason_code: Option<String>,
+}
+
+impl QuarantineFilter {
+    pub(crate) fn list(&self, page: &PageRequest) -> Result<List, StoreError> {
+        let mut list = List::new::<RunId>(sql::read::LIST_QUARANTINED, KEY, page)?;
+        // Not `i.driver = `: that tempts the database to take all requests of the driver and sort them.
+        list.filter("COALESCE(i.driver, '') = ", self.driver.as_ref());
+        list.filter("i.reason_code = ", self.reason_code.as_ref());
+        Ok(list)
+    }
 }
 
 impl Store {
@@ -50,9 +66,32 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::BadCursor`] for a cursor that no page has given out.
-    pub async fn quarantined(&self, page: &PageRequest) -> Result<Page<InboxEntry>, StoreError> {
-        self.page("list quarantined requests", quarantined(page)?, KEY, read_entry, |entry| entry.run_id)
+    pub async fn quarantined(
+        &self,
+        filter: &QuarantineFilter,
+        page: &PageRequest,
+    ) -> Result<Page<InboxEntry>, StoreError> {
+        self.page("list quarantined requests", filter.list(page)?, KEY, read_entry, |entry| entry.run_id)
             .await
+    }
+
+    /// The next quarantined requests in the order of arrival, at most `limit`: for going through all of
+    /// them, whatever becomes of each meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the database does not answer.
+    pub async fn quarantined_after(
+        &self,
+        driver: Option<&PluginName>,
+        after: Option<RunId>,
+        limit: u32,
+    ) -> Result<Vec<InboxEntry>, StoreError> {
+        let statement = query(sql::read::QUARANTINED_AFTER)
+            .bind(after.map(|id| id.to_string()).unwrap_or_default())
+            .bind(driver.map(ToString::to_string))
+            .bind(limit);
+        let rows = statement.fetch_all(&self.inner.readers).await.doing("list quarantined requests")?;
+        rows.iter().map(read_entry).collect()
     }
 
     /// Reads how a request was stored, without its content.
@@ -68,11 +107,13 @@ impl Store {
     /// Reads a request, sealed.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if the run has none.
+    /// [`StoreError::NotFound`] if the run has none, or it was discarded.
     pub async fn inbox_request(&self, run_id: RunId) -> Result<Vec<u8>, StoreError> {
         let statement = query(sql::read::INBOX_REQUEST).bind(run_id.to_string());
         let row = statement.fetch_optional(&self.inner.readers).await.doing("read a stored request")?;
-        row.ok_or_else(|| StoreError::NotFound(format!("request of run `{run_id}`")))?.bytes("request")
+        let missing = |why: &str| StoreError::NotFound(format!("request of run `{run_id}`{why}"));
+        let sealed = row.ok_or_else(|| missing(""))?.bytes("request")?;
+        if sealed.is_empty() { Err(missing(": it was discarded")) } else { Ok(sealed) }
     }
 
     /// Reads what a stage made, sealed.
@@ -86,11 +127,12 @@ impl Store {
     }
 }
 
-fn read_entry(row: &Row) -> Result<InboxEntry, StoreError> {
+pub(crate) fn read_entry(row: &Row) -> Result<InboxEntry, StoreError> {
     Ok(InboxEntry {
         run_id: row.parse("run_id")?,
         trace_id: row.parse("trace_id")?,
         driver: row.opt_parse("driver")?,
+        detection: row.text("detection")?,
         delivery_id: row.opt_text("delivery_id")?,
         outcome: row.parse("outcome")?,
         reason_code: row.opt_text("reason_code")?,

@@ -35,7 +35,7 @@ pub use alert::{AlertDetail, AlertFilter, AlertHistory};
 pub use checkpoint::Checkpoint;
 pub use data_key::DataKey;
 pub use error::StoreError;
-pub use inbox::InboxEntry;
+pub use inbox::{InboxEntry, QuarantineFilter};
 pub use incident::{IncidentContext, IncidentDetail, IncidentFilter, IncidentHistory};
 pub use ingest::{IngestWrite, Ingested};
 pub use migrate::{Migration, MigrationError};

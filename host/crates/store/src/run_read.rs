@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::db::{Columns as _, Row, query};
 use crate::error::{Doing as _, StoreError};
+use crate::inbox::{InboxEntry, read_entry};
 use crate::open::Store;
 use crate::outbox_read::read_delivery;
 use crate::page::{List, MAX_PAGE, Page, PageRequest};
@@ -31,6 +32,8 @@ pub struct RunDetail {
     /// The run.
     #[serde(flatten)]
     pub run: Run,
+    /// The request that it ingested, without its content.
+    pub request: Option<InboxEntry>,
     /// Tries at its stages, in the order of time.
     pub stages: Vec<StageExecution>,
     /// Its deliveries, in the order of sending, at most [`MAX_PAGE`].
@@ -69,12 +72,15 @@ impl Store {
         let mut tx = self.snapshot(DOING).await?;
         let row = query(sql::run::RUN).bind(id.to_string()).fetch_optional(&mut *tx).await.doing(DOING)?;
         let row = row.ok_or_else(|| StoreError::NotFound(format!("run `{id}`")))?;
+        let request = query(sql::read::INBOX_ENTRY).bind(id.to_string());
+        let request = request.fetch_optional(&mut *tx).await.doing(DOING)?;
         let stages = query(sql::run::STAGE_EXECUTIONS).bind(id.to_string());
         let stages = stages.fetch_all(&mut *tx).await.doing(DOING)?;
         let deliveries = query(sql::outbox::DELIVERIES_OF_RUN).bind(id.to_string()).bind(MAX_PAGE);
         let deliveries = deliveries.fetch_all(&mut *tx).await.doing(DOING)?;
         Ok(RunDetail {
             run: read_run(&row)?,
+            request: request.as_ref().map(read_entry).transpose()?,
             stages: stages.iter().map(read_stage).collect::<Result<_, _>>()?,
             deliveries: deliveries.iter().map(read_delivery).collect::<Result<_, _>>()?,
         })

@@ -2,11 +2,14 @@
 
 pub(super) mod alerts;
 pub(super) mod incidents;
+pub(super) mod quarantine;
+pub(super) mod replay;
 pub(super) mod runs;
 
 use std::str::FromStr;
 
-use axum::extract::FromRequestParts;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use store::{MAX_PAGE, PageRequest};
@@ -31,6 +34,24 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
                 let cause = text.split_once(": ").map_or(text.as_str(), |(_, cause)| cause);
                 Problem::parameter(format!("query: {cause}"))
             })
+    }
+}
+
+/// The JSON body of a request, or its defaults where there is none; what cannot be understood is a
+/// problem that names it.
+pub(super) struct Body<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(|rejection| Problem::new(rejection.status(), "broken-body", rejection.body_text()))?;
+        if bytes.trim_ascii().is_empty() {
+            return Ok(Self(T::default()));
+        }
+        serde_json::from_slice(&bytes).map(Self).map_err(|error| Problem::parameter(format!("body: {error}")))
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use domain::alert::Alert;
 use domain::id::{AlertId, IncidentId, Mint};
 use domain::incident::Incident;
-use domain::plan::{IngestPlan, Known, plan};
+use domain::plan::{IngestPlan, Known, Webhook, plan};
 use domain::plugin::PluginName;
 use domain::time::Timestamp;
 
@@ -32,40 +32,68 @@ pub(super) async fn write(
     let mut results = duplicates(tx, batch).await?;
     let fresh: Vec<&IngestWrite> =
         batch.iter().zip(&results).filter(|(_, seen)| seen.is_none()).map(|(write, _)| write).collect();
-    let mut known = known(tx, &fresh).await?;
-    let plans: Vec<IngestPlan> = fresh
-        .iter()
-        .map(|write| {
-            write.webhook.as_ref().map(|webhook| plan(webhook, &mut known, mint)).unwrap_or_default()
-        })
-        .collect();
-    if !fresh.is_empty() {
-        let (incidents, alerts) = incidents_and_alerts(&plans)?;
-        let (requests, inbox) = requests(&fresh)?;
-        let (alert_history, incident_history) = history(&fresh, &plans, mint)?;
-        // In the order of `WRITE_BATCH`.
-        let write = sqlx::query(sql::ingest::WRITE_BATCH.as_str())
-            .bind(incidents)
-            .bind(alerts)
-            .bind(runs(&fresh, &plans, now)?)
-            .bind(requests)
-            .bind(inbox)
-            .bind(alert_history)
-            .bind(incident_history);
-        write.execute(&mut **tx).await.doing(DOING)?;
-    }
-
-    let mut stored = fresh.iter().zip(&plans).map(|(write, plan)| Ingested::Stored {
-        alerts: alerts_of(write),
-        incidents: plan.incidents.iter().map(|change| change.incident.id).collect(),
-        runs: plan.runs.iter().map(|run| run.id).collect(),
-    });
+    let plans = apply(tx, &fresh, Requests::New, mint, now).await?;
+    let mut stored = fresh.iter().zip(&plans).map(|(write, plan)| stored(write, plan));
     for result in &mut results {
         if result.is_none() {
             *result = stored.next();
         }
     }
     Ok(results.into_iter().flatten().collect())
+}
+
+/// What was stored of a webhook whose plan is written.
+pub(super) fn stored(write: &IngestWrite, plan: &IngestPlan) -> Ingested {
+    Ingested::Stored {
+        alerts: alerts_of(write),
+        incidents: plan.incidents.iter().map(|change| change.incident.id).collect(),
+        runs: plan.runs.iter().map(|run| run.id).collect(),
+    }
+}
+
+/// What is there already of the requests that are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Requests {
+    /// Nothing: they and the runs that ingest them are written too.
+    New,
+    /// They and their runs: only what follows from them is written.
+    Stored,
+}
+
+/// Plans and writes what follows from these webhooks.
+pub(super) async fn apply(
+    tx: &mut Transaction,
+    writes: &[&IngestWrite],
+    requests: Requests,
+    mint: &mut (dyn Mint + Send),
+    now: Timestamp,
+) -> Result<Vec<IngestPlan>, StoreError> {
+    let webhooks: Vec<&Webhook> = writes.iter().filter_map(|write| write.webhook.as_ref()).collect();
+    let mut known = known(tx, &webhooks).await?;
+    let plans: Vec<IngestPlan> = writes
+        .iter()
+        .map(|write| {
+            write.webhook.as_ref().map(|webhook| plan(webhook, &mut known, mint)).unwrap_or_default()
+        })
+        .collect();
+    if writes.is_empty() {
+        return Ok(plans);
+    }
+    let new = if requests == Requests::New { writes } else { &[] };
+    let (incidents, alerts) = incidents_and_alerts(&plans)?;
+    let (requests, inbox) = to_be_kept(new)?;
+    let (alert_history, incident_history) = history(writes, &plans, mint)?;
+    // In the order of `WRITE_BATCH`.
+    let write = sqlx::query(sql::ingest::WRITE_BATCH.as_str())
+        .bind(incidents)
+        .bind(alerts)
+        .bind(runs(new, &plans, now)?)
+        .bind(requests)
+        .bind(inbox)
+        .bind(alert_history)
+        .bind(incident_history);
+    write.execute(&mut **tx).await.doing(DOING)?;
+    Ok(plans)
 }
 
 /// How many alerts a webhook holds.
@@ -75,7 +103,7 @@ pub(super) fn alerts_of(write: &IngestWrite) -> u32 {
 }
 
 /// For each webhook what was stored under its delivery id before, by the database or by this batch.
-async fn duplicates(
+pub(super) async fn duplicates(
     tx: &mut Transaction,
     batch: &[IngestWrite],
 ) -> Result<Vec<Option<Ingested>>, StoreError> {
@@ -117,9 +145,8 @@ async fn duplicates(
 
 /// Reads what the plans need: the alerts that are told of, their incidents, and the open ones that
 /// they could join.
-async fn known(tx: &mut Transaction, fresh: &[&IngestWrite]) -> Result<Known, StoreError> {
+pub(super) async fn known(tx: &mut Transaction, webhooks: &[&Webhook]) -> Result<Known, StoreError> {
     let mut known = Known::default();
-    let webhooks = fresh.iter().filter_map(|write| write.webhook.as_ref());
     let mut keys: BTreeSet<AlertKeyRow<'_>> = BTreeSet::new();
     let mut open: BTreeSet<&str> = BTreeSet::new();
     for webhook in webhooks {
@@ -170,7 +197,7 @@ fn runs(fresh: &[&IngestWrite], plans: &[IngestPlan], now: Timestamp) -> Result<
 }
 
 /// All requests one after the other, and rows that say where each is therein.
-fn requests(fresh: &[&IngestWrite]) -> Result<(Vec<u8>, String), StoreError> {
+fn to_be_kept(fresh: &[&IngestWrite]) -> Result<(Vec<u8>, String), StoreError> {
     let mut requests = Vec::with_capacity(fresh.iter().map(|write| write.sealed_request.len()).sum());
     let mut inbox: Vec<InboxRow<'_>> = Vec::with_capacity(fresh.len());
     for write in fresh {

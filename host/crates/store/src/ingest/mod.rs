@@ -1,5 +1,6 @@
 //! Writing webhooks: many per transaction, and none acknowledged before its commit.
 
+mod again;
 mod batch;
 mod rows;
 
@@ -37,6 +38,8 @@ pub struct IngestWrite {
     pub received_at: Timestamp,
     /// The driver, where one was found.
     pub driver: Option<PluginName>,
+    /// Why this driver, or none.
+    pub detection: String,
     /// The sender's id, the same when it tries again. Says nothing without a driver.
     pub delivery_id: Option<String>,
     /// The key that was shown.
@@ -208,6 +211,7 @@ mod tests {
             origin: Origin::IncomingWebhook,
             received_at: Timestamp::default(),
             driver: None,
+            detection: String::new(),
             delivery_id: None,
             api_key_id: None,
             size_bytes: 0,

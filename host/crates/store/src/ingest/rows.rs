@@ -163,16 +163,12 @@ pub(super) struct RunRow<'a> {
 impl<'a> RunRow<'a> {
     /// The run of a webhook: it is over when it is written.
     pub(super) fn ingest(write: &'a IngestWrite, now: Timestamp) -> Self {
-        let quarantined = write.outcome == IngestOutcome::Quarantined;
+        let (error_type, error_message) = fault(write);
         Self {
             id: write.run_id,
             trace_id: write.trace_id,
             parent_id: None,
-            status: match write.outcome {
-                IngestOutcome::Parsed => RunStatus::Ingested,
-                IngestOutcome::Ignored => RunStatus::Skipped,
-                IngestOutcome::Quarantined => RunStatus::Failed,
-            },
+            status: run_status(write.outcome),
             current_stage: Some(Stage::Ingest),
             origin: write.origin,
             source: write.driver.as_ref(),
@@ -183,8 +179,8 @@ impl<'a> RunRow<'a> {
             reason: write.reason.as_deref(),
             total_attempts: 1,
             normalized_payload_ref: payload_ref(write.run_id),
-            error_type: quarantined.then(|| write.reason_code.as_deref().unwrap_or("quarantined")),
-            error_message: write.reason.as_deref().filter(|_| quarantined),
+            error_type,
+            error_message,
             due_at: None,
             created_at: write.received_at,
             started_at: Some(write.received_at),
@@ -219,6 +215,25 @@ impl<'a> RunRow<'a> {
     }
 }
 
+/// How a run ends that ingests a request with this outcome.
+pub(super) const fn run_status(outcome: IngestOutcome) -> RunStatus {
+    match outcome {
+        IngestOutcome::Parsed => RunStatus::Ingested,
+        IngestOutcome::Ignored => RunStatus::Skipped,
+        IngestOutcome::Quarantined => RunStatus::Failed,
+    }
+}
+
+/// What went wrong with a request that is in quarantine: in one word, and in words.
+pub(super) fn fault(write: &IngestWrite) -> (Option<&str>, Option<&str>) {
+    match write.outcome {
+        IngestOutcome::Quarantined => {
+            (Some(write.reason_code.as_deref().unwrap_or("quarantined")), write.reason.as_deref())
+        }
+        IngestOutcome::Parsed | IngestOutcome::Ignored => (None, None),
+    }
+}
+
 /// How runs refer to a stored request.
 fn payload_ref(run_id: RunId) -> String {
     format!("inbox/{run_id}")
@@ -230,6 +245,7 @@ pub(super) struct InboxRow<'a> {
     length: usize,
     run_id: RunId,
     driver: Option<&'a PluginName>,
+    detection: &'a str,
     delivery_id: Option<&'a str>,
     outcome: IngestOutcome,
     reason_code: Option<&'a str>,
@@ -248,6 +264,7 @@ impl<'a> InboxRow<'a> {
             length: write.sealed_request.len(),
             run_id: write.run_id,
             driver: write.driver.as_ref(),
+            detection: &write.detection,
             delivery_id: write.delivery_id.as_deref(),
             outcome: write.outcome,
             reason_code: write.reason_code.as_deref(),

@@ -89,10 +89,10 @@ statements! {
     /// and `length` of each therein: bytes need no text form that way. A part of nothing is NULL here,
     /// not empty.
     INSERT_INBOX = { sqlite:
-        "INSERT INTO inbox (request, run_id, driver, delivery_id, outcome, reason_code, reason, received_at,
+        "INSERT INTO inbox (request, run_id, driver, detection, delivery_id, outcome, reason_code, reason, received_at,
              size_bytes, api_key_id)
          SELECT COALESCE(substr($1, value ->> 'start', value ->> 'length'), x''), value ->> 'run_id', value ->> 'driver',
-             value ->> 'delivery_id', value ->> 'outcome', value ->> 'reason_code', value ->> 'reason',
+             value ->> 'detection', value ->> 'delivery_id', value ->> 'outcome', value ->> 'reason_code', value ->> 'reason',
              value ->> 'received_at', value ->> 'size_bytes', value ->> 'api_key_id'
          FROM jsonb_each($2)" }
 
@@ -109,6 +109,28 @@ statements! {
          SELECT value ->> 'id', value ->> 'incident_id', value ->> 'event', value ->> 'status',
              value ->> 'severity', value ->> 'actor', value ->> 'trace_id', value ->> 'run_id', value ->> 'at'
          FROM jsonb_each($1)" }
+
+    /// What became of a request that was read again.
+    SETTLE_INBOX = { any:
+        "UPDATE inbox SET driver = $1, detection = $2, delivery_id = $3, outcome = $4, reason_code = $5, reason = $6
+         WHERE run_id = $7 AND outcome = $8" }
+
+    /// The same for the run that ingests it.
+    SETTLE_INGEST = { any:
+        "UPDATE run SET status = $1, source = $2, outcome = $3, alerts = $4, reason = $5, error_type = $6,
+             error_message = $7, total_attempts = total_attempts + 1, completed_at = $8
+         WHERE id = $9" }
+
+    /// Takes a request out of quarantine and its content away.
+    DISCARD_INBOX = { sqlite:
+        "UPDATE inbox SET outcome = 'ignored', reason_code = 'discarded', reason = $1, request = x''
+         WHERE run_id = $2 AND outcome = 'quarantined'" }
+
+    /// The same for the run that ingested it.
+    DISCARD_INGEST = { any:
+        "UPDATE run SET status = 'SKIPPED', outcome = 'ignored', reason = $1, error_type = NULL,
+             error_message = NULL, completed_at = $2
+         WHERE id = $3" }
 
     /// How many of these runs are stored: what became of a commit that was not answered.
     COUNT_INBOX = { sqlite:

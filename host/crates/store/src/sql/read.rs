@@ -24,7 +24,7 @@ pub(crate) use incident_columns;
 /// An inbox row without the request, of tables `i` and `r`.
 macro_rules! inbox_columns {
     () => {
-        "i.run_id, r.trace_id, i.driver, i.delivery_id, i.outcome, i.reason_code, i.reason, i.received_at, \
+        "i.run_id, r.trace_id, i.driver, i.detection, i.delivery_id, i.outcome, i.reason_code, i.reason, i.received_at, \
          i.size_bytes, i.api_key_id"
     };
 }
@@ -67,6 +67,12 @@ statements! {
 
     /// How many alerts an incident has.
     COUNT_INCIDENT_ALERTS = { any: "SELECT COUNT(*) AS found FROM alert WHERE incident_id = $1" }
+
+    /// Requests in quarantine in the order of arrival, after one. Without a driver of all drivers.
+    QUARANTINED_AFTER = { any: concat!(
+        "SELECT ", inbox_columns!(), " FROM inbox AS i JOIN run AS r ON r.id = i.run_id
+         WHERE i.outcome = 'quarantined' AND i.run_id > $1 AND COALESCE($2, i.driver, '') = COALESCE(i.driver, '')
+         ORDER BY i.run_id LIMIT $3") }
 
     /// A request as it arrived.
     INBOX_REQUEST = { any: "SELECT request FROM inbox WHERE run_id = $1" }

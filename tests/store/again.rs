@@ -1,0 +1,186 @@
+//! Stored requests: read again, tried out, discarded.
+
+use domain::alert::AlertStatus;
+use domain::plan::{AlertEvent, Webhook};
+use domain::run::{IngestOutcome, RunStatus};
+use store::{AlertFilter, IncidentFilter, IngestWrite, Ingested, RunFilter, StoreError};
+
+use crate::fixture::{World, at, critical, everything, firing, resolved, world};
+
+/// A request that its driver could not read.
+async fn quarantined(world: &mut World, seconds: i64) -> IngestWrite {
+    let mut write = world.webhook(seconds, Vec::new());
+    (write.outcome, write.webhook) = (IngestOutcome::Quarantined, None);
+    (write.reason_code, write.reason) = (Some("trap.cpu".into()), Some("too slow".into()));
+    assert!(world.ingest(std::slice::from_ref(&write)).await[0].is_ok());
+    write
+}
+
+/// What is written when it can be read.
+fn read(write: &IngestWrite, alerts: Vec<domain::alert::ParsedAlert>) -> IngestWrite {
+    let source = write.driver.clone().unwrap();
+    let webhook = Webhook::new(write.run_id, write.trace_id, source, write.received_at, alerts);
+    IngestWrite {
+        outcome: IngestOutcome::Parsed,
+        reason_code: None,
+        reason: None,
+        sealed_request: Vec::new(),
+        webhook: Some(Webhook { replayed: true, ..webhook }),
+        ..write.clone()
+    }
+}
+
+async fn reparse(world: &mut World, write: &IngestWrite) -> Result<Ingested, StoreError> {
+    world.store.reparse(write, IngestOutcome::Quarantined, &mut world.mint, at(100)).await
+}
+
+#[tokio::test]
+async fn request_read_again_leaves_quarantine_and_starts_what_it_would_have_started() {
+    let mut world = world().await;
+    let kept = quarantined(&mut world, 1).await;
+    let write = read(&kept, vec![firing("DiskFull", "db1")]);
+    let Ingested::Stored { alerts: 1, incidents, runs } = reparse(&mut world, &write).await.unwrap() else {
+        panic!("not stored")
+    };
+    assert_eq!((incidents.len(), runs.len()), (1, 1));
+
+    let detail = world.store.run(kept.run_id).await.unwrap();
+    assert_eq!((detail.run.status, detail.run.outcome), (RunStatus::Ingested, Some(IngestOutcome::Parsed)));
+    assert_eq!((detail.run.error_type, detail.run.reason, detail.run.alerts), (None, None, 1));
+    assert_eq!((detail.run.total_attempts, detail.run.created_at), (2, at(1)));
+    assert_eq!(detail.request.unwrap().outcome, IngestOutcome::Parsed);
+    assert_eq!(world.store.inbox_request(kept.run_id).await.unwrap(), kept.sealed_request, "it stays");
+    let alerts = world.store.alerts(&AlertFilter::default(), &everything()).await.unwrap().items;
+    assert_eq!((alerts.len(), alerts[0].received_at), (1, at(1)), "the time of receipt is kept");
+    let downstream = world.store.run(runs[0]).await.unwrap().run;
+    assert_eq!((downstream.parent_run_id, downstream.trace_id), (Some(kept.run_id), kept.trace_id));
+
+    let twice = reparse(&mut world, &write).await;
+    assert!(matches!(twice, Err(StoreError::Conflict(_))), "{twice:?}");
+    let runs = world.store.runs(&RunFilter::default(), &everything()).await.unwrap().items;
+    assert_eq!(runs.len(), 2, "nothing is started twice");
+}
+
+#[tokio::test]
+async fn request_older_than_what_is_known_only_adds_history() {
+    let mut world = world().await;
+    let late = quarantined(&mut world, 1).await;
+    world.fire(2, vec![firing("DiskFull", "db1")]).await;
+    world.fire(3, vec![resolved("DiskFull", "db1")]).await;
+    let before = world.store.runs(&RunFilter::default(), &everything()).await.unwrap().items.len();
+    let stored = reparse(&mut world, &read(&late, vec![critical(firing("DiskFull", "db1"))])).await.unwrap();
+    assert_eq!(stored, Ingested::Stored { alerts: 1, incidents: vec![], runs: vec![] });
+    let after = world.store.runs(&RunFilter::default(), &everything()).await.unwrap().items.len();
+    assert_eq!(after, before, "nobody is told");
+    let alerts = world.store.alerts(&AlertFilter::default(), &everything()).await.unwrap().items;
+    assert_eq!((alerts[0].status, alerts[0].received_at), (AlertStatus::Resolved, at(3)));
+    let history = world.store.alert(alerts[0].id).await.unwrap().history;
+    assert_eq!((history[0].event, history[0].run_id), (AlertEvent::Late, late.run_id));
+}
+
+#[tokio::test]
+async fn request_that_still_cannot_be_read_stays_with_the_new_reason() {
+    let mut world = world().await;
+    let kept = quarantined(&mut world, 1).await;
+    let write =
+        IngestWrite { reason_code: Some("not_json".into()), reason: Some("byte 3".into()), ..kept.clone() };
+    let stored = reparse(&mut world, &write).await.unwrap();
+    assert_eq!(stored, Ingested::Stored { alerts: 0, incidents: vec![], runs: vec![] });
+    let detail = world.store.run(kept.run_id).await.unwrap();
+    assert_eq!((detail.run.status, detail.run.error_message.as_deref()), (RunStatus::Failed, Some("byte 3")));
+    assert_eq!(detail.request.unwrap().reason_code.as_deref(), Some("not_json"));
+    let waiting = world.store.quarantined_after(None, None, 10).await.unwrap();
+    assert_eq!(waiting.len(), 1);
+}
+
+#[tokio::test]
+async fn delivery_that_was_taken_meanwhile_is_not_taken_again() {
+    let mut world = world().await;
+    let kept = quarantined(&mut world, 1).await;
+    let mut other = world.webhook(2, vec![firing("DiskFull", "db1")]);
+    other.delivery_id = Some("d-1".into());
+    assert!(world.ingest(std::slice::from_ref(&other)).await[0].is_ok());
+    let mut write = read(&kept, vec![firing("DiskFull", "db1")]);
+    write.delivery_id = Some("d-1".into());
+    let stored = reparse(&mut world, &write).await.unwrap();
+    assert!(matches!(stored, Ingested::Duplicate { run_id, .. } if run_id == other.run_id), "{stored:?}");
+    let run = world.store.run(kept.run_id).await.unwrap().run;
+    assert_eq!((run.status, run.outcome, run.alerts), (RunStatus::Skipped, Some(IngestOutcome::Ignored), 0));
+    assert!(run.reason.unwrap().contains(&other.run_id.to_string()));
+}
+
+#[tokio::test]
+async fn discarded_request_loses_its_content_and_says_why() {
+    let mut world = world().await;
+    let kept = quarantined(&mut world, 1).await;
+    world.store.discard(kept.run_id, "a test of ours", at(9)).await.unwrap();
+    let run = world.store.run(kept.run_id).await.unwrap().run;
+    assert_eq!((run.status, run.reason.as_deref()), (RunStatus::Skipped, Some("a test of ours")));
+    assert_eq!((run.outcome, run.error_type, run.error_message), (Some(IngestOutcome::Ignored), None, None));
+    let gone = world.store.inbox_request(kept.run_id).await.unwrap_err();
+    assert!(gone.to_string().contains("it was discarded"), "{gone}");
+    for refused in [
+        world.store.discard(kept.run_id, "again", at(10)).await.unwrap_err(),
+        reparse(&mut world, &read(&kept, vec![firing("DiskFull", "db1")])).await.unwrap_err(),
+    ] {
+        assert!(matches!(refused, StoreError::Conflict(_)), "{refused:?}");
+    }
+    assert_eq!(world.store.incidents(&IncidentFilter::default(), &everything()).await.unwrap().items, vec![]);
+}
+
+#[tokio::test]
+async fn plan_tells_what_would_change_and_changes_nothing() {
+    let mut world = world().await;
+    let fired = world.fire(1, vec![firing("DiskFull", "db1")]).await;
+    let source = fired.driver.clone().unwrap();
+    let alerts = vec![resolved("DiskFull", "db1"), firing("LoadHigh", "db1")];
+    let webhook = Webhook::new(fired.run_id, fired.trace_id, source, at(2), alerts);
+    let plan = world.store.plan(&webhook, &mut world.mint).await.unwrap();
+    let events: Vec<_> = plan.alerts.iter().map(|change| change.event.unwrap()).collect();
+    assert_eq!(events, [AlertEvent::Resolved, AlertEvent::Created]);
+    assert_eq!((plan.incidents.len(), plan.runs.len()), (2, 2));
+    assert_eq!(world.store.alerts(&AlertFilter::default(), &everything()).await.unwrap().items.len(), 1);
+    assert_eq!(world.store.runs(&RunFilter::default(), &everything()).await.unwrap().items.len(), 2);
+}
+
+#[tokio::test]
+async fn quarantine_is_gone_through_in_the_order_of_arrival_by_driver() {
+    let mut world = world().await;
+    let mut all = Vec::new();
+    for seconds in 1..=5 {
+        all.push(quarantined(&mut world, seconds).await.run_id);
+    }
+    let mut nobody = world.webhook(6, Vec::new());
+    (nobody.outcome, nobody.webhook, nobody.driver) = (IngestOutcome::Quarantined, None, None);
+    assert!(world.ingest(std::slice::from_ref(&nobody)).await[0].is_ok());
+    world.fire(7, vec![firing("DiskFull", "db1")]).await;
+    all.push(nobody.run_id);
+
+    let mut seen = Vec::new();
+    loop {
+        let some = world.store.quarantined_after(None, seen.last().copied(), 2).await.unwrap();
+        if some.is_empty() {
+            break;
+        }
+        seen.extend(some.iter().map(|entry| entry.run_id));
+    }
+    assert_eq!(seen, all);
+    let driver = "grafana".parse().unwrap();
+    let of_driver = world.store.quarantined_after(Some(&driver), None, 10).await.unwrap();
+    assert_eq!(of_driver.iter().map(|entry| entry.run_id).collect::<Vec<_>>(), all[..5]);
+}
+
+#[tokio::test]
+async fn request_that_was_read_can_be_read_once_more_under_its_own_delivery_id() {
+    let mut world = world().await;
+    let mut write = world.webhook(1, vec![firing("DiskFull", "db1")]);
+    write.delivery_id = Some("d-1".into());
+    assert!(world.ingest(std::slice::from_ref(&write)).await[0].is_ok());
+    let again = read(&write, vec![critical(firing("DiskFull", "db1"))]);
+    let was = IngestOutcome::Parsed;
+    let stored = world.store.reparse(&again, was, &mut world.mint, at(100)).await.unwrap();
+    let Ingested::Stored { alerts: 1, runs, .. } = stored else { panic!("{stored:?}") };
+    assert_eq!(runs.len(), 1, "the severity rose");
+    let alerts = world.store.alerts(&AlertFilter::default(), &everything()).await.unwrap().items;
+    assert_eq!((alerts.len(), alerts[0].severity), (1, domain::alert::Severity::Critical));
+}
