@@ -48,9 +48,33 @@ pub fn first<'a>(candidates: &[&'a str]) -> &'a str {
     candidates.iter().copied().find(|candidate| !candidate.is_empty()).unwrap_or_default()
 }
 
+/// Host and port of an address, in lower case; empty where it has none.
+///
+/// It tells apart the servers of one product, which all count from 1. Who logs in (`user:word@`) is no
+/// part of it.
+pub fn authority(url: &str) -> String {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    authority.rsplit('@').next().unwrap_or_default().to_ascii_lowercase()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_known_by_its_host_and_port_alone() {
+        for (url, expected) in [
+            ("https://Zbx.example.net:8443/a?b", "zbx.example.net:8443"),
+            ("https://user:word@example.net#top", "example.net"),
+            ("http://[2001:DB8::1]:3000", "[2001:db8::1]:3000"),
+            ("example.net/a", ""),
+            ("{$ZABBIX.URL}", ""),
+            ("", ""),
+        ] {
+            assert_eq!(authority(url), expected, "{url}");
+        }
+    }
 
     #[test]
     fn a_cut_never_splits_a_character() {

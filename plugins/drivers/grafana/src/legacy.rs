@@ -16,7 +16,7 @@
 use plugin_sdk::alert::{Draft, Warnings};
 use plugin_sdk::driver::{About, Parsed};
 use plugin_sdk::json::{self, Items, Pairs, Text};
-use plugin_sdk::text::first;
+use plugin_sdk::text::{authority, first};
 use plugin_sdk::words::{self, Table};
 use plugin_sdk::{AlertStatus, PluginError};
 use serde::Deserialize;
@@ -96,13 +96,6 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, PluginError> {
         .link("image", webhook.image_url.as_str())
         .finish();
     Ok(Parsed::alerts(vec![alert]).about(&About { version: "legacy", ..About::default() }, warnings))
-}
-
-/// Host and port of an address, in lower case; empty where it has none.
-fn authority(url: &str) -> String {
-    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    authority.rsplit('@').next().unwrap_or_default().to_ascii_lowercase()
 }
 
 impl Webhook<'_> {

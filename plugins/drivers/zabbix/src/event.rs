@@ -2,6 +2,7 @@
 
 use plugin_sdk::alert::{Draft, Warnings};
 use plugin_sdk::driver::{About, Parsed};
+use plugin_sdk::text::authority;
 use plugin_sdk::words::{self, Table};
 use plugin_sdk::{Alert, AlertStatus, Severity};
 
@@ -148,11 +149,4 @@ impl Event<'_> {
 /// The driver's own table where it knows one of the words, else the common one.
 fn table<T: Copy>(own: &'static Table<T>, common: &'static Table<T>, words: &[&str]) -> &'static Table<T> {
     if words.iter().any(|word| words::look_up(own, word).is_some()) { own } else { common }
-}
-
-/// Host and port of an address, in lower case; empty where it has none.
-fn authority(url: &str) -> String {
-    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    authority.rsplit('@').next().unwrap_or_default().to_ascii_lowercase()
 }
