@@ -108,6 +108,13 @@ pub fn choose<'a, T: Copy>(table: &Table<T>, words: &[&'a str]) -> (&'a str, Opt
     known.unwrap_or_else(|| (crate::text::first(words), None))
 }
 
+/// The driver's own table where it knows one of `words`, else the common one.
+///
+/// A sender's own word outranks a common one that stands before it.
+pub fn own_or_common<'t, T: Copy>(own: &'t Table<T>, common: &'t Table<T>, words: &[&str]) -> &'t Table<T> {
+    if words.iter().any(|word| look_up(own, word).is_some()) { own } else { common }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,5 +168,14 @@ mod tests {
         assert_eq!(choose(STATUSES, &["odd", "", "ok"]), ("ok", Some(AlertStatus::Resolved)));
         assert_eq!(choose(STATUSES, &["", "odd", "strange"]), ("odd", None));
         assert_eq!(choose(STATUSES, &["", ""]), ("", None));
+    }
+
+    #[test]
+    fn a_word_of_the_sender_outranks_a_common_one() {
+        const OWN: &Table<AlertStatus> = &[("created", AlertStatus::Firing)];
+        let meaning = |words: &[&str]| choose(own_or_common(OWN, STATUSES, words), words).1;
+        assert_eq!(meaning(&["ok", "created"]), Some(AlertStatus::Firing));
+        assert_eq!(meaning(&["", "ok"]), Some(AlertStatus::Resolved));
+        assert_eq!(meaning(&["odd"]), None);
     }
 }

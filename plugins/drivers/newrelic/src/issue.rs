@@ -19,8 +19,7 @@ const STATUSES: &Table<AlertStatus> = &[
 ///
 /// `acknowledged` counts while the issue is open: a closed one stays closed.
 pub(crate) fn with_status<'w>(draft: Draft<'w>, words: &[&str], acknowledged: bool) -> Draft<'w> {
-    let is_own = words.iter().any(|word| words::look_up(STATUSES, word).is_some());
-    let table = if is_own { STATUSES } else { words::STATUSES };
+    let table = words::own_or_common(STATUSES, words::STATUSES, words);
     let draft = draft.status(table, words);
     match words::choose(table, words) {
         ("", None) | (_, Some(AlertStatus::Firing)) if acknowledged => {

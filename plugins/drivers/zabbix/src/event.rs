@@ -93,12 +93,13 @@ impl Event<'_> {
 
     /// The table that knows a word, and what it means.
     fn status(&self) -> (&'static Table<AlertStatus>, Option<AlertStatus>) {
-        let table = table(STATUSES, words::STATUSES, &self.statuses);
+        let table = words::own_or_common(STATUSES, words::STATUSES, &self.statuses);
         (table, words::choose(table, &self.statuses).1)
     }
 
     fn read(&self, clock: &Clock, warnings: &mut Warnings) -> Alert {
         let (statuses, status) = self.status();
+        let severities = words::own_or_common(SEVERITIES, words::SEVERITIES, &self.severities);
         let mut draft =
             Draft::new(self.name, warnings).fingerprint(&self.identity()).status(statuses, &self.statuses);
         let has_word = self.statuses.iter().any(|word| !word.is_empty());
@@ -110,7 +111,7 @@ impl Event<'_> {
             });
         }
         draft = draft
-            .severity(table(SEVERITIES, words::SEVERITIES, &self.severities), &self.severities)
+            .severity(severities, &self.severities)
             .description(self.description)
             .starts_at(&self.start)
             .ends_at(&self.end, clock.received_at);
@@ -144,9 +145,4 @@ impl Event<'_> {
             server => format!("{server}/{event}"),
         }
     }
-}
-
-/// The driver's own table where it knows one of the words, else the common one.
-fn table<T: Copy>(own: &'static Table<T>, common: &'static Table<T>, words: &[&str]) -> &'static Table<T> {
-    if words.iter().any(|word| words::look_up(own, word).is_some()) { own } else { common }
 }
