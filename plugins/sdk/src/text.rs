@@ -43,6 +43,14 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     Cow::Owned(line.trim().to_owned())
 }
 
+/// Most bytes of a sender's word in a message.
+const MAX_QUOTED_BYTES: usize = 64;
+
+/// A word of the sender as it may stand in a message: its beginning, on one line.
+pub fn quotable(word: &str) -> Cow<'_, str> {
+    one_line(cut(word, MAX_QUOTED_BYTES))
+}
+
 /// The first of `candidates` that is not empty, or the empty string.
 pub fn first<'a>(candidates: &[&'a str]) -> &'a str {
     candidates.iter().copied().find(|candidate| !candidate.is_empty()).unwrap_or_default()
@@ -61,6 +69,12 @@ pub fn authority(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_quoted_word_is_short_and_on_one_line() {
+        assert_eq!(quotable("page\nall"), "page all");
+        assert_eq!(quotable(&"é".repeat(100)).len(), MAX_QUOTED_BYTES);
+    }
 
     #[test]
     fn an_address_is_known_by_its_host_and_port_alone() {

@@ -6,7 +6,7 @@
 use plugin_sdk::alert::{Draft, Warnings};
 use plugin_sdk::driver::{About, Parsed};
 use plugin_sdk::json::{self, Maybe, Pairs, Text};
-use plugin_sdk::text::{cut, first, one_line};
+use plugin_sdk::text::{first, quotable};
 use plugin_sdk::words::{Table, look_up};
 use plugin_sdk::{Alert, AlertStatus, PluginError, Severity};
 use serde::Deserialize;
@@ -107,7 +107,7 @@ pub(crate) fn parse(text: &str, received_at: i64) -> Result<Parsed, PluginError>
         return Ok(Parsed::nothing(reason));
     }
     if !action.is_empty() && look_up(STATUSES, action).is_none() {
-        let action = one_line(cut(action, 64)).into_owned();
+        let action = quotable(action);
         return Ok(Parsed::nothing(&format!("custom action `{action}` changes no state of the alert")));
     }
     let mut warnings = Warnings::default();

@@ -4,7 +4,7 @@ use plugin_sdk::PluginError;
 use plugin_sdk::alert::Warnings;
 use plugin_sdk::driver::{About, Parsed};
 use plugin_sdk::json::{self, Maybe, Text};
-use plugin_sdk::text::{cut, one_line};
+use plugin_sdk::text::quotable;
 use plugin_sdk::words::look_up;
 use serde::Deserialize;
 
@@ -49,13 +49,13 @@ impl Event<'_> {
         let Some(incident) = &self.data.0 else {
             return Err(PluginError::InvalidInput(format!(
                 "event `{}` has no object `data`, so nothing says which incident it is about",
-                name(event)
+                quotable(event)
             )));
         };
         // An event that is new to this driver tells by its data whether it is about an incident's state.
         let kind = incident.kind.as_str();
         if look_up(STATUSES, event).is_none() && !matches!(kind, "" | "incident") {
-            let (event, kind) = (name(event), name(kind));
+            let (event, kind) = (quotable(event), quotable(kind));
             return Ok(Parsed::nothing(&format!("event `{event}` is about `{kind}`, not about an incident")));
         }
         if incident.is_stateless(event) {
@@ -73,9 +73,4 @@ impl Event<'_> {
         let alert = incident.read(&occasion, &mut warnings);
         Ok(Parsed::alerts(vec![alert]).about(&About { version: "v3", ..About::default() }, warnings))
     }
-}
-
-/// A word of the sender as it may stand in a message.
-fn name(word: &str) -> String {
-    one_line(cut(word, 64)).into_owned()
 }
