@@ -81,9 +81,7 @@ mod tests {
 
     #[test]
     fn the_sample_gives_an_alert() {
-        let sample = Alertmanager::metadata().sample.unwrap();
-        let parsed = testkit::parse::<Alertmanager>(&sample).unwrap();
-        assert!(matches!(parsed.outcome, Outcome::Alerts(alerts) if !alerts.is_empty()));
+        testkit::sample::<Alertmanager>();
     }
 
     #[test]

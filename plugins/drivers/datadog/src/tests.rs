@@ -1,18 +1,14 @@
-use plugin_sdk::driver::Outcome;
 use plugin_sdk::testkit;
 use plugin_sdk::{Alert, AlertStatus, Severity};
 
 use super::*;
 
 fn alert_of(result: Result<Parsed, PluginError>) -> Alert {
-    match result.unwrap().outcome {
-        Outcome::Alerts(mut alerts) => alerts.remove(0),
-        Outcome::Nothing(reason) => panic!("{reason}"),
-    }
+    testkit::alerts_of(result).remove(0)
 }
 
 fn alert(body: &str) -> Alert {
-    alert_of(testkit::parse::<Datadog>(body.as_bytes()))
+    testkit::alert_in::<Datadog>(body)
 }
 
 fn form(body: &str) -> Result<Parsed, PluginError> {

@@ -189,7 +189,6 @@ fn single(
 
 #[cfg(test)]
 mod tests {
-    use plugin_sdk::driver::Outcome;
     use plugin_sdk::testkit;
 
     use super::*;
@@ -201,9 +200,7 @@ mod tests {
 
     #[test]
     fn the_sample_gives_an_alert() {
-        let sample = Generic::metadata().sample.unwrap();
-        let parsed = testkit::parse::<Generic>(&sample).unwrap();
-        assert!(matches!(parsed.outcome, Outcome::Alerts(alerts) if !alerts.is_empty()));
+        testkit::sample::<Generic>();
     }
 
     #[test]
@@ -215,10 +212,7 @@ mod tests {
     fn an_id_is_told_apart_by_source_or_instance_and_a_fingerprint_stays() {
         let fingerprint = |fields: &str| {
             let body = format!(r#"{{"name":"a",{fields}}}"#);
-            match testkit::parse::<Generic>(body.as_bytes()).unwrap().outcome {
-                Outcome::Alerts(mut alerts) => alerts.remove(0).fingerprint,
-                Outcome::Nothing(reason) => panic!("{reason}"),
-            }
+            testkit::alert_in::<Generic>(&body).fingerprint
         };
         let is = |fields: &str, expected: &str| assert_eq!(fingerprint(fields).as_deref(), Some(expected));
         is(r#""id":1,"source":"backup","host":"db-1""#, "backup/1");
@@ -232,10 +226,8 @@ mod tests {
 
     #[test]
     fn a_sender_cannot_choose_its_source() {
-        let body = br#"{"name":"a","source":"alertmanager","labels":{"sender_source":"forged"}}"#;
-        let Outcome::Alerts(alerts) = testkit::parse::<Generic>(body).unwrap().outcome else {
-            panic!("no alerts");
-        };
-        assert_eq!(alerts[0].labels, [plugin_sdk::label("sender_source", "alertmanager")]);
+        let body = r#"{"name":"a","source":"alertmanager","labels":{"sender_source":"forged"}}"#;
+        let alert = testkit::alert_in::<Generic>(body);
+        assert_eq!(alert.labels, [plugin_sdk::label("sender_source", "alertmanager")]);
     }
 }

@@ -87,7 +87,6 @@ fn shapes() -> Vec<Shape> {
 
 #[cfg(test)]
 mod tests {
-    use plugin_sdk::driver::Outcome;
     use plugin_sdk::testkit;
 
     use super::*;
@@ -99,9 +98,7 @@ mod tests {
 
     #[test]
     fn the_sample_gives_an_alert() {
-        let sample = Grafana::metadata().sample.unwrap();
-        let parsed = testkit::parse::<Grafana>(&sample).unwrap();
-        assert!(matches!(parsed.outcome, Outcome::Alerts(alerts) if !alerts.is_empty()));
+        testkit::sample::<Grafana>();
     }
 
     #[test]
@@ -130,10 +127,7 @@ mod tests {
         let fingerprint = |address: &str| {
             let body =
                 format!(r#"{{"orgId":1,"ruleId":41,"ruleName":"CPU","state":"ok","ruleUrl":"{address}"}}"#);
-            match testkit::parse::<Grafana>(body.as_bytes()).unwrap().outcome {
-                Outcome::Alerts(mut alerts) => alerts.remove(0).fingerprint.unwrap(),
-                Outcome::Nothing(reason) => panic!("{reason}"),
-            }
+            testkit::alert_in::<Grafana>(&body).fingerprint.unwrap()
         };
         assert_eq!(fingerprint("https://me@A.example.net:3000/d/web?x"), "a.example.net:3000/org 1 rule 41");
         assert_eq!(fingerprint("http://b.example.net?x"), "b.example.net/org 1 rule 41");

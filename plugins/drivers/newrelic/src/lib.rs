@@ -130,16 +130,12 @@ fn shapes() -> Vec<Shape> {
 
 #[cfg(test)]
 mod tests {
-    use plugin_sdk::driver::Outcome;
     use plugin_sdk::{Alert, AlertStatus, testkit};
 
     use super::*;
 
     fn alert(body: &str) -> Alert {
-        match testkit::parse::<NewRelic>(body.as_bytes()).unwrap().outcome {
-            Outcome::Alerts(mut alerts) => alerts.remove(0),
-            Outcome::Nothing(reason) => panic!("{reason}"),
-        }
+        testkit::alert_in::<NewRelic>(body)
     }
 
     #[test]
@@ -149,9 +145,7 @@ mod tests {
 
     #[test]
     fn the_sample_gives_an_alert() {
-        let sample = NewRelic::metadata().sample.unwrap();
-        let parsed = testkit::parse::<NewRelic>(&sample).unwrap();
-        assert!(matches!(parsed.outcome, Outcome::Alerts(alerts) if !alerts.is_empty()));
+        testkit::sample::<NewRelic>();
     }
 
     #[test]
@@ -174,12 +168,10 @@ mod tests {
 
     #[test]
     fn a_form_is_read_as_the_json_in_it() {
-        let body = br#"payload=%7B%22current_state%22%3A%22closed%22%2C%22incident_id%22%3A7%7D&x=1"#;
-        let Outcome::Alerts(alerts) = testkit::parse::<NewRelic>(body).unwrap().outcome else {
-            panic!("no alerts");
-        };
-        assert_eq!(alerts[0].fingerprint.as_deref(), Some("7"));
-        assert_eq!(alerts[0].status, AlertStatus::Resolved);
+        let body = r#"payload=%7B%22current_state%22%3A%22closed%22%2C%22incident_id%22%3A7%7D&x=1"#;
+        let ended = alert(body);
+        assert_eq!(ended.fingerprint.as_deref(), Some("7"));
+        assert_eq!(ended.status, AlertStatus::Resolved);
         for body in [&b"payload=no"[..], b"payload=", b"other=%7B%7D", b"", b"%ff"] {
             let result = testkit::parse::<NewRelic>(body);
             assert!(matches!(result, Err(PluginError::InvalidInput(_))), "{result:?}");

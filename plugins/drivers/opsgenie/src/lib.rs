@@ -84,7 +84,6 @@ fn shapes() -> Vec<Shape> {
 #[cfg(test)]
 mod tests {
     use plugin_sdk::Alert;
-    use plugin_sdk::driver::Outcome;
     use plugin_sdk::testkit;
 
     use super::*;
@@ -92,10 +91,7 @@ mod tests {
     const CREATE: &str = include_str!("../testdata/create.json");
 
     fn alert(body: &str) -> Alert {
-        match testkit::parse::<OpsGenie>(body.as_bytes()).unwrap().outcome {
-            Outcome::Alerts(mut alerts) => alerts.remove(0),
-            Outcome::Nothing(reason) => panic!("{reason}"),
-        }
+        testkit::alert_in::<OpsGenie>(body)
     }
 
     #[test]
@@ -105,9 +101,7 @@ mod tests {
 
     #[test]
     fn the_sample_gives_an_alert() {
-        let sample = OpsGenie::metadata().sample.unwrap();
-        let parsed = testkit::parse::<OpsGenie>(&sample).unwrap();
-        assert!(matches!(parsed.outcome, Outcome::Alerts(alerts) if !alerts.is_empty()));
+        testkit::sample::<OpsGenie>();
     }
 
     #[test]

@@ -103,7 +103,6 @@ fn shapes() -> Vec<Shape> {
 #[cfg(test)]
 mod tests {
     use plugin_sdk::Alert;
-    use plugin_sdk::driver::Outcome;
     use plugin_sdk::testkit;
 
     use super::*;
@@ -111,10 +110,7 @@ mod tests {
     const TRIGGERED: &str = include_str!("../testdata/v3_triggered.json");
 
     fn alerts(body: &str) -> Vec<Alert> {
-        match testkit::parse::<PagerDuty>(body.as_bytes()).unwrap().outcome {
-            Outcome::Alerts(alerts) => alerts,
-            Outcome::Nothing(reason) => panic!("{reason}"),
-        }
+        testkit::alerts_in::<PagerDuty>(body)
     }
 
     #[test]
@@ -124,9 +120,7 @@ mod tests {
 
     #[test]
     fn the_sample_gives_an_alert() {
-        let sample = PagerDuty::metadata().sample.unwrap();
-        let parsed = testkit::parse::<PagerDuty>(&sample).unwrap();
-        assert!(matches!(parsed.outcome, Outcome::Alerts(alerts) if !alerts.is_empty()));
+        testkit::sample::<PagerDuty>();
     }
 
     #[test]

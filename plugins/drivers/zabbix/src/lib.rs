@@ -120,10 +120,7 @@ mod tests {
     }
 
     fn alert(body: &str) -> Alert {
-        match outcome(body) {
-            Outcome::Alerts(mut alerts) => alerts.remove(0),
-            Outcome::Nothing(reason) => panic!("{reason}"),
-        }
+        testkit::alert_in::<Zabbix>(body)
     }
 
     #[test]
@@ -133,9 +130,7 @@ mod tests {
 
     #[test]
     fn the_sample_gives_an_alert() {
-        let sample = Zabbix::metadata().sample.unwrap();
-        let parsed = testkit::parse::<Zabbix>(&sample).unwrap();
-        assert!(matches!(parsed.outcome, Outcome::Alerts(alerts) if !alerts.is_empty()));
+        testkit::sample::<Zabbix>();
     }
 
     #[test]
@@ -233,8 +228,8 @@ mod tests {
         let start = |config: &str, date: &str, time: &str| {
             let body = format!(r#"{{"event_id":"7","event_date":"{date}","event_time":"{time}"}}"#);
             let parsed = Zabbix::parse(&testkit::incoming(body.as_bytes()), config).unwrap();
-            let Outcome::Alerts(alerts) = parsed.outcome else { panic!("no alerts") };
-            (alerts[0].starts_at, parsed.warnings.len())
+            let warnings = parsed.warnings.len();
+            (testkit::alerts_of(Ok(parsed))[0].starts_at, warnings)
         };
         let noon_utc = (Some(testkit::RECEIVED_AT), 1);
         assert_eq!(start("", "2026.06.01", "12:00:00"), noon_utc);

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{alert_json, breach, error_json, matching, run};
-use crate::PluginError;
 use crate::driver::{Driver, Incoming, Outcome, Parsed};
+use crate::{Alert, PluginError};
 
 /// When golden webhooks were received: 2026-06-01T12:00:00Z.
 pub const RECEIVED_AT: i64 = 1_780_315_200_000;
@@ -41,6 +41,30 @@ pub fn driver<D: Driver>(folder: &str) {
 /// What the driver says.
 pub fn parse<D: Driver>(body: &[u8]) -> Result<Parsed, PluginError> {
     D::parse(&incoming(body), "")
+}
+
+/// The alerts of a result; panics where there are none.
+pub fn alerts_of(result: Result<Parsed, PluginError>) -> Vec<Alert> {
+    match result.expect("the driver reads the body").outcome {
+        Outcome::Alerts(alerts) => alerts,
+        Outcome::Nothing(reason) => panic!("{reason}"),
+    }
+}
+
+/// The alerts that the driver reads from a body; panics where there are none.
+pub fn alerts_in<D: Driver>(body: &str) -> Vec<Alert> {
+    alerts_of(parse::<D>(body.as_bytes()))
+}
+
+/// The first alert that the driver reads from a body; panics where there is none.
+pub fn alert_in<D: Driver>(body: &str) -> Alert {
+    alerts_in::<D>(body).remove(0)
+}
+
+/// Checks that the driver's own sample gives alerts, without which the host does not load it.
+pub fn sample<D: Driver>() {
+    let sample = D::metadata().sample.expect("a driver has a sample");
+    assert!(!alerts_of(parse::<D>(&sample)).is_empty());
 }
 
 /// A JSON webhook received at [`RECEIVED_AT`].

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 pub use bounds::breach;
-pub use driver::{RECEIVED_AT, driver, incoming, parse, variations};
+pub use driver::{RECEIVED_AT, alert_in, alerts_in, alerts_of, driver, incoming, parse, sample, variations};
 pub use notifier::notifier;
 pub use provider::provider;
 pub use shape::matching;
