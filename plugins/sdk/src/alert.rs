@@ -43,6 +43,15 @@ impl Warnings {
         }
     }
 
+    /// Notes that the sender left `count` alerts of a group out, as it was told by its setting
+    /// `setting`; nothing where `count` is empty or 0.
+    pub fn left_out(&mut self, sender: &str, count: &str, setting: &str) {
+        if !matches!(count, "" | "0") {
+            let count = cut(count, 20);
+            self.add(|| format!("{sender} left {count} alerts of the group out (`{setting}`)"));
+        }
+    }
+
     /// The lines.
     pub fn into_lines(self) -> Vec<String> {
         self.0
@@ -330,6 +339,15 @@ mod tests {
         assert!(alert.labels[0].value.len() <= MAX_VALUE_BYTES);
         assert_eq!((alert.extra.as_str(), alert.links.len()), ("", 0));
         assert_eq!(warnings.into_lines().len(), 4);
+    }
+
+    #[test]
+    fn alerts_left_out_are_told_where_there_are_any() {
+        let mut warnings = Warnings::default();
+        for count in ["", "0", "7"] {
+            warnings.left_out("Grafana", count, "max alerts");
+        }
+        assert_eq!(warnings.into_lines(), ["Grafana left 7 alerts of the group out (`max alerts`)"]);
     }
 
     #[test]

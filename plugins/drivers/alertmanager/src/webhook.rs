@@ -48,10 +48,7 @@ pub(crate) fn parse(text: &str, received_at: i64) -> Result<Parsed, PluginError>
         version: webhook.version.as_str(),
     };
     let mut warnings = Warnings::default();
-    if !matches!(webhook.truncated_alerts.as_str(), "" | "0") {
-        let count = plugin_sdk::text::cut(webhook.truncated_alerts.as_str(), 20);
-        warnings.add(|| format!("Alertmanager left {count} alerts of the group out (`max_alerts`)"));
-    }
+    warnings.left_out("Alertmanager", webhook.truncated_alerts.as_str(), "max_alerts");
     collect(&webhook.alerts, &about, warnings, |fields, warnings| {
         fields
             .draft(warnings)

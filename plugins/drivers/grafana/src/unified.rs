@@ -90,10 +90,7 @@ pub(crate) fn parse(text: &str, received_at: i64) -> Result<Option<Parsed>, Plug
         version: webhook.version.as_str(),
     };
     let mut warnings = Warnings::default();
-    if !matches!(webhook.truncated_alerts.as_str(), "" | "0") {
-        let count = plugin_sdk::text::cut(webhook.truncated_alerts.as_str(), 20);
-        warnings.add(|| format!("Grafana left {count} alerts of the group out (`max alerts`)"));
-    }
+    warnings.left_out("Grafana", webhook.truncated_alerts.as_str(), "max alerts");
     collect(&webhook.alerts, &about, warnings, |fields, warnings| {
         fields.read(external_url, received_at, warnings)
     })
