@@ -15,7 +15,8 @@ pub type Table<T> = [(&'static str, T)];
 /// Prometheus and Grafana have no severity of their own, only a label that teams fill. The rows are
 /// the words of syslog (RFC 5424), X.733, PagerDuty, OpsGenie, New Relic, Azure Monitor and the
 /// monitoring mixins. `error` and `high` wake somebody: too much noise is seen and corrected, a
-/// missed page is not.
+/// missed page is not. `P1` to `P5` are critical, high, moderate, low and informational, as OpsGenie
+/// names them (docs/decisions/0009); `Sev0` to `Sev4` are numbered as Azure Monitor numbers them.
 pub const SEVERITIES: &Table<Severity> = &[
     ("critical", Severity::Critical),
     ("warning", Severity::Warning),
@@ -35,6 +36,7 @@ pub const SEVERITIES: &Table<Severity> = &[
     ("urgent", Severity::Critical),
     ("p0", Severity::Critical),
     ("p1", Severity::Critical),
+    ("p2", Severity::Critical),
     ("sev0", Severity::Critical),
     ("sev1", Severity::Critical),
     ("warn", Severity::Warning),
@@ -43,7 +45,7 @@ pub const SEVERITIES: &Table<Severity> = &[
     ("average", Severity::Warning),
     ("minor", Severity::Warning),
     ("ticket", Severity::Warning),
-    ("p2", Severity::Warning),
+    ("p3", Severity::Warning),
     ("sev2", Severity::Warning),
     ("information", Severity::Info),
     ("informational", Severity::Info),
@@ -51,7 +53,6 @@ pub const SEVERITIES: &Table<Severity> = &[
     ("low", Severity::Info),
     ("debug", Severity::Info),
     ("none", Severity::Info),
-    ("p3", Severity::Info),
     ("p4", Severity::Info),
     ("p5", Severity::Info),
     ("sev3", Severity::Info),
@@ -155,6 +156,13 @@ mod tests {
         {
             assert_eq!(look_up(STATUSES, word), Some(AlertStatus::Firing), "{word}");
         }
+    }
+
+    #[test]
+    fn priorities_are_numbered_as_on_call_services_number_them() {
+        let meanings = ["p0", "p1", "p2", "p3", "p4", "p5"].map(|word| look_up(SEVERITIES, word).unwrap());
+        use Severity::{Critical, Info, Warning};
+        assert_eq!(meanings, [Critical, Critical, Critical, Warning, Info, Info]);
     }
 
     #[test]

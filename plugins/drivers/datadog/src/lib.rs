@@ -34,7 +34,7 @@
 //! | type `success` | resolved | info |
 //! | type `info` | not said | info |
 //! | `alert`, `firing`; `ok`, `resolved`; `acknowledged`, which only templates say | firing; resolved; acknowledged | critical for `alert` |
-//! | `P1`; `P2`; `P3`, `P4`, `P5` | | critical; warning; info |
+//! | `P1`, `P2`; `P3`; `P4`, `P5` | | critical; warning; info |
 //! | `critical`, `high`; `medium`, `normal`; `low` | | critical; warning; info |
 //!
 //! A message that says no state at all counts as firing, with a warning: its template could not report

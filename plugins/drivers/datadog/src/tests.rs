@@ -30,7 +30,7 @@ fn the_sample_gives_an_alert_whatever_it_is_called() {
     let sample = Datadog::metadata().sample.unwrap();
     let sample = std::str::from_utf8(&sample).unwrap();
     assert_eq!(alert_of(form(sample)).name, "CPU of the web tier");
-    assert_eq!(alert(sample).severity, Severity::Warning);
+    assert_eq!(alert(sample).severity, Severity::Critical);
 }
 
 #[test]

@@ -46,8 +46,8 @@ pub(crate) const STATUSES: &Table<AlertStatus> = &[
 /// Severity words: priorities, `$ALERT_TYPE`, transitions, then what templates say.
 pub(crate) const SEVERITIES: &Table<Severity> = &[
     ("p1", Severity::Critical),
-    ("p2", Severity::Warning),
-    ("p3", Severity::Info),
+    ("p2", Severity::Critical),
+    ("p3", Severity::Warning),
     ("p4", Severity::Info),
     ("p5", Severity::Info),
     ("error", Severity::Critical),
@@ -117,6 +117,13 @@ mod tests {
     fn every_transition_has_a_status() {
         for word in TRANSITIONS {
             assert!(look_up(STATUSES, word).is_some(), "{word}");
+        }
+    }
+
+    #[test]
+    fn a_priority_means_what_it_means_from_every_sender() {
+        for word in ["p1", "p2", "p3", "p4", "p5"] {
+            assert_eq!(look_up(SEVERITIES, word), look_up(plugin_sdk::words::SEVERITIES, word), "{word}");
         }
     }
 

@@ -7,8 +7,8 @@ use plugin_sdk::alert::{Draft, Warnings};
 use plugin_sdk::driver::{About, Parsed};
 use plugin_sdk::json::{self, Maybe, Pairs, Text};
 use plugin_sdk::text::{first, quotable};
-use plugin_sdk::words::{Table, look_up};
-use plugin_sdk::{Alert, AlertStatus, PluginError, Severity};
+use plugin_sdk::words::{SEVERITIES, Table, look_up};
+use plugin_sdk::{Alert, AlertStatus, PluginError};
 use serde::Deserialize;
 
 /// Actions that change the state of an alert.
@@ -39,14 +39,6 @@ const UPDATES: &Table<&str> = &[
     ("UpdatePriority", "the priority changed, and the body does not say the alert's state"),
     ("UpdateMessage", "the message changed"),
     ("UpdateDescription", "the description changed"),
-];
-
-const SEVERITIES: &Table<Severity> = &[
-    ("P1", Severity::Critical),
-    ("P2", Severity::Critical),
-    ("P3", Severity::Warning),
-    ("P4", Severity::Info),
-    ("P5", Severity::Info),
 ];
 
 #[derive(Deserialize)]

@@ -16,7 +16,7 @@
 //! may be open or acknowledged, so the new severity waits for the next change of state.
 //!
 //! # Severity
-//! `alert.priority`, by the names that OpsGenie gives them:
+//! `alert.priority`, by [`plugin_sdk::words::SEVERITIES`], which follows the names that OpsGenie gives them:
 //!
 //! | `priority` | meaning here |
 //! |---|---|

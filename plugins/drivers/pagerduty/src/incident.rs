@@ -48,6 +48,10 @@ pub(crate) const UPDATES: &Table<&str> = &[
 ];
 
 /// Names of priorities in common use, and the two urgencies.
+///
+/// A table of its own for two reasons: `low` is an urgency, which says that nobody is woken and that
+/// somebody still has to look; and accounts number `SEV-1` to `SEV-5` as they do `P1` to `P5`, not as
+/// Azure Monitor does.
 const SEVERITIES: &Table<Severity> = &[
     ("high", Severity::Critical),
     ("low", Severity::Warning),
@@ -282,6 +286,13 @@ mod tests {
         }
         for (index, (word, _)) in SEVERITIES.iter().enumerate() {
             assert!(SEVERITIES[index + 1..].iter().all(|(other, _)| other != word), "{word}");
+        }
+    }
+
+    #[test]
+    fn a_priority_means_what_it_means_from_every_sender() {
+        for word in ["p0", "p1", "p2", "p3", "p4", "p5"] {
+            assert_eq!(look_up(SEVERITIES, word), look_up(plugin_sdk::words::SEVERITIES, word), "{word}");
         }
     }
 
