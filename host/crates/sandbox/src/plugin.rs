@@ -119,19 +119,4 @@ impl Sandbox {
         let request = LoadRequest { kind: PluginKind::Notifier, name, file: &file, limits };
         Notifier::from_prepared(&self.shared, &self.shared.prepare(&request, &|_| {})?)
     }
-
-    /// [`Sandbox::load`] for a provider, from bytes that nobody has hashed yet.
-    ///
-    /// # Errors
-    /// As [`Sandbox::load`].
-    pub fn load_provider(
-        &self,
-        name: &PluginName,
-        bytes: &[u8],
-        limits: Limits,
-    ) -> Result<Provider, LoadError> {
-        let file = ComponentFile::new(bytes.into());
-        let request = LoadRequest { kind: PluginKind::Intelligence, name, file: &file, limits };
-        Provider::from_prepared(&self.shared, &self.shared.prepare(&request, &|_| {})?)
-    }
 }
