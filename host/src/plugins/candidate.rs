@@ -13,9 +13,6 @@ use crate::config::PluginSettings;
 
 include!(concat!(env!("OUT_DIR"), "/builtin.rs"));
 
-pub(super) const KINDS: [PluginKind; 3] =
-    [PluginKind::Driver, PluginKind::Notifier, PluginKind::Intelligence];
-
 /// A component, and what is said of it.
 pub(super) struct Candidate {
     pub(super) kind: PluginKind,
@@ -70,7 +67,7 @@ fn builtin(manifest: &Manifest) -> Result<Vec<Candidate>> {
 
 fn configured(manifest: &Manifest) -> Vec<Candidate> {
     let mut found = Vec::new();
-    for kind in KINDS {
+    for kind in PluginKind::ALL {
         for (name, entry) in manifest.of(kind).iter().filter(|(_, entry)| entry.enabled) {
             let Some(file) = &entry.file else { continue };
             match read(file) {

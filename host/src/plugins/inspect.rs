@@ -8,7 +8,7 @@ use domain::signature::{STANDARD_WEBHOOKS_HEADER, SignatureScheme};
 use sandbox::{CONTRACT, LoadError, LoadStep, Plugin};
 use serde_json::{Value, json};
 
-use super::candidate::{self, Candidate, KINDS};
+use super::candidate::{self, Candidate};
 use super::limits::in_words;
 use super::load::new_sandbox;
 use super::{DriverEntry, Entry, Manifest};
@@ -214,8 +214,9 @@ fn by_name(
             )
         }
         (None, _) => {
-            let off =
-                KINDS.iter().any(|kind| manifest.of(*kind).get(name).is_some_and(|entry| !entry.enabled));
+            let off = PluginKind::ALL
+                .iter()
+                .any(|kind| manifest.of(*kind).get(name).is_some_and(|entry| !entry.enabled));
             let why = if off { "; `plugins.toml` has it disabled" } else { "" };
             bail!(
                 "there is no file and no plugin `{name}`{why}\nhint: `watchbell plugin list` shows the plugins that load"

@@ -109,7 +109,7 @@ impl Manifest {
 
     fn parse(text: &str) -> Result<Self> {
         let manifest: Self = toml::from_str(text)?;
-        for kind in [PluginKind::Driver, PluginKind::Notifier, PluginKind::Intelligence] {
+        for kind in PluginKind::ALL {
             for (name, entry) in manifest.of(kind) {
                 entry.check(kind).with_context(|| format!("[{kind}.{name}]"))?;
             }

@@ -27,6 +27,11 @@ pub enum PluginKind {
     Intelligence,
 }
 
+impl PluginKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Driver, Self::Notifier, Self::Intelligence];
+}
+
 impl fmt::Display for PluginKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -172,8 +172,7 @@ impl Manifest {
             return;
         };
         let of = |kind: &PluginKind| interface(*kind) == found.interface;
-        let kinds = [PluginKind::Driver, PluginKind::Notifier, PluginKind::Intelligence];
-        if let Some(kind) = kinds.into_iter().find(of) {
+        if let Some(kind) = PluginKind::ALL.into_iter().find(of) {
             self.kind = Some(kind);
             self.contract = Some(found.version.to_owned());
         }
