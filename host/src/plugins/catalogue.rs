@@ -6,7 +6,6 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use domain::plugin::{PluginInfo, PluginKind, PluginName};
 use domain::shape::{Shape, ShapeSet};
-use domain::signature::{STANDARD_WEBHOOKS_HEADER, SignatureScheme};
 use sandbox::{Driver, Notifier, Provider};
 
 use crate::egress::Origin;
@@ -63,10 +62,7 @@ impl DriverSet {
         let signature_headers = entries
             .iter()
             .flat_map(|entry| &entry.driver.info().signatures)
-            .map(|scheme| match scheme {
-                SignatureScheme::Hmac(scheme) => scheme.header.clone(),
-                SignatureScheme::StandardWebhooks => STANDARD_WEBHOOKS_HEADER.to_owned(),
-            })
+            .map(|scheme| scheme.header().to_owned())
             .collect();
         Self { entries: entries.into_iter().map(named).collect(), shapes, signature_headers }
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use domain::plugin::{PluginKind, PluginName};
-use domain::signature::{STANDARD_WEBHOOKS_HEADER, SignatureScheme};
+use domain::signature::SignatureScheme;
 use sandbox::{CONTRACT, LoadError, LoadStep, Plugin};
 use serde_json::{Value, json};
 
@@ -152,14 +152,13 @@ fn about_plugin(report: &mut Value, plugin: &Plugin) {
 }
 
 fn signature(scheme: &SignatureScheme) -> Value {
+    let header = scheme.header();
     match scheme {
         SignatureScheme::Hmac(scheme) => json!({
-            "scheme": "hmac", "header": scheme.header, "algorithm": scheme.algorithm,
+            "scheme": "hmac", "header": header, "algorithm": scheme.algorithm,
             "signed": scheme.template, "tolerance_s": scheme.tolerance_s,
         }),
-        SignatureScheme::StandardWebhooks => {
-            json!({ "scheme": "standard-webhooks", "header": STANDARD_WEBHOOKS_HEADER })
-        }
+        SignatureScheme::StandardWebhooks => json!({ "scheme": "standard-webhooks", "header": header }),
     }
 }
 

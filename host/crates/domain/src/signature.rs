@@ -72,6 +72,16 @@ pub enum SignatureScheme {
 /// The header that holds the signatures of Standard Webhooks.
 pub const STANDARD_WEBHOOKS_HEADER: &str = "webhook-signature";
 
+impl SignatureScheme {
+    /// The header with the signature, in lower case.
+    pub fn header(&self) -> &str {
+        match self {
+            Self::Hmac(scheme) => &scheme.header,
+            Self::StandardWebhooks => STANDARD_WEBHOOKS_HEADER,
+        }
+    }
+}
+
 /// The longest tolerance for a signed time, in seconds.
 pub const MAX_TOLERANCE_S: u32 = 600;
 
