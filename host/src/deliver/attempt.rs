@@ -6,6 +6,7 @@ use std::time::Duration;
 use domain::delivery::{AttemptResult, ClaimedDelivery};
 use domain::plugin::Notification;
 use domain::retry::DELIVERY;
+use domain::time::millis;
 use sandbox::CallError;
 use serde_json::Value;
 
@@ -111,7 +112,7 @@ fn schedule(verdict: Verdict, tries: u32, now: domain::time::Timestamp) -> Attem
 
 fn log(delivery: &ClaimedDelivery, result: &AttemptResult, elapsed: Duration) {
     let ClaimedDelivery { attempt, channel, incident_id, .. } = delivery;
-    let (channel, duration_ms) = (&channel.name, u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
+    let (channel, duration_ms) = (&channel.name, millis(elapsed));
     macro_rules! line {
         ($level:ident, $error:expr, $($text:tt)+) => {
             tracing::$level!(

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use domain::limits::Limits;
 use domain::plugin::PluginKind;
+use domain::time::millis;
 use sandbox::MAX_MEMORY_BYTES;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -102,7 +103,6 @@ impl LimitChanges {
 /// Limits under the names that `plugins.toml` has for them, in its order.
 pub(super) fn in_words(kind: PluginKind, limits: &Limits) -> Vec<(&'static str, u64)> {
     let whole = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
-    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let mut words = vec![
         ("memory_bytes", whole(limits.memory_bytes)),
         ("cpu_ms", millis(limits.cpu)),

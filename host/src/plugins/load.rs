@@ -2,10 +2,11 @@
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use domain::plugin::{PluginKind, PluginName};
+use domain::time::millis;
 use sandbox::{Cache, CompileLimits, Compiler, LoadError, LoadStep, Plugin, Sandbox};
 
 use super::candidate::{self, Candidate};
@@ -155,8 +156,4 @@ fn log(candidate: &Candidate, step: &LoadStep) {
         }
         _ => tracing::debug!(plugin.name = %name, plugin.kind = %kind, "{kind} `{name}`: {step}"),
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -89,6 +89,12 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
+/// Whole milliseconds of a duration, for fields and settings in `_ms`; what is too long for them is
+/// the longest that they can say.
+pub fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +104,12 @@ mod tests {
         let time = Timestamp::from_micros(1_700_000_000_123_456);
         assert_eq!(time.to_string(), "2023-11-14T22:13:20.123456Z");
         assert_eq!(time.to_string().parse::<Timestamp>().unwrap(), time);
+    }
+
+    #[test]
+    fn milliseconds_are_rounded_down_and_never_wrap() {
+        assert_eq!(millis(Duration::from_micros(1_999)), 1);
+        assert_eq!(millis(Duration::MAX), u64::MAX);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use domain::id::Mint as _;
+use domain::time::millis;
 use tracing::Instrument as _;
 
 use crate::clock::Ids;
@@ -52,7 +53,7 @@ pub(in crate::http) async fn access(request: Request, next: Next) -> Response {
         return response;
     }
     let status = response.status().as_u16();
-    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let duration_ms = millis(started.elapsed());
     span.in_scope(|| {
         tracing::info!(
             http.request.method = %method,
