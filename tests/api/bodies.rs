@@ -1,5 +1,7 @@
 //! Whatever a caller sends: each body has its answer, none is a 5xx, none is half-written.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::Hub;
@@ -160,7 +162,8 @@ async fn a_body_over_the_limit_is_refused_and_leaves_nothing() {
     assert_eq!((answer.status, &answer.json()["outcome"]), (202, &json!("parsed")));
 }
 
-/// Sends a body without a declared length; returns the head of the answer.
+/// Sends a body without a declared length, as slowly as a network does, so that some of it is still to
+/// be written when the hub has had enough; returns the head of the answer.
 async fn chunked(hub: &Hub, length: usize) -> String {
     let mut stream = TcpStream::connect(hub.address()).await.unwrap();
     let (mut reading, mut writing) = stream.split();
@@ -171,14 +174,16 @@ async fn chunked(hub: &Hub, length: usize) -> String {
     let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
     let send = async {
         writing.write_all(head.as_bytes()).await?;
+        let mut pace = tokio::time::interval(Duration::from_millis(5));
         for _ in 0..length / 0x10000 {
+            pace.tick().await;
             writing.write_all(chunk.as_bytes()).await?;
         }
         writing.write_all(b"0\r\n\r\n").await
     };
     let mut answer = vec![0; 1024];
-    // The hub may have enough before everything is sent.
-    let (_, read) = tokio::join!(send, reading.read(&mut answer));
+    let (sent, read) = tokio::join!(send, reading.read(&mut answer));
+    sent.expect("the hub reads on beyond its limit");
     String::from_utf8_lossy(&answer[..read.unwrap()]).into_owned()
 }
 

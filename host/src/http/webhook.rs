@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::{Extension, Path, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -74,24 +75,24 @@ fn is_strict(query: &str) -> bool {
     query.split('&').any(|pair| pair == "strict=1")
 }
 
-async fn read_body(
-    context: &Context,
-    headers: &axum::http::HeaderMap,
-    body: axum::body::Body,
-) -> Result<Vec<u8>, Problem> {
+async fn read_body(context: &Context, headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Problem> {
     let limit = context.body_limit_bytes;
-    let too_large = || {
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", format!("the body is over {limit} bytes"))
-    };
     let declared =
         headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if declared.is_some_and(|length| length > limit as u64) {
-        let _gave_up = tokio::time::timeout(DRAIN_FOR, drain(body, limit.saturating_mul(2))).await;
-        return Err(too_large());
-    }
-    match tokio::time::timeout(context.read_timeout, axum::body::to_bytes(body, limit)).await {
-        Ok(Ok(bytes)) => Ok(bytes.into()),
-        Ok(Err(error)) if is_length_limit(&error) => Err(too_large()),
+    let mut body = Arriving { body, limit, kept: Vec::new(), seen: 0 };
+    let ended = if declared.is_some_and(|length| length > limit as u64) {
+        Ok(Ok(false))
+    } else {
+        tokio::time::timeout(context.read_timeout, body.read(limit)).await
+    };
+    match ended {
+        Ok(Ok(true)) => Ok(body.kept),
+        Ok(Ok(false)) => {
+            // A sender that is still writing when the connection closes sees that instead of the answer.
+            let _gave_up = tokio::time::timeout(DRAIN_FOR, body.read(limit.saturating_mul(2))).await;
+            let detail = format!("the body is over {limit} bytes");
+            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail))
+        }
         Ok(Err(_)) => Err(Problem::new(StatusCode::BAD_REQUEST, "broken-body", "the body broke off")),
         Err(_) => {
             let detail = format!("the body did not arrive within {}s", context.read_timeout.as_secs());
@@ -100,20 +101,30 @@ async fn read_body(
     }
 }
 
-/// Reads on without keeping anything: a sender that is still writing when the connection closes sees that
-/// instead of the answer.
-async fn drain(mut body: axum::body::Body, most: usize) {
-    let mut seen = 0_usize;
-    while let Some(Ok(frame)) = body.frame().await {
-        seen = seen.saturating_add(frame.data_ref().map_or(0, |data| data.len()));
-        if seen > most {
-            return;
-        }
-    }
+/// A body on its way in: kept up to the limit, and only counted beyond it.
+struct Arriving {
+    body: Body,
+    limit: usize,
+    kept: Vec<u8>,
+    seen: usize,
 }
 
-fn is_length_limit(error: &axum::Error) -> bool {
-    std::error::Error::source(error).is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>())
+impl Arriving {
+    /// Reads until the body ends, which is true, or more than `most` bytes of it have come.
+    async fn read(&mut self, most: usize) -> Result<bool, axum::Error> {
+        while let Some(frame) = self.body.frame().await {
+            // Trailers are no part of what is read.
+            let Ok(data) = frame?.into_data() else { continue };
+            self.seen = self.seen.saturating_add(data.len());
+            if self.seen <= self.limit {
+                self.kept.extend_from_slice(&data);
+            }
+            if self.seen > most {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
 }
 
 fn answer(accepted: Accepted, strict: bool) -> Response {
