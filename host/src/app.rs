@@ -23,7 +23,7 @@ use crate::deliver::{self, Deliverer};
 use crate::egress::{AllowList, Egress, SystemResolver};
 use crate::http;
 use crate::ingest::{Again, Ingest, SignatureRules, Writer};
-use crate::jobs;
+use crate::jobs::{self, Retention};
 use crate::pipeline::{self, Pipeline};
 use crate::plugins::{self, Catalogue};
 use crate::telemetry::metrics;
@@ -171,6 +171,8 @@ impl Parts {
         tasks.spawn(self.pipeline.run(most, self.runs, stop.clone()));
         tasks.spawn(self.deliverer.run(most, self.outbox, stop.clone()));
         tasks.spawn(jobs::checkpoints(self.store.clone(), stop.clone()));
+        let retention = Retention::new(self.store.clone(), config.retention.clone());
+        tasks.spawn(jobs::retention(retention, stop.clone()));
         tasks.spawn(jobs::last_used(Arc::clone(&self.context.authenticator), stop.clone()));
 
         let address = listener.local_addr()?;

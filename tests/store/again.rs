@@ -1,9 +1,11 @@
 //! Stored requests: read again, tried out, discarded.
 
 use domain::alert::AlertStatus;
+use domain::id::RunId;
 use domain::plan::{AlertEvent, Webhook};
 use domain::run::{IngestOutcome, RunStatus};
-use store::{AlertFilter, IncidentFilter, IngestWrite, Ingested, RunFilter, StoreError};
+use domain::time::Timestamp;
+use store::{AlertFilter, Forgotten, IncidentFilter, IngestWrite, Ingested, RunFilter, StoreError};
 
 use crate::fixture::{World, at, critical, everything, firing, resolved, world};
 
@@ -118,7 +120,7 @@ async fn discarded_request_loses_its_content_and_says_why() {
     assert_eq!((run.status, run.reason.as_deref()), (RunStatus::Skipped, Some("a test of ours")));
     assert_eq!((run.outcome, run.error_type, run.error_message), (Some(IngestOutcome::Ignored), None, None));
     let gone = world.store.inbox_request(kept.run_id).await.unwrap_err();
-    assert!(gone.to_string().contains("it was discarded"), "{gone}");
+    assert!(gone.to_string().contains("any more: it was discarded"), "{gone}");
     for refused in [
         world.store.discard(kept.run_id, "again", at(10)).await.unwrap_err(),
         reparse(&mut world, &read(&kept, vec![firing("DiskFull", "db1")])).await.unwrap_err(),
@@ -183,4 +185,58 @@ async fn request_that_was_read_can_be_read_once_more_under_its_own_delivery_id()
     assert_eq!(runs.len(), 1, "the severity rose");
     let alerts = world.store.alerts(&AlertFilter::default(), &everything()).await.unwrap().items;
     assert_eq!((alerts.len(), alerts[0].severity), (1, domain::alert::Severity::Critical));
+}
+
+/// A request that was refused, this large, at a time, with a key.
+async fn refused(world: &mut World, bytes: usize, reason_code: &str, driver: Option<&str>) -> RunId {
+    let mut write = world.webhook(1, Vec::new());
+    (write.outcome, write.webhook) = (IngestOutcome::Quarantined, None);
+    (write.reason_code, write.sealed_request) = (Some(reason_code.into()), vec![7; bytes]);
+    write.driver = driver.map(|name| name.parse().unwrap());
+    assert!(world.ingest(std::slice::from_ref(&write)).await[0].is_ok());
+    write.run_id
+}
+
+#[tokio::test]
+async fn quota_counts_from_the_newest_per_key_and_driver_and_spares_what_a_driver_broke_at() {
+    let mut world = world().await;
+    let oldest = refused(&mut world, 400, "not_json", Some("grafana")).await;
+    let broke = refused(&mut world, 400, "trap.memory", Some("grafana")).await;
+    let other = refused(&mut world, 400, "not_json", Some("zabbix")).await;
+    let nobody = refused(&mut world, 400, "not_json", None).await;
+    let newer = refused(&mut world, 400, "not_json", Some("grafana")).await;
+    let newest = refused(&mut world, 400, "not_json", Some("grafana")).await;
+    assert_eq!(world.store.beyond_quota(1600).await.unwrap(), vec![]);
+    assert_eq!(world.store.beyond_quota(1599).await.unwrap(), [oldest]);
+    assert_eq!(world.store.beyond_quota(800).await.unwrap(), [oldest]);
+    assert_eq!(world.store.beyond_quota(799).await.unwrap(), [oldest, newer]);
+    let all: Vec<RunId> = world.store.beyond_quota(0).await.unwrap();
+    assert_eq!(all, [oldest, other, nobody, newer, newest]);
+    assert!(!all.contains(&broke));
+}
+
+#[tokio::test]
+async fn old_requests_lose_their_content_and_nothing_else() {
+    let mut world = world().await;
+    let mut all = Vec::new();
+    for millis in [10, 20, 30] {
+        let mut write = world.webhook(1, vec![firing("DiskFull", "db1")]);
+        write.run_id = RunId::from(ulid::Ulid::from_parts(millis, 1));
+        write.webhook.as_mut().unwrap().run_id = write.run_id;
+        if millis == 10 {
+            (write.outcome, write.webhook) = (IngestOutcome::Quarantined, None);
+        }
+        assert!(world.ingest(std::slice::from_ref(&write)).await[0].is_ok());
+        all.push(write.run_id);
+    }
+    let forget =
+        async |before| world.store.forget_requests(Timestamp::from_millis(before), None).await.unwrap();
+    assert_eq!(forget(20).await, Forgotten { count: 0, next: None });
+    assert_eq!(forget(30).await, Forgotten { count: 1, next: None });
+    assert_eq!(forget(30).await, Forgotten { count: 0, next: None }, "once is enough");
+    assert!(world.store.inbox_request(all[0]).await.is_ok(), "quarantined");
+    assert!(matches!(world.store.inbox_request(all[1]).await, Err(StoreError::NotFound(_))));
+    assert!(world.store.inbox_request(all[2]).await.is_ok(), "young");
+    let entry = world.store.inbox_entry(all[1]).await.unwrap();
+    assert_eq!((entry.outcome, entry.size_bytes), (IngestOutcome::Parsed, 650));
 }

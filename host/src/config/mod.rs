@@ -9,6 +9,7 @@ mod database;
 mod egress;
 mod pipeline;
 mod plugins;
+mod retention;
 mod server;
 mod source;
 mod telemetry;
@@ -18,6 +19,7 @@ pub use database::DatabaseSettings;
 pub use egress::EgressSettings;
 pub use pipeline::PipelineSettings;
 pub use plugins::{CacheSettings, PluginSettings};
+pub use retention::RetentionSettings;
 pub use server::ServerSettings;
 pub use source::{Problems, Source};
 pub use telemetry::{LogFormat, TelemetrySettings};
@@ -52,6 +54,8 @@ pub struct Config {
     pub egress: EgressSettings,
     /// How runs and deliveries are worked off.
     pub pipeline: PipelineSettings,
+    /// How long things are kept.
+    pub retention: RetentionSettings,
     /// What is logged, and how.
     pub telemetry: TelemetrySettings,
 }
@@ -67,6 +71,7 @@ impl Config {
         let crypto = crypto::read(source, &mut problems);
         let auth = AuthSettings::read(source, &mut problems);
         let pipeline = PipelineSettings::read(source, &mut problems);
+        let retention = RetentionSettings::read(source, &mut problems);
         let telemetry = TelemetrySettings::read(source, &mut problems);
         let key = crypto.as_ref().map(|keys| &keys.current);
         let plugins = PluginSettings::read(source, server.body_limit_bytes, key, &mut problems);
@@ -79,6 +84,7 @@ impl Config {
             plugins,
             egress: EgressSettings::read(source),
             pipeline,
+            retention,
             telemetry,
         })
     }
@@ -106,6 +112,7 @@ const SECTIONS: &[(&str, &[Variable])] = &[
     ("Plugins", plugins::VARIABLES),
     ("Egress", egress::VARIABLES),
     ("Pipeline", pipeline::VARIABLES),
+    ("Retention", retention::VARIABLES),
     ("Logs", telemetry::VARIABLES),
 ];
 

@@ -1,5 +1,7 @@
 //! Timers: what is done now and then and not for anybody's request.
 
+mod retention;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +12,14 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::Authenticator;
 use crate::telemetry::chain;
 
+pub use retention::Retention;
+
 /// How often the write-ahead log is worked into the database file, off the path of commits.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 /// How often the times of last use are written down.
 const LAST_USED_EVERY: Duration = Duration::from_secs(30);
+/// How often old things are looked for.
+const RETENTION_EVERY: Duration = Duration::from_secs(60);
 
 /// Works the write-ahead log off until stopped.
 pub async fn checkpoints(store: Store, stop: CancellationToken) {
@@ -26,6 +32,11 @@ pub async fn last_used(authenticator: Arc<Authenticator>, stop: CancellationToke
     if let Err(error) = authenticator.flush_last_used().await {
         tracing::warn!(error.r#type = error.kind(), "last used times were not written: {}", chain(&error));
     }
+}
+
+/// Takes away what is kept no longer, until stopped.
+pub async fn retention(retention: Retention, stop: CancellationToken) {
+    every(RETENTION_EVERY, "retention", stop, || retention.round()).await;
 }
 
 async fn every<F, W>(pause: Duration, what: &str, stop: CancellationToken, work: F)

@@ -7,6 +7,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 
+use crate::time::Timestamp;
+
 /// A text that is not the identifier it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected {expected}, found {found} characters")]
@@ -39,6 +41,11 @@ macro_rules! ulid_id {
             /// Takes a fresh one from `mint`.
             pub fn mint(mint: &mut (impl Mint + ?Sized)) -> Self {
                 Self(mint.mint())
+            }
+
+            /// The least that can have been made at this time or later.
+            pub fn first_at(time: Timestamp) -> Self {
+                Self(Ulid::from_parts(u64::try_from(time.as_millis()).unwrap_or_default(), 0))
             }
         }
 

@@ -107,13 +107,17 @@ impl Store {
     /// Reads a request, sealed.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if the run has none, or it was discarded.
+    /// [`StoreError::NotFound`] if the run has none, or its content was taken away.
     pub async fn inbox_request(&self, run_id: RunId) -> Result<Vec<u8>, StoreError> {
         let statement = query(sql::read::INBOX_REQUEST).bind(run_id.to_string());
         let row = statement.fetch_optional(&self.inner.readers).await.doing("read a stored request")?;
         let missing = |why: &str| StoreError::NotFound(format!("request of run `{run_id}`{why}"));
         let sealed = row.ok_or_else(|| missing(""))?.bytes("request")?;
-        if sealed.is_empty() { Err(missing(": it was discarded")) } else { Ok(sealed) }
+        if sealed.is_empty() {
+            Err(missing(" any more: it was discarded, or kept as long as it should be"))
+        } else {
+            Ok(sealed)
+        }
     }
 
     /// Reads what a stage made, sealed.

@@ -132,6 +132,25 @@ statements! {
              error_message = NULL, completed_at = $2
          WHERE id = $3" }
 
+    /// Requests between two, not in quarantine, that have their content. Those without were there before.
+    OLD_REQUESTS = { any:
+        "SELECT run_id FROM inbox WHERE run_id > $1 AND run_id < $2 AND outcome <> 'quarantined'
+             AND length(request) > 0
+         ORDER BY run_id LIMIT $3" }
+
+    /// Takes the content of these requests away.
+    FORGET_REQUESTS = { sqlite:
+        "UPDATE inbox SET request = x'' WHERE run_id IN (SELECT value FROM json_each($1)) AND outcome <> 'quarantined'" }
+
+    /// Requests in quarantine beyond a number of bytes per key and driver, counted from the newest.
+    BEYOND_QUOTA = { any:
+        "SELECT run_id FROM
+             (SELECT run_id, reason_code,
+                  SUM(length(request)) OVER (PARTITION BY api_key_id, driver ORDER BY run_id DESC) AS up_to
+              FROM inbox WHERE outcome = 'quarantined') AS q
+         WHERE up_to > $1 AND COALESCE(reason_code, '') NOT LIKE 'trap.%'
+         ORDER BY run_id LIMIT $2" }
+
     /// How many of these runs are stored: what became of a commit that was not answered.
     COUNT_INBOX = { sqlite:
         "SELECT COUNT(*) AS found FROM inbox WHERE run_id IN (SELECT value FROM jsonb_each($1))" }
