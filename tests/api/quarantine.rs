@@ -133,6 +133,8 @@ async fn what_was_never_verified_is_not_read_for_a_signed_driver_unless_a_person
     assert!(said.contains("its signature is not kept") && said.contains("hint: name the driver"), "{said}");
     let looked = hub.cli_text(&["replay", run_id(&answer)]).await;
     assert!(looked.contains("now: parsed by grafana"), "a look changes nothing: {looked}");
+    let applied = hub.cli(&["replay", run_id(&answer), "--apply"]).await;
+    assert!(String::from_utf8_lossy(&applied.stderr).contains("its signature is not kept"));
     let said = hub.cli_text(&["quarantine", "reparse", run_id(&answer), "--as", "grafana"]).await;
     assert!(said.contains("parsed by grafana"), "{said}");
 }

@@ -7,7 +7,6 @@ use domain::id::RunId;
 use domain::plan::Webhook;
 use domain::plugin::{Incoming, PluginName};
 use domain::run::{IngestOutcome, Origin};
-use domain::time::Timestamp;
 use store::{AlertFilter, InboxEntry, IngestWrite, Ingested, MAX_PAGE, PageRequest, Store, StoreError};
 
 use super::account::{Reading, Reparsed, Replayed, Round};
@@ -104,10 +103,7 @@ impl Again {
             let text = format!("the request of run `{run_id}` is not in quarantine: it is {}", entry.outcome);
             return Err(StoreError::Conflict(text).into());
         }
-        let choice = self.choose(&entry, &incoming, driver, |secured| match secured {
-            true => Err("its signature is not kept"),
-            false => Ok(()),
-        })?;
+        let choice = self.choose(&entry, &incoming, driver, Purpose::Write)?;
         let delivery_id = choice.chosen.driver().and_then(|driver| delivery_id(driver, &incoming));
         let verdict = read::verdict(choice.chosen, &incoming, run_id, entry.trace_id).await?;
         self.write(&entry, choice.why, delivery_id, verdict).await
@@ -174,7 +170,7 @@ impl Again {
     /// # Errors
     /// [`AgainError`].
     pub async fn replay(&self, run_id: RunId, by: By<'_>) -> Result<Replayed, AgainError> {
-        Ok(self.look(run_id, by).await?.0)
+        Ok(self.look(run_id, by, Purpose::Look).await?.0)
     }
 
     /// [`Again::replay`], then writes what was found as if the request had been read like that when it
@@ -187,8 +183,8 @@ impl Again {
         run_id: RunId,
         driver: Option<&str>,
     ) -> Result<(Replayed, Reparsed), AgainError> {
-        let (mut replayed, write) = self.look(run_id, By::Loaded(driver)).await?;
-        let Found { delivery_id, verdict } = write;
+        let (mut replayed, found) = self.look(run_id, By::Loaded(driver), Purpose::Write).await?;
+        let Found { delivery_id, verdict } = found;
         let was = replayed.stored.outcome;
         if verdict.outcome == IngestOutcome::Quarantined && was != IngestOutcome::Quarantined {
             let driver = verdict.driver.map_or_else(|| "none".to_owned(), |driver| driver.to_string());
@@ -200,11 +196,15 @@ impl Again {
         Ok((replayed, reparsed))
     }
 
-    async fn look(&self, run_id: RunId, by: By<'_>) -> Result<(Replayed, Found), AgainError> {
+    async fn look(
+        &self,
+        run_id: RunId,
+        by: By<'_>,
+        purpose: Purpose,
+    ) -> Result<(Replayed, Found), AgainError> {
         let (stored, incoming) = self.open(run_id).await?;
         let (choice, other) = match by {
-            // Nothing comes of a look, so nothing has to be verified for it.
-            By::Loaded(driver) => (self.choose(&stored, &incoming, driver, |_| Ok(()))?, None),
+            By::Loaded(driver) => (self.choose(&stored, &incoming, driver, purpose)?, None),
             By::Other(entry) => {
                 let loaded = self.catalogue.drivers().by_name(entry.driver.info().plugin.name.as_str());
                 (
@@ -217,11 +217,12 @@ impl Again {
         let delivery_id = choice.chosen.driver().and_then(|driver| delivery_id(driver, &incoming));
         let entry = choice.chosen.driver().cloned();
         let verdict = read::verdict(choice.chosen, &incoming, run_id, trace_id).await?;
-        let webhook = webhook(&stored, &verdict);
+        let webhook = webhook(&stored, &mut verdict.clone());
         let (loaded, difference) = if let Some(other) = other {
-            let before = read::parse(&other, &incoming, run_id, trace_id).await?;
-            let found = self::webhook(&stored, &before);
-            (Some(reading(Some(&other), &before)), Difference::between(found.as_ref(), webhook.as_ref()))
+            let mut before = read::parse(&other, &incoming, run_id, trace_id).await?;
+            let loaded = reading(Some(&other), &before);
+            let before = self::webhook(&stored, &mut before);
+            (Some(loaded), Difference::between(before.as_ref(), webhook.as_ref()))
         } else {
             let filter = AlertFilter { trace_id: Some(trace_id), ..AlertFilter::default() };
             let page = PageRequest { limit: MAX_PAGE, cursor: None };
@@ -251,13 +252,16 @@ impl Again {
         stored: &InboxEntry,
         incoming: &Incoming,
         named: Option<&str>,
-        verify: impl Fn(bool) -> Result<(), &'static str>,
+        purpose: Purpose,
     ) -> Result<detect::Choice, AgainError> {
         let drivers = self.catalogue.drivers();
         let known = stored.driver.as_ref().map(PluginName::as_str);
         let why = if named.is_some() { "named by an operator" } else { "as when it arrived" };
         let Some(name) = named.or(known) else {
-            let verify = |entry: &DriverEntry| verify(self.rules.has_secret(entry));
+            let verify = |entry: &DriverEntry| match purpose {
+                Purpose::Write if self.rules.has_secret(entry) => Err("its signature is not kept"),
+                Purpose::Write | Purpose::Look => Ok(()),
+            };
             return Ok(detect::automatic(&drivers, &self.rules, incoming, verify)?);
         };
         let entry = drivers.by_name(name).ok_or_else(|| unknown(&drivers, name))?;
@@ -273,9 +277,7 @@ impl Again {
         mut verdict: Verdict,
     ) -> Result<Reparsed, AgainError> {
         let InboxEntry { run_id, trace_id, received_at, .. } = *stored;
-        let webhook = verdict
-            .webhook(run_id, trace_id, received_at)
-            .map(|webhook| Webhook { replayed: true, ..webhook });
+        let webhook = webhook(stored, &mut verdict);
         let write = IngestWrite {
             run_id,
             trace_id,
@@ -332,6 +334,15 @@ pub enum By<'a> {
     Other(Arc<DriverEntry>),
 }
 
+/// What a request is read again for.
+#[derive(Clone, Copy)]
+enum Purpose {
+    /// To write what is found: who it is for has to be sure.
+    Write,
+    /// To see what is found. Nothing comes of it, so nothing has to be verified.
+    Look,
+}
+
 struct Found {
     delivery_id: Option<String>,
     verdict: Verdict,
@@ -343,10 +354,9 @@ fn delivery_id(driver: &DriverEntry, incoming: &Incoming) -> Option<String> {
     })
 }
 
-fn webhook(stored: &InboxEntry, verdict: &Verdict) -> Option<Webhook> {
-    let source = verdict.driver.clone().filter(|_| verdict.outcome == IngestOutcome::Parsed)?;
-    let received_at: Timestamp = stored.received_at;
-    let webhook = Webhook::new(stored.run_id, stored.trace_id, source, received_at, verdict.alerts.clone());
+/// What is to be planned of a stored request, with the alerts moved there.
+fn webhook(stored: &InboxEntry, verdict: &mut Verdict) -> Option<Webhook> {
+    let webhook = verdict.webhook(stored.run_id, stored.trace_id, stored.received_at)?;
     Some(Webhook { replayed: true, ..webhook })
 }
 

@@ -20,6 +20,7 @@ const WALL_TRIES: u32 = 3;
 const MAX_ODDITIES_CHARS: usize = 2000;
 
 /// What a driver made of a body, before anything is written.
+#[derive(Clone)]
 pub(super) struct Verdict {
     pub(super) driver: Option<PluginName>,
     pub(super) outcome: IngestOutcome,
