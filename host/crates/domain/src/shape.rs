@@ -63,6 +63,13 @@ struct Rule {
     equals: Vec<(usize, String)>,
 }
 
+impl Rule {
+    /// The slots where something must be.
+    fn needed(&self) -> impl Iterator<Item = usize> {
+        self.required.iter().copied().chain(self.equals.iter().map(|(slot, _)| *slot))
+    }
+}
+
 /// All shapes of all drivers, ready to be evaluated.
 ///
 /// Invariant: rules are ordered by priority (highest first), then by the driver's name, so the
@@ -70,10 +77,10 @@ struct Rule {
 #[derive(Debug, Default)]
 pub struct ShapeSet {
     rules: Vec<Rule>,
-    /// For each slot the rules that require it first. Only rules of slots where something was found are
-    /// looked at, so that the number of drivers hardly counts.
-    first: Vec<Vec<usize>>,
-    /// Rules that require nothing.
+    /// For each slot the rules to look at when something was found there. A rule stands under the slot
+    /// that the fewest rules ask for, so that the number of drivers hardly counts.
+    by_slot: Vec<Vec<usize>>,
+    /// Rules that ask for nothing to be there.
     unconditional: Vec<usize>,
     trie: Node,
     slots: usize,
@@ -164,12 +171,23 @@ impl ShapeSet {
         }
         set.rules
             .sort_by(|a, b| b.shape.priority.cmp(&a.shape.priority).then_with(|| a.driver.cmp(&b.driver)));
-        set.first.resize_with(set.slots, Vec::new);
-        for (index, rule) in set.rules.iter().enumerate() {
-            let place = rule.required.first().and_then(|slot| set.first.get_mut(*slot));
-            place.unwrap_or(&mut set.unconditional).push(index);
-        }
+        set.index();
         set
+    }
+
+    fn index(&mut self) {
+        let mut asked = vec![0_usize; self.slots];
+        for slot in self.rules.iter().flat_map(Rule::needed) {
+            if let Some(count) = asked.get_mut(slot) {
+                *count = count.saturating_add(1);
+            }
+        }
+        self.by_slot.resize_with(self.slots, Vec::new);
+        for (index, rule) in self.rules.iter().enumerate() {
+            let rarest = rule.needed().min_by_key(|slot| asked.get(*slot));
+            let place = rarest.and_then(|slot| self.by_slot.get_mut(slot));
+            place.unwrap_or(&mut self.unconditional).push(index);
+        }
     }
 
     fn slot(&mut self, pointer: &str, compared: bool) -> usize {
@@ -205,8 +223,8 @@ impl ShapeSet {
                 )
                 && rule.shape.headers.iter().all(|header| has_header(header))
         };
-        let first = found.0.iter().filter_map(|(slot, _)| self.first.get(*slot));
-        let mut worth_a_look: Vec<usize> = first.flatten().chain(&self.unconditional).copied().collect();
+        let asking = found.0.iter().filter_map(|(slot, _)| self.by_slot.get(*slot));
+        let mut worth_a_look: Vec<usize> = asking.flatten().chain(&self.unconditional).copied().collect();
         worth_a_look.sort_unstable();
         let rules = worth_a_look.into_iter().filter_map(|index| self.rules.get(index));
         let fitting = rules.filter(fits).map(|rule| Match {
