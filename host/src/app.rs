@@ -22,7 +22,7 @@ use crate::crypto::{KeyRing, WrappedKey};
 use crate::deliver::{self, Deliverer};
 use crate::egress::{AllowList, Egress, SystemResolver};
 use crate::http;
-use crate::ingest::{Again, Ingest, SignatureRules, Writer};
+use crate::ingest::{Again, Ingest, SignatureRules, Writer, secret_defect};
 use crate::jobs::{self, Retention};
 use crate::pipeline::{self, Pipeline};
 use crate::plugins::{self, Catalogue};
@@ -225,23 +225,40 @@ async fn drain(
     tracing::info!("stopped {how}");
 }
 
-/// Refuses a secret that would protect nothing.
+/// Refuses secrets that would protect nothing or let nothing in; tells all of them at once.
 fn check_webhook_secrets(config: &Config, catalogue: &Catalogue) -> Result<()> {
     let drivers = catalogue.drivers();
-    for name in config.auth.webhook_secrets.keys() {
+    let mut problems = Vec::new();
+    for (name, secrets) in &config.auth.webhook_secrets {
         let variable = format!("WEBHOOK_SECRET_{}", name.to_ascii_uppercase());
-        let entry = drivers.by_name(name).with_context(|| {
-            format!(
-                "`{variable}` is set, but there is no driver `{name}`, so it would protect nothing\n\
-                 hint: `watchbell plugin list` shows the drivers that load"
-            )
-        })?;
-        anyhow::ensure!(
-            !entry.driver.info().signatures.is_empty(),
-            "`{variable}` is set, but driver `{name}` knows no signature, so it would protect nothing\n\
-             hint: unset it, and give the sender an API key of its own"
-        );
+        let Some(entry) = drivers.by_name(name) else {
+            let known: Vec<String> = drivers.names().iter().map(|name| format!("`{name}`")).collect();
+            problems.push(format!(
+                "`{variable}` is set, but no driver `{name}` is loaded, so it would protect nothing\n\
+                 hint: loaded are {}; the log says which were left out and why",
+                known.join(", ")
+            ));
+            continue;
+        };
+        if entry.signatures.is_empty() {
+            problems.push(format!(
+                "`{variable}` is set, but driver `{name}` knows no signature, so it would protect nothing\n\
+                 hint: unset it, and give the sender an API key of its own: `watchbell key create --name {name}`"
+            ));
+            continue;
+        }
+        let variables = [variable.clone(), format!("{variable}_PREVIOUS")];
+        for (variable, secret) in variables.iter().zip(secrets) {
+            if let Some(defect) = secret_defect(&entry.signatures, secret.expose()) {
+                problems.push(format!(
+                    "`{variable}` {defect}, so that every webhook of `{name}` would be refused\n\
+                     hint: take it over as the sender shows it, with nothing before, after or left out"
+                ));
+            }
+        }
     }
+    problems.sort_unstable();
+    anyhow::ensure!(problems.is_empty(), "{}", problems.join("\n"));
     Ok(())
 }
 

@@ -1,20 +1,24 @@
 //! Which driver a body goes to where the path does not say.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use tests::Hub;
 
 const AUTO: &str = "/alerts/webhook/";
 
 pub(crate) const GRAFANA: &str = include_str!("../../plugins/drivers/grafana/testdata/unified_firing.json");
-const GRAFANA_LEGACY: &str = include_str!("../../plugins/drivers/grafana/testdata/legacy_alerting.json");
+pub(crate) const GRAFANA_LEGACY: &str =
+    include_str!("../../plugins/drivers/grafana/testdata/legacy_alerting.json");
 const ALERTMANAGER: &str = include_str!("../../plugins/drivers/alertmanager/testdata/webhook_firing.json");
 const PUSHED: &str = include_str!("../../plugins/drivers/alertmanager/testdata/push_prometheus.json");
-const PAGERDUTY: &str = include_str!("../../plugins/drivers/pagerduty/testdata/v3_triggered.json");
-const DATADOG: &str = include_str!("../../plugins/drivers/datadog/testdata/default_triggered.json");
-const NEWRELIC: &str = include_str!("../../plugins/drivers/newrelic/testdata/workflow_activated.json");
+pub(crate) const PAGERDUTY: &str = include_str!("../../plugins/drivers/pagerduty/testdata/v3_triggered.json");
+pub(crate) const DATADOG: &str =
+    include_str!("../../plugins/drivers/datadog/testdata/default_triggered.json");
+pub(crate) const NEWRELIC: &str =
+    include_str!("../../plugins/drivers/newrelic/testdata/workflow_activated.json");
 const OPSGENIE: &str = include_str!("../../plugins/drivers/opsgenie/testdata/create.json");
 const ZABBIX: &str = include_str!("../../plugins/drivers/zabbix/testdata/script_problem.json");
-const GENERIC: &str = include_str!("../../plugins/drivers/generic/testdata/single_firing.json");
+pub(crate) const GENERIC: &str = include_str!("../../plugins/drivers/generic/testdata/single_firing.json");
 
 #[tokio::test]
 async fn each_body_goes_to_the_driver_that_knows_it_best() {
@@ -70,4 +74,68 @@ async fn the_run_tells_why_its_driver_was_chosen() {
     assert_eq!(why(AUTO, r#"{"unheard":"of"}"#).await, "fits no shape");
     assert_eq!(why(AUTO, "not json").await, "no shapes to look at");
     assert_eq!(why(AUTO, "[]").await, "an empty list, whoever sent it");
+}
+
+#[tokio::test]
+async fn forms_and_json_under_another_name_reach_their_driver() {
+    let hub = Hub::new().await;
+    let form = "alert_id=5030&alert_title=CPU+high&alert_transition=Triggered&alert_cycle_key=7\
+                &alert_scope=host%3Aweb-1&alert_type=error";
+    let default = "id=1&last_updated=1780315111000&event_type=query_alert_monitor\
+                   &title=%5BTriggered%5D+Disk&date=1780315110000&body=full";
+    let is_form = "application/x-www-form-urlencoded";
+    for (content_type, driver, body) in [
+        (is_form, "datadog", form),
+        ("application/x-www-form-urlencoded; charset=utf-8", "datadog", default),
+        (is_form, "datadog", DATADOG),
+        ("text/plain", "datadog", DATADOG),
+        ("text/plain; charset=utf-8", "alertmanager", PUSHED),
+        ("text/plain", "grafana", GRAFANA),
+        ("application/octet-stream", "pagerduty", PAGERDUTY),
+        ("", "newrelic", NEWRELIC),
+    ] {
+        let request = hub.request(Method::POST, AUTO).header("content-type", content_type);
+        let answer = hub.send(request.body(body)).await.json();
+        assert_eq!(
+            (&answer["driver"], &answer["outcome"]),
+            (&json!(driver), &json!("parsed")),
+            "{content_type}: {answer}"
+        );
+    }
+    let unnamed = hub.request(Method::POST, AUTO).header("content-type", "text/plain").body(form);
+    let answer = hub.send(unnamed).await.json();
+    assert_eq!((&answer["driver"], &answer["outcome"]), (&Value::Null, &json!("quarantined")), "{answer}");
+}
+
+#[tokio::test]
+async fn a_generic_alert_never_touches_the_alerts_of_another_source() {
+    let hub = Hub::new().await;
+    let labels = json!({ "alertname": "DiskFull", "instance": "db1", "severity": "critical" });
+    let pushed = json!([{ "labels": labels, "generatorURL": "http://prometheus.example.net" }]);
+    hub.accept(AUTO, &pushed).await;
+    let read = async |source: &str| {
+        let mut alerts = hub.list(&format!("/alerts/?source={source}")).await;
+        assert_eq!(alerts.len(), 1, "{alerts:?}");
+        alerts.remove(0)
+    };
+    let theirs = read("alertmanager").await;
+    let mut forged = json!({
+        "name": "DiskFull", "fingerprint": theirs["fingerprint"], "labels": labels, "source": "alertmanager",
+        "severity": "info", "instance": "db1",
+    });
+    for status in ["resolved", "firing", "acknowledged", "resolved"] {
+        forged["status"] = json!(status);
+        assert_eq!(hub.accept("/alerts/webhook/generic/", &forged).await["alerts"], 1);
+        assert_eq!(read("alertmanager").await, theirs, "{status}");
+    }
+    let own = read("generic").await;
+    assert_eq!((&own["status"], &own["fingerprint"]), (&json!("resolved"), &theirs["fingerprint"]));
+    // One incident is about one thing, whoever reports it; it is over when nobody reports it any more.
+    assert_eq!(own["incident_id"], theirs["incident_id"]);
+    let incident = hub.get(&format!("/incidents/{}/", theirs["incident_id"].as_str().unwrap())).await.json();
+    assert_eq!(
+        (&incident["status"], &incident["severity"]),
+        (&json!("open"), &json!("critical")),
+        "{incident}"
+    );
 }

@@ -29,6 +29,8 @@ mod replay;
 mod secrets;
 #[cfg(test)]
 mod signatures;
+#[cfg(test)]
+mod standard_webhooks;
 
 // A driver from a few lines of WebAssembly text, as the hostile ones are made.
 #[cfg(test)]

@@ -37,6 +37,16 @@ pub(crate) fn requires(suite: &str) -> bool {
     variable("WATCHBELL_TEST_REQUIRE").is_some_and(|list| list.split(',').any(|name| name == suite))
 }
 
+/// A folder of tools that `cargo xtask test --install` fetched: `<target>/tools/<name>`.
+pub(crate) fn tools(name: &str) -> Option<PathBuf> {
+    let own = std::env::current_exe().ok()?;
+    own.ancestors()
+        .skip(3)
+        .take(2)
+        .map(|folder| folder.join("tools").join(name))
+        .find(|folder| folder.is_dir())
+}
+
 /// Where a program lies on `PATH`.
 pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
     let path = variable("PATH")?;

@@ -20,6 +20,7 @@ mod hub;
 mod log;
 mod reply;
 mod sink;
+mod standard_webhooks;
 mod wait;
 
 pub use alertmanager::Alertmanager;
@@ -29,4 +30,5 @@ pub use hub::Hub;
 pub use log::Log;
 pub use reply::Reply;
 pub use sink::{Answer, Received, Sink};
+pub use standard_webhooks::StandardWebhooks;
 pub use wait::{PATIENCE, wait_for};

@@ -16,7 +16,11 @@ pub(super) const VARIABLES: &[Variable] = &[
         name: "WEBHOOK_SECRET_<DRIVER>",
         default: "",
         meaning: "The secret that a sender signs with, as WEBHOOK_SECRET_GRAFANA. Once set, that driver takes\n\
-                  no webhook without a valid signature. Not set: signatures are not looked at.",
+                  no webhook without a valid signature; where a URL names no driver, that holds for every body\n\
+                  that looks like its webhooks. Not set: signatures are not looked at.\n\
+                  For GENERIC: any text, or `whsec_` and base64 for Standard Webhooks. Only for drivers whose\n\
+                  sender signs: GENERIC, GRAFANA, NEWRELIC, PAGERDUTY. `plugins.toml` names the headers where\n\
+                  they are not the usual ones.",
     },
     Variable {
         name: "WEBHOOK_SECRET_<DRIVER>_PREVIOUS",
@@ -26,7 +30,8 @@ pub(super) const VARIABLES: &[Variable] = &[
     Variable {
         name: "WEBHOOK_SIGNATURE_REQUIRED",
         default: "0",
-        meaning: "1 refuses webhooks of drivers that can be signed but have no secret set.",
+        meaning: "1 refuses webhooks of drivers that can be signed but have no secret set. What cannot be signed\n\
+                  then needs an API key, also with API_KEY_AUTH_ENABLED=0.",
     },
 ];
 
@@ -45,10 +50,16 @@ impl AuthSettings {
     pub(super) fn read(source: &Source, problems: &mut Problems) -> Self {
         let mut webhook_secrets: HashMap<String, Vec<Secret<String>>> = HashMap::new();
         for (name, value) in source.with_prefix("WEBHOOK_SECRET_") {
-            let driver = name.strip_suffix("_PREVIOUS").unwrap_or(name).to_ascii_lowercase();
-            let secrets = webhook_secrets.entry(driver).or_default();
-            let place = if name.ends_with("_PREVIOUS") { secrets.len() } else { 0 };
+            let current = name.strip_suffix("_PREVIOUS").unwrap_or(name);
+            let secrets = webhook_secrets.entry(current.to_ascii_lowercase()).or_default();
+            let place = if current == name { 0 } else { secrets.len() };
             secrets.insert(place, Secret::new(value.to_owned()));
+            if source.text(&format!("WEBHOOK_SECRET_{current}")).is_none() {
+                problems.add(format!(
+                    "`WEBHOOK_SECRET_{name}` is set without `WEBHOOK_SECRET_{current}`\n\
+                     hint: the secret that is in use now belongs into `WEBHOOK_SECRET_{current}`"
+                ));
+            }
         }
         Self {
             api_key_auth_enabled: source.flag("API_KEY_AUTH_ENABLED", true, problems),

@@ -32,7 +32,7 @@ pub use account::{Failed, Reading, Reparsed, Replayed, Round};
 pub use again::{Again, AgainError, By};
 pub use difference::{AlertStep, Change, ChangedAlert, Difference, IncidentStep, Named};
 pub use payload::open as open_request;
-
+pub use signature::secret_defect;
 use writer::NotWritten;
 pub use writer::{Writer, WriterHandle};
 
@@ -210,7 +210,8 @@ impl Ingest {
         incoming: &Incoming,
     ) -> Result<detect::Choice, Refused> {
         let verify = |entry: &DriverEntry| {
-            signature::verify(entry.driver.info(), &self.rules, &received.headers, incoming)
+            let name = entry.driver.info().plugin.name.as_str();
+            signature::verify(name, &entry.signatures, &self.rules, &received.headers, incoming)
         };
         let choice = match &received.driver {
             None => detect::automatic(drivers, &self.rules, incoming, verify)?,
@@ -220,7 +221,7 @@ impl Ingest {
                 detect::Choice::named(entry)
             }
         };
-        let signable = choice.chosen.driver().is_some_and(|entry| !entry.driver.info().signatures.is_empty());
+        let signable = choice.chosen.driver().is_some_and(|entry| !entry.signatures.is_empty());
         if self.rules.required && !signable && received.api_key.is_none() {
             return Err(Refused::KeyRequired);
         }

@@ -5,7 +5,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::{alphabet, engine::DecodePaddingMode};
-use domain::plugin::{DriverInfo, Incoming};
+use domain::plugin::Incoming;
 use domain::signature::{
     Algorithm, Encoding, HmacScheme, STANDARD_WEBHOOKS_HEADER, SecretEncoding, SignatureScheme,
 };
@@ -26,13 +26,35 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 const MAX_SIGNATURES: usize = 10;
 /// How far the time of a Standard Webhook may be off, in seconds.
 const STANDARD_TOLERANCE_S: u32 = 300;
+/// What secrets of Standard Webhooks begin with.
+const STANDARD_PREFIX: &str = "whsec_";
+/// The shortest key of Standard Webhooks, in bytes, as their specification has it.
+const STANDARD_MIN_KEY_BYTES: usize = 24;
 
 impl SignatureRules {
     /// Whether webhooks of this driver must be signed with a secret that is known.
     pub(super) fn has_secret(&self, entry: &DriverEntry) -> bool {
-        let info = entry.driver.info();
-        !info.signatures.is_empty() && self.secrets.contains_key(info.plugin.name.as_str())
+        let name = &entry.driver.info().plugin.name;
+        !entry.signatures.is_empty() && self.secrets.contains_key(name.as_str())
     }
+}
+
+/// Why a secret would verify nothing under these schemes, if so.
+///
+/// A secret fits when it is a key of one of them; one that begins as the secrets of a scheme do must be
+/// a key of that one.
+pub fn secret_defect(schemes: &[SignatureScheme], secret: &str) -> Option<String> {
+    for scheme in schemes {
+        if let Some((prefix, _)) = base64_form(scheme)
+            && !prefix.is_empty()
+            && secret.starts_with(prefix)
+        {
+            return key(scheme, secret).err().map(|why| format!("begins with `{prefix}`, and {why}"));
+        }
+    }
+    let mut keys = schemes.iter().map(|scheme| key(scheme, secret));
+    let why = keys.next()?.err()?;
+    (!keys.any(|key| key.is_ok())).then(|| format!("does not fit how its sender signs: {why}"))
 }
 
 /// Checks a webhook against all schemes and secrets of its driver.
@@ -40,24 +62,27 @@ impl SignatureRules {
 /// # Errors
 /// The cause, for the log only: a sender must not learn which part was wrong.
 pub(super) fn verify(
-    info: &DriverInfo,
+    driver: &str,
+    schemes: &[SignatureScheme],
     rules: &SignatureRules,
     headers: &HeaderMap,
     incoming: &Incoming,
 ) -> Result<(), &'static str> {
     let (body, now) = (incoming.body.as_slice(), incoming.received_at);
-    if info.signatures.is_empty() {
+    if schemes.is_empty() {
         return Ok(());
     }
-    let Some(secrets) = rules.secrets.get(info.plugin.name.as_str()) else {
+    let Some(secrets) = rules.secrets.get(driver) else {
         return if rules.required { Err("a signature is required and no secret is set") } else { Ok(()) };
     };
     let mut cause = "no signature header";
-    for scheme in &info.signatures {
+    for scheme in schemes {
         for secret in secrets {
+            // A secret need not be a key of every scheme; of one it is, see `secret_defect`.
+            let Ok(key) = key(scheme, secret.expose()) else { continue };
             let result = match scheme {
-                SignatureScheme::Hmac(scheme) => hmac_scheme(scheme, secret.expose(), headers, body, now),
-                SignatureScheme::StandardWebhooks => standard(secret.expose(), headers, body, now),
+                SignatureScheme::Hmac(scheme) => hmac_scheme(scheme, &key, headers, body, now),
+                SignatureScheme::StandardWebhooks => standard(&key, headers, body, now),
             };
             match result {
                 Ok(()) => return Ok(()),
@@ -78,7 +103,7 @@ fn single<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 fn hmac_scheme(
     scheme: &HmacScheme,
-    secret: &str,
+    key: &[u8],
     headers: &HeaderMap,
     body: &[u8],
     now: Timestamp,
@@ -92,41 +117,35 @@ fn hmac_scheme(
             text
         }
     };
-    let key = match &scheme.secret_encoding {
-        SecretEncoding::Utf8 => secret.as_bytes().to_vec(),
-        SecretEncoding::Base64(prefix) => decode_secret(secret, prefix)?,
-    };
-    let signed = scheme.signed_bytes(timestamp, body);
-    let parts: Vec<&str> = match &scheme.separator {
-        Some(separator) => value.split(separator.as_str()).map(str::trim).take(MAX_SIGNATURES).collect(),
-        None => vec![value],
-    };
-    let matches = |part: &&str| {
-        let bare = if scheme.prefixes.is_empty() {
-            Some(*part)
+    let bare = |part: &str| {
+        let mut prefixes = scheme.prefixes.iter();
+        let rest = if scheme.prefixes.is_empty() {
+            Some(part)
         } else {
-            scheme.prefixes.iter().find_map(|prefix| part.strip_prefix(prefix.as_str()))
+            prefixes.find_map(|prefix| part.strip_prefix(prefix.as_str()))
         };
-        let mac = bare.and_then(|text| decode(scheme.encoding, text));
-        mac.is_some_and(|mac| is_mac(scheme.algorithm, &key, &signed, &mac))
+        rest.and_then(|text| decode(scheme.encoding, text))
     };
-    if parts.iter().any(matches) { Ok(()) } else { Err("the signature does not match") }
+    let macs: Vec<Vec<u8>> = match &scheme.separator {
+        Some(separator) => {
+            let parts = value.split(separator.as_str()).take(MAX_SIGNATURES);
+            parts.filter_map(|part| bare(part.trim())).collect()
+        }
+        None => bare(value).into_iter().collect(),
+    };
+    holds(scheme.algorithm, key, &macs, || scheme.signed_bytes(timestamp, body))
 }
 
 /// The scheme of standardwebhooks.com, version 1.
-fn standard(secret: &str, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<(), &'static str> {
+fn standard(key: &[u8], headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<(), &'static str> {
     let signatures = single(headers, STANDARD_WEBHOOKS_HEADER).ok_or("no signature header")?;
-    let id = single(headers, "webhook-id").ok_or("no webhook-id header")?;
+    let id = single(headers, "webhook-id").filter(|id| !id.is_empty()).ok_or("no webhook-id header")?;
     let timestamp = single(headers, "webhook-timestamp").ok_or("no timestamp header")?;
     fresh(timestamp, STANDARD_TOLERANCE_S, now)?;
-    let key = decode_secret(secret, "whsec_")?;
-    let signed = [id.as_bytes(), b".", timestamp.as_bytes(), b".", body].concat();
-    let matches = |part: &str| {
-        let mac = part.strip_prefix("v1,").and_then(|text| decode(Encoding::Base64, text));
-        mac.is_some_and(|mac| is_mac(Algorithm::Sha256, &key, &signed, &mac))
-    };
-    let found = signatures.split(' ').take(MAX_SIGNATURES).any(matches);
-    if found { Ok(()) } else { Err("the signature does not match") }
+    let mac = |part: &str| decode(Encoding::Base64, part.strip_prefix("v1,")?);
+    let macs: Vec<Vec<u8>> = signatures.split(' ').take(MAX_SIGNATURES).filter_map(mac).collect();
+    let signed = || [id.as_bytes(), b".", timestamp.as_bytes(), b".", body].concat();
+    holds(Algorithm::Sha256, key, &macs, signed)
 }
 
 fn fresh(timestamp: &str, tolerance_s: u32, now: Timestamp) -> Result<(), &'static str> {
@@ -140,9 +159,28 @@ fn fresh(timestamp: &str, tolerance_s: u32, now: Timestamp) -> Result<(), &'stat
     }
 }
 
-fn decode_secret(secret: &str, prefix: &str) -> Result<Vec<u8>, &'static str> {
-    let bare = secret.strip_prefix(prefix).unwrap_or(secret);
-    BASE64.decode(bare).map_err(|_| "the secret is not base64 as the scheme wants it")
+/// For secrets that are base64: what they begin with, and the shortest key in bytes.
+fn base64_form(scheme: &SignatureScheme) -> Option<(&str, usize)> {
+    match scheme {
+        SignatureScheme::Hmac(scheme) => match &scheme.secret_encoding {
+            SecretEncoding::Utf8 => None,
+            SecretEncoding::Base64(prefix) => Some((prefix, 1)),
+        },
+        SignatureScheme::StandardWebhooks => Some((STANDARD_PREFIX, STANDARD_MIN_KEY_BYTES)),
+    }
+}
+
+/// What a secret is as a key of a scheme; never an empty one, which everybody has.
+fn key(scheme: &SignatureScheme, secret: &str) -> Result<Vec<u8>, &'static str> {
+    match base64_form(scheme) {
+        None if secret.is_empty() => Err("the secret is empty"),
+        None => Ok(secret.as_bytes().to_vec()),
+        Some((prefix, min_bytes)) => {
+            let bare = secret.strip_prefix(prefix).unwrap_or(secret);
+            let key = BASE64.decode(bare).map_err(|_| "what should be base64 is none")?;
+            if key.len() < min_bytes { Err("the key in it is too short") } else { Ok(key) }
+        }
+    }
 }
 
 fn decode(encoding: Encoding, text: &str) -> Option<Vec<u8>> {
@@ -152,19 +190,28 @@ fn decode(encoding: Encoding, text: &str) -> Option<Vec<u8>> {
     }
 }
 
-/// Compares in constant time.
-fn is_mac(algorithm: Algorithm, key: &[u8], signed: &[u8], mac: &[u8]) -> bool {
-    macro_rules! check {
+/// Whether any of these is the hash of what is signed; hashes once, and compares in constant time.
+fn holds(
+    algorithm: Algorithm,
+    key: &[u8],
+    macs: &[Vec<u8>],
+    signed: impl FnOnce() -> Vec<u8>,
+) -> Result<(), &'static str> {
+    macro_rules! any {
         ($hash:ty) => {
-            Hmac::<$hash>::new_from_slice(key)
-                .is_ok_and(|hash| hash.chain_update(signed).verify_slice(mac).is_ok())
+            Hmac::<$hash>::new_from_slice(key).is_ok_and(|hash| {
+                let hash = hash.chain_update(signed());
+                macs.iter().any(|mac| hash.clone().verify_slice(mac).is_ok())
+            })
         };
     }
-    match algorithm {
-        Algorithm::Sha256 => check!(Sha256),
-        Algorithm::Sha384 => check!(Sha384),
-        Algorithm::Sha512 => check!(Sha512),
-    }
+    let found = !macs.is_empty()
+        && match algorithm {
+            Algorithm::Sha256 => any!(Sha256),
+            Algorithm::Sha384 => any!(Sha384),
+            Algorithm::Sha512 => any!(Sha512),
+        };
+    if found { Ok(()) } else { Err("the signature does not match") }
 }
 
 #[cfg(test)]

@@ -39,7 +39,11 @@ impl Candidate {
         }
         let limits = self.entry.limits(self.kind, body_limit_bytes);
         let request = LoadRequest { kind: self.kind, name: &self.name, file: &self.file, limits };
-        Ok(sandbox.load(&request, steps)?)
+        let plugin = sandbox.load(&request, steps)?;
+        if let Plugin::Driver(driver) = &plugin {
+            self.entry.signatures(&driver.info().signatures)?;
+        }
+        Ok(plugin)
     }
 }
 

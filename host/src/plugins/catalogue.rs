@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use anyhow::Result;
 use arc_swap::ArcSwap;
 use domain::plugin::{PluginInfo, PluginKind, PluginName};
 use domain::shape::{Shape, ShapeSet};
+use domain::signature::SignatureScheme;
 use sandbox::{Driver, Notifier, Provider};
 
+use super::Entry;
 use crate::egress::Origin;
 
 /// One driver and what `plugins.toml` says of it.
@@ -15,10 +18,23 @@ use crate::egress::Origin;
 pub struct DriverEntry {
     /// The component.
     pub driver: Driver,
+    /// What its sender signs with, under the header names that `plugins.toml` gives.
+    pub signatures: Vec<SignatureScheme>,
     /// Its settings, as JSON.
     pub config: String,
     /// Whether it takes part in detection.
     pub detect: bool,
+}
+
+impl DriverEntry {
+    /// A driver with what `plugins.toml` says of it.
+    ///
+    /// # Errors
+    /// When a header is named there that has no place in the schemes it declares.
+    pub(super) fn new(driver: Driver, entry: &Entry) -> Result<Self> {
+        let signatures = entry.signatures(&driver.info().signatures)?;
+        Ok(Self { driver, config: entry.settings(), detect: entry.detect, signatures })
+    }
 }
 
 /// One notifier and what it may reach whatever the channel.
@@ -61,7 +77,8 @@ impl DriverSet {
         let named = |entry: DriverEntry| (entry.driver.info().plugin.name.to_string(), Arc::new(entry));
         let signature_headers = entries
             .iter()
-            .flat_map(|entry| &entry.driver.info().signatures)
+            // The declared names too: a sender may not know yet that it is to use another.
+            .flat_map(|entry| entry.driver.info().signatures.iter().chain(&entry.signatures))
             .map(|scheme| scheme.header().to_owned())
             .collect();
         Self { entries: entries.into_iter().map(named).collect(), shapes, signature_headers }

@@ -65,10 +65,7 @@ pub async fn driver(settings: &PluginSettings, what: &str) -> Result<DriverEntry
         let manifest = Manifest::read(&settings.file)?;
         let candidate = find(&settings, &manifest, &target)?;
         match candidate.load(&new_sandbox(&settings)?, settings.body_limit_bytes, &|_| {})? {
-            Plugin::Driver(driver) => {
-                let Entry { detect, .. } = candidate.entry;
-                Ok(DriverEntry { driver, config: candidate.entry.settings(), detect })
-            }
+            Plugin::Driver(driver) => DriverEntry::new(driver, &candidate.entry),
             Plugin::Notifier(_) | Plugin::Provider(_) => bail!("`{}` is no driver", target.what),
         }
     });
@@ -156,6 +153,7 @@ fn signature(scheme: &SignatureScheme) -> Value {
     match scheme {
         SignatureScheme::Hmac(scheme) => json!({
             "scheme": "hmac", "header": header, "algorithm": scheme.algorithm,
+            "timestamp_header": scheme.timestamp_header,
             "signed": scheme.template, "tolerance_s": scheme.tolerance_s,
         }),
         SignatureScheme::StandardWebhooks => json!({ "scheme": "standard-webhooks", "header": header }),
@@ -168,6 +166,7 @@ fn about_entry(entry: &Entry) -> Value {
     json!({
         "enabled": entry.enabled, "detect": entry.detect, "file": entry.file, "sha256": entry.sha256,
         "allow_hosts": hosts, "system": entry.system, "settings": entry.setting_names(),
+        "signature": entry.signature,
     })
 }
 

@@ -119,7 +119,7 @@ fn catalogue(results: Vec<(Candidate, Result<Plugin>)>) -> Result<Catalogue> {
         let Candidate { kind, name, entry, builtin, .. } = candidate;
         match result {
             Ok(Plugin::Driver(driver)) => {
-                drivers.push(DriverEntry { driver, config: entry.settings(), detect: entry.detect });
+                drivers.push(DriverEntry::new(driver, &entry)?);
             }
             Ok(Plugin::Notifier(notifier)) => {
                 notifiers.push(NotifierEntry { notifier, allow_hosts: entry.allow_hosts });

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use domain::limits::Limits;
 use domain::plugin::{PluginKind, PluginName};
+use domain::signature::SignatureScheme;
 use serde::{Deserialize, Deserializer};
 
+use super::headers::SignatureHeaders;
 use super::limits::LimitChanges;
 use crate::egress::Origin;
 
@@ -40,6 +42,8 @@ pub struct Entry {
     pub allow_hosts: Vec<Origin>,
     /// Whether it may ask about this machine.
     pub system: bool,
+    /// Names of headers that its sender's user chose.
+    pub(super) signature: SignatureHeaders,
     /// What one call may use.
     limits: LimitChanges,
     /// Handed to it as JSON.
@@ -64,6 +68,7 @@ impl Default for Entry {
             detect: true,
             allow_hosts: Vec::new(),
             system: false,
+            signature: SignatureHeaders::default(),
             limits: LimitChanges::default(),
             settings: toml::Table::new(),
         }
@@ -81,6 +86,15 @@ impl Entry {
             limits.input_bytes = limits.input_bytes.max(body_limit_bytes);
         }
         self.limits.apply(limits)
+    }
+
+    /// What its sender signs with: the schemes that a driver declares, with the header names of this
+    /// entry.
+    ///
+    /// # Errors
+    /// When the driver has no scheme for such a name.
+    pub fn signatures(&self, declared: &[SignatureScheme]) -> Result<Vec<SignatureScheme>> {
+        self.signature.apply(declared)
     }
 
     /// The names of its settings; their values may be nobody's business.
@@ -147,6 +161,10 @@ impl Entry {
             !reaches_out || self.file.is_none() || self.sha256.is_some(),
             "a {kind} of your own needs `sha256`, because it can reach the network\nhint: `sha256sum <file>`"
         );
+        anyhow::ensure!(
+            kind == PluginKind::Driver || self.signature.is_empty(),
+            "a {kind} takes no webhooks: take `signature` out"
+        );
         self.limits.check(kind).context("limits")
     }
 }
@@ -197,6 +215,15 @@ mod tests {
         assert!(error("[driver.acme]\nallow_hosts = [\"https://a\"]").contains("a driver reaches nothing"));
         assert!(error("[notifier.acme]\nfile = \"a.wasm\"").contains("sha256"));
         assert!(error("[notifier.acme]\nsha256 = \"12\"").contains("64 hexadecimal digits"));
+        let header = error("[driver.acme.signature]\ntimestamp_header = \"no header\"");
+        assert!(
+            header.contains("line 2") && header.contains("`no header` is no name of a header"),
+            "{header}"
+        );
+        let taken = error("[driver.acme.signature]\nheader = \"Authorization\"");
+        assert!(taken.contains("`Authorization` carries something else\nhint: "), "{taken}");
+        assert!(error("[driver.acme.signature]\ntime = \"x\"").contains("unknown field `time`"));
+        assert!(error("[notifier.acme.signature]\nheader = \"x\"").contains("takes no webhooks"));
         let memory = error("[driver.acme]\ndetect = false\n[driver.acme.limits]\nmemory_bytes = 0");
         assert!(memory.contains("line 4") && memory.contains("between 65536 and 268435456"), "{memory}");
         let cpu = error("[driver.acme.limits]\ncpu_ms = 3000");

@@ -3,6 +3,7 @@
 mod candidate;
 mod catalogue;
 mod channel;
+mod headers;
 mod inspect;
 mod limits;
 mod load;

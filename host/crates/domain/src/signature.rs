@@ -69,6 +69,68 @@ pub enum SignatureScheme {
     StandardWebhooks,
 }
 
+/// Header names of a sender that lets its user choose them, in lower case.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HeaderNames {
+    /// The header with the signature.
+    pub signature: Option<String>,
+    /// The header with the signed time.
+    pub timestamp: Option<String>,
+}
+
+/// Why names do not go with the schemes that a driver declares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NameDefect {
+    /// Nothing is signed, or by Standard Webhooks only, whose headers have fixed names.
+    #[error("declares no signature whose header can be named")]
+    NoSignature,
+    /// A time is signed in none of its schemes, so nobody knows what would be signed.
+    #[error("declares no signature with a time, so no timestamp header can be named")]
+    NoTimestamp,
+    /// A signature cannot be its own time.
+    #[error("would get signature and time from one header")]
+    OneHeader,
+}
+
+impl HeaderNames {
+    /// What a driver declares, with these names in the place of its own.
+    ///
+    /// A time that is named is required: schemes that sign the body alone are left out then, because
+    /// who names it wants old webhooks refused. Standard Webhooks stay as they are.
+    ///
+    /// # Errors
+    /// When a name has no place in any scheme.
+    pub fn apply(&self, declared: &[SignatureScheme]) -> Result<Vec<SignatureScheme>, NameDefect> {
+        let mut named = Vec::new();
+        let (mut takes_signature, mut takes_timestamp) = (self.signature.is_none(), self.timestamp.is_none());
+        for scheme in declared {
+            let mut scheme = scheme.clone();
+            if let SignatureScheme::Hmac(hmac) = &mut scheme {
+                takes_signature = true;
+                if let Some(timestamp) = &self.timestamp {
+                    let Some(header) = &mut hmac.timestamp_header else { continue };
+                    header.clone_from(timestamp);
+                    takes_timestamp = true;
+                }
+                if let Some(signature) = &self.signature {
+                    hmac.header.clone_from(signature);
+                }
+                if hmac.timestamp_header.as_ref() == Some(&hmac.header) {
+                    return Err(NameDefect::OneHeader);
+                }
+            }
+            if !named.contains(&scheme) {
+                named.push(scheme);
+            }
+        }
+        match (takes_signature, takes_timestamp) {
+            (false, _) => Err(NameDefect::NoSignature),
+            (true, false) => Err(NameDefect::NoTimestamp),
+            (true, true) => Ok(named),
+        }
+    }
+}
+
 /// The header that holds the signatures of Standard Webhooks.
 pub const STANDARD_WEBHOOKS_HEADER: &str = "webhook-signature";
 
@@ -161,5 +223,53 @@ mod tests {
         assert!(scheme("{body}", Some("t")).defect().is_some());
         assert!(scheme("{body}", None).defect().is_none());
         assert!(HmacScheme { tolerance_s: 601, ..scheme("{body}", None) }.defect().is_some());
+    }
+
+    fn named(signature: Option<&str>, timestamp: Option<&str>) -> HeaderNames {
+        HeaderNames { signature: signature.map(Into::into), timestamp: timestamp.map(Into::into) }
+    }
+
+    /// With and without a time in two headers, as Grafana's driver declares them.
+    fn declared() -> Vec<SignatureScheme> {
+        let both = [scheme("{timestamp}:{body}", Some("x-time")), scheme("{body}", None)];
+        let of = |header: &str| {
+            both.clone().map(|scheme| SignatureScheme::Hmac(HmacScheme { header: header.into(), ..scheme }))
+        };
+        [of("x-new"), of("x-old")].concat()
+    }
+
+    fn headers(schemes: &[SignatureScheme]) -> Vec<(&str, Option<&str>)> {
+        let mut headers = Vec::new();
+        for scheme in schemes {
+            if let SignatureScheme::Hmac(hmac) = scheme {
+                headers.push((hmac.header.as_str(), hmac.timestamp_header.as_deref()));
+            }
+        }
+        headers
+    }
+
+    #[test]
+    fn a_named_time_is_required_in_every_scheme() {
+        let schemes = named(None, Some("x-mine")).apply(&declared()).unwrap();
+        assert_eq!(headers(&schemes), [("x-new", Some("x-mine")), ("x-old", Some("x-mine"))]);
+    }
+
+    #[test]
+    fn a_named_signature_header_is_the_only_one() {
+        let schemes = named(Some("x-mine"), None).apply(&declared()).unwrap();
+        assert_eq!(headers(&schemes), [("x-mine", Some("x-time")), ("x-mine", None)]);
+        assert_eq!(HeaderNames::default().apply(&declared()), Ok(declared()));
+    }
+
+    #[test]
+    fn names_without_a_place_are_refused() {
+        let standard = [SignatureScheme::StandardWebhooks];
+        let plain = [SignatureScheme::Hmac(scheme("{body}", None)), SignatureScheme::StandardWebhooks];
+        assert_eq!(named(Some("x"), None).apply(&standard), Err(NameDefect::NoSignature));
+        assert_eq!(named(None, Some("x")).apply(&[]), Err(NameDefect::NoTimestamp));
+        assert_eq!(named(None, Some("x")).apply(&plain), Err(NameDefect::NoTimestamp));
+        assert_eq!(named(Some("x-time"), None).apply(&declared()), Err(NameDefect::OneHeader));
+        assert_eq!(named(None, Some("x-new")).apply(&declared()), Err(NameDefect::OneHeader));
+        assert_eq!(named(Some("x"), None).apply(&plain).unwrap().len(), 2);
     }
 }

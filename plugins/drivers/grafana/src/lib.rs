@@ -9,8 +9,10 @@
 //!
 //! # Signature
 //! Grafana signs on request: hexadecimal HMAC-SHA256 of the body in `X-Grafana-Alerting-Signature`,
-//! or in `X-Grafana-Signature` as older texts have it. Where the contact point names a timestamp
-//! header, call it `X-Grafana-Alerting-Timestamp`: Grafana has no name of its own for it.
+//! or in `X-Grafana-Signature` as older texts have it. A contact point may name another header, and
+//! one with a time that is then signed too, as `{timestamp}:{body}`. Grafana has no name of its own
+//! for that; `[driver.grafana.signature]` in `plugins.toml` takes both names over, and a time that is
+//! named there is required. Without it a time is looked for in `X-Grafana-Alerting-Timestamp`.
 
 #![forbid(unsafe_code)]
 

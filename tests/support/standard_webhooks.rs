@@ -1,0 +1,75 @@
+//! The official library of Standard Webhooks, as the sender that signs.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::env;
+
+/// The suite that needs it, as `WATCHBELL_TEST_REQUIRE` names it, and the folder it is in.
+const SUITE: &str = "standardwebhooks";
+/// Signs one message, told as JSON on standard input.
+const PROGRAM: &str = "
+import datetime, json, sys
+from standardwebhooks import Webhook
+told = json.load(sys.stdin)
+time = datetime.datetime.fromtimestamp(told['time'], tz=datetime.timezone.utc)
+sys.stdout.write(Webhook(told['secret']).sign(told['id'], time, told['body']))
+";
+
+/// The library, installed for these tests.
+#[derive(Debug)]
+pub struct StandardWebhooks {
+    python: PathBuf,
+    library: PathBuf,
+}
+
+impl StandardWebhooks {
+    /// Finds the library. Returns nothing, and says so, where it is not installed.
+    ///
+    /// # Panics
+    /// When it is not installed although this machine promised it.
+    pub fn find() -> Option<Self> {
+        match (env::find_program("python3"), env::tools(SUITE)) {
+            (Some(python), Some(library)) => Some(Self { python, library }),
+            _ => {
+                missing();
+                None
+            }
+        }
+    }
+
+    /// The value of `webhook-signature` for a message signed at `time`, in seconds since 1970.
+    ///
+    /// # Panics
+    /// When the library does not sign.
+    pub fn sign(&self, secret: &str, id: &str, time: i64, body: &str) -> String {
+        let told: Value = json!({ "secret": secret, "id": id, "time": time, "body": body });
+        let mut process = Command::new(&self.python)
+            .args(["-c", PROGRAM])
+            .env("PYTHONPATH", &self.library)
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("an installed program can be started");
+        let mut input = process.stdin.take().expect("standard input is a pipe");
+        input.write_all(told.to_string().as_bytes()).expect("it reads its input");
+        drop(input);
+        let output = process.wait_with_output().expect("it ends");
+        assert!(output.status.success(), "the library did not sign");
+        String::from_utf8(output.stdout).expect("a signature is text")
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "a test that cannot run here says so")]
+fn missing() {
+    let text = format!(
+        "not run: the library `{SUITE}` of Python is not here\n\
+         hint: `cargo xtask test --install` fetches it"
+    );
+    assert!(!env::requires(SUITE), "{text}");
+    eprintln!("{text}");
+}
