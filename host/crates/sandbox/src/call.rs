@@ -8,7 +8,7 @@ use domain::plugin::{PluginKind, PluginName};
 use wasmtime::component::{ComponentExportIndex, ComponentNamedList, InstancePre, Lift, Lower, TypedFunc};
 use wasmtime::{Engine, Store};
 
-use crate::host::{HostServices, LogBook, Misuse};
+use crate::host::{HostServices, LogBook, Misuse, PluginLog, Spent};
 use crate::state::{Pace, State, Stop};
 use crate::trap::{Trap, TrapKind};
 
@@ -64,10 +64,20 @@ pub(crate) enum Misfit {
     Types(String),
 }
 
-/// A result, and the log of the call that gave it.
+/// A result, and what is to be told of the call that gave it.
 pub(crate) struct Answer<R> {
     pub(crate) outcome: Result<R, Failure>,
-    pub(crate) log: LogBook,
+    log: LogBook,
+    spent: Spent,
+}
+
+impl<R> Answer<R> {
+    /// Tells what the call wrote and used; what remains is how it ended.
+    pub(crate) fn tell(self, log: &dyn PluginLog) -> Result<R, Failure> {
+        self.log.close(log);
+        log.spent(&self.spent);
+        self.outcome
+    }
 }
 
 impl Callee {
@@ -135,13 +145,15 @@ impl Callee {
             Ok(called) => self.finish(export, called, store),
             Err(_elapsed) => {
                 let trap = self.identity.trap(export.name, TrapKind::Wall { limit: self.limits.wall });
-                Answer { outcome: Err(Failure::Trap(trap)), log: store.into_data().log }
+                let state = store.into_data();
+                Answer { outcome: Err(Failure::Trap(trap)), spent: state.spent(), log: state.log }
             }
         }
     }
 
     fn finish<R>(&self, export: &Export, called: wasmtime::Result<R>, store: Store<State>) -> Answer<R> {
         let state = store.into_data();
+        let spent = state.spent();
         let outcome = called.map_err(|error| match (state.memory.exceeded(), state.stop) {
             (false, Some(Stop::Overrun { used })) => Failure::Overrun(used),
             (exceeded, stop) => {
@@ -149,7 +161,7 @@ impl Callee {
                 Failure::Trap(self.identity.trap(export.name, kind))
             }
         });
-        Answer { outcome, log: state.log }
+        Answer { outcome, log: state.log, spent }
     }
 }
 

@@ -161,11 +161,11 @@ impl Loaded {
     }
 
     fn finish(&self, answer: Answer<ParseResult>, log: &dyn PluginLog) -> Result<Parsed, CallError> {
-        answer.log.close(log);
+        let outcome = answer.tell(log);
         let limits = &self.callee.limits;
         let mut reader = Reader::new(limits.output_bytes);
         let refused = |breach| output_trap(&self.callee, &self.parse, breach);
-        match answer.outcome {
+        match outcome {
             Ok((Ok(result),)) => Ok(parsed(&mut reader, result, limits.alerts).map_err(refused)?),
             Ok((Err(error),)) => Err(CallError::Plugin(plugin_error(&mut reader, error).map_err(refused)?)),
             Err(Failure::Trap(trap)) => Err(trap.into()),

@@ -32,6 +32,11 @@ impl MemoryLimit {
         self.exceeded
     }
 
+    /// Bytes granted so far.
+    pub(crate) const fn used(&self) -> usize {
+        self.used
+    }
+
     const fn grow(&mut self, current: usize, desired: usize, unit: usize) -> bool {
         let more = desired.saturating_sub(current).saturating_mul(unit);
         let total = self.used.saturating_add(more);

@@ -45,8 +45,10 @@ impl Meter {
         poll_fn(|context| {
             self.resumed_at.store(thread_nanos(), Relaxed);
             let polled = call.as_mut().poll(context);
-            let running = thread_nanos().saturating_sub(self.resumed_at.load(Relaxed));
-            self.spent.fetch_add(running, Relaxed);
+            let now = thread_nanos();
+            self.spent.fetch_add(now.saturating_sub(self.resumed_at.load(Relaxed)), Relaxed);
+            // What ran is counted; whoever reads the clock now must not count it again.
+            self.resumed_at.store(now, Relaxed);
             polled
         })
         .await

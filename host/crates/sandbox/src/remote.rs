@@ -51,9 +51,7 @@ impl Remote {
         };
         // On the heap: the state of such a call is large, and it lives for a network round trip.
         let running = Box::pin(self.callee.run_yielding(export, params, Some(Arc::clone(&host))));
-        let answer = running.await;
-        answer.log.close(&*host);
-        answer.outcome.map_err(|failure| match failure {
+        running.await.tell(&*host).map_err(|failure| match failure {
             Failure::Trap(trap) => trap.into(),
             Failure::Overrun(_) => trap(TrapKind::Wall { limit: self.callee.limits.wall }).into(),
         })

@@ -7,7 +7,7 @@ use domain::limits::Limits;
 use wasmtime::{Engine, Store, UpdateDeadline};
 
 use crate::engine::TICK;
-use crate::host::{HostServices, LogBook, Misuse};
+use crate::host::{HostServices, LogBook, Misuse, Spent};
 use crate::memory::MemoryLimit;
 use crate::meter::Meter;
 
@@ -108,6 +108,11 @@ impl State {
             (None, Pace::Yielding) => UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())),
             (None, Pace::Inline | Pace::Blocking) => UpdateDeadline::Continue(1),
         }
+    }
+
+    /// What the call has used so far; read it on the thread that ran it.
+    pub(crate) fn spent(&self) -> Spent {
+        Spent { cpu: self.meter.cpu(), wall: self.meter.wall(), memory_bytes: self.memory.used() }
     }
 
     /// What is left of the call's wall time.

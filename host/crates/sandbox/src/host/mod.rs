@@ -12,6 +12,7 @@ mod system;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::egress::{HttpError, HttpRequest, HttpResponse, SnapshotKind};
@@ -47,6 +48,30 @@ pub enum LogLevel {
 pub trait PluginLog: Send + Sync {
     /// Takes one line.
     fn log(&self, level: LogLevel, message: &str);
+
+    /// Takes what the call used of its limits, once it has ended. Ignored where nobody asks.
+    fn spent(&self, _spent: &Spent) {}
+}
+
+impl<T: PluginLog + ?Sized> PluginLog for Arc<T> {
+    fn log(&self, level: LogLevel, message: &str) {
+        (**self).log(level, message);
+    }
+
+    fn spent(&self, spent: &Spent) {
+        (**self).spent(spent);
+    }
+}
+
+/// What one call used, however it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spent {
+    /// Thread time of the plugin, host functions left out.
+    pub cpu: Duration,
+    /// Time in all.
+    pub wall: Duration,
+    /// All memories and tables together, in bytes.
+    pub memory_bytes: usize,
 }
 
 /// What a notifier or provider may ask of the host during one call.
