@@ -9,6 +9,7 @@ pub mod alert;
 pub mod delivery;
 pub mod egress;
 pub mod fingerprint;
+pub mod golden;
 pub mod id;
 pub mod incident;
 pub mod key;

@@ -291,7 +291,7 @@ pub struct ProviderInfo {
 }
 
 /// What a provider is asked.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AnalysisRequest {
     /// One of its tasks.
     pub task: String,

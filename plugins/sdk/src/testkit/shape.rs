@@ -5,10 +5,12 @@ use serde_json::Value;
 
 use crate::driver::{Root, Shape};
 
-/// The shape with the highest priority that this body and these headers have.
+/// The shape with the highest priority that this body and these headers have; of several with the same
+/// priority the one that is declared first, as at the host.
 pub fn matching<'s>(shapes: &'s [Shape], headers: &[&str], body: &[u8]) -> Option<&'s Shape> {
     let body: Value = serde_json::from_slice(body).ok()?;
-    shapes.iter().filter(|shape| matches(shape, headers, &body)).max_by_key(|shape| shape.priority)
+    // The last of the highest is taken, so the first is last here.
+    shapes.iter().rev().filter(|shape| matches(shape, headers, &body)).max_by_key(|shape| shape.priority)
 }
 
 fn matches(shape: &Shape, headers: &[&str], body: &Value) -> bool {
