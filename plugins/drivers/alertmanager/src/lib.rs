@@ -61,6 +61,9 @@ fn shapes() -> Vec<Shape> {
         Shape::object("webhook_group_key", 400, &["/alerts", "/status", "/groupKey"]),
         Shape::object("webhook_receiver", 400, &["/alerts", "/status", "/receiver"]),
         Shape::object("webhook_common_labels", 400, &["/alerts", "/status", "/commonLabels"]),
+        // Written by hand or by a relay: a list of such alerts without what Alertmanager puts around it.
+        Shape::object("alerts_alone", 300, &["/alerts/0/labels/alertname"])
+            .without(&["/alerts/0/name", "/alerts/0/title"]),
         Shape::array("push_v2", 500, &["/0/labels/alertname"]),
         // A rule may drop `alertname`; then only the way Go writes times and addresses is left.
         Shape::array("push_v2_unnamed", 300, &["/0/labels", "/0/generatorURL"]),
