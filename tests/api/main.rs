@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod bodies;
 #[cfg(test)]
+mod calling;
+#[cfg(test)]
 mod detection;
 #[cfg(test)]
 mod inspecting;

@@ -7,6 +7,7 @@ use std::process::{Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -95,6 +96,21 @@ impl Home {
         let output = self.command(arguments).output();
         let ended = timeout(PATIENCE, output).await.expect("a command ends");
         ended.expect("the program can be started")
+    }
+
+    /// Runs one command of the program on this input to its end.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn cli_on(&self, arguments: &[&str], input: &[u8]) -> Output {
+        let mut child =
+            self.command(arguments).stdin(Stdio::piped()).spawn().expect("the program can be started");
+        let mut stdin = child.stdin.take().expect("standard input is a pipe");
+        // One that ends before it has read all of it closes the pipe, and says why in its output.
+        let _ = stdin.write_all(input).await;
+        drop(stdin);
+        let ended = timeout(PATIENCE, child.wait_with_output()).await.expect("a command ends");
+        ended.expect("a process of one's own can be waited for")
     }
 
     /// What a command prints.

@@ -37,6 +37,12 @@ pub(super) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) ->
     Ok(())
 }
 
+/// Tells the person who is watching, beside the results.
+pub(super) fn note(text: &str) {
+    // When standard error is gone there is nobody left to tell.
+    drop(writeln!(std::io::stderr().lock(), "{text}"));
+}
+
 /// Prints an error with its causes.
 pub(super) fn error(error: &anyhow::Error) {
     // When standard error is gone there is nobody left to tell.

@@ -1,5 +1,8 @@
 //! `watchbell plugin …`
 
+mod call;
+mod test;
+
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 use domain::plugin::{PluginKind, PluginName};
@@ -48,6 +51,12 @@ pub(super) enum Command {
         #[command(flatten)]
         as_what: AsWhat,
     },
+    /// Make one call in the sandbox and print what comes of it
+    #[command(after_help = call::HELP)]
+    Call(call::Options),
+    /// Compare what a plugin makes of a folder of cases with what is expected
+    #[command(after_help = test::HELP)]
+    Test(test::Options),
 }
 
 #[derive(Args)]
@@ -96,6 +105,8 @@ pub(super) fn look(command: Command) -> Result<()> {
             plugins::check(&settings()?, &as_what.target(target), &|step| drop(output::line(step)))?;
             output::line("ok")
         }
+        Command::Call(options) => call::run(options),
+        Command::Test(options) => test::run(options),
     }
 }
 

@@ -17,7 +17,8 @@ pub struct EgressSettings {
 }
 
 impl EgressSettings {
-    pub(super) fn read(source: &Source) -> Self {
+    /// Reads the section; nothing in it can be out of bounds.
+    pub fn read(source: &Source) -> Self {
         Self { allowed: source.text("SSRF_ALLOWED_HOSTS").unwrap_or_default().to_owned() }
     }
 }

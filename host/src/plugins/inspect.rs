@@ -176,7 +176,7 @@ fn put(report: &mut Value, key: &str, value: Value) {
     }
 }
 
-fn find(settings: &PluginSettings, manifest: &Manifest, target: &Target) -> Result<Candidate> {
+pub(super) fn find(settings: &PluginSettings, manifest: &Manifest, target: &Target) -> Result<Candidate> {
     let path = Path::new(&target.what);
     match target.what.parse::<PluginName>() {
         Ok(name) if !path.is_file() => by_name(settings, manifest, target.kind, &name),

@@ -1,5 +1,6 @@
 //! Which plugins there are, what they may use, and what the host does for them.
 
+mod by_hand;
 mod candidate;
 mod catalogue;
 mod channel;
@@ -10,6 +11,7 @@ mod load;
 mod manifest;
 mod services;
 
+pub use by_hand::{Around, Call, Case, Function, Subject, Verdict, cases};
 pub use catalogue::{Catalogue, DriverEntry, DriverSet, NotifierEntry, ProviderEntry};
 pub use channel::{ChannelError, ChannelSettings};
 pub use inspect::{Inspection, Target, check, driver, inspect};

@@ -11,7 +11,7 @@ use domain::limits::EgressLimits;
 use domain::plugin::PluginName;
 use domain::time::Timestamp;
 use rand::Rng as _;
-use sandbox::{HostServices, LogLevel, PluginLog};
+use sandbox::{HostServices, LogLevel, PluginLog, Spent};
 use tracing::Level;
 
 use crate::clock;
@@ -56,7 +56,7 @@ impl PluginLog for CallLog {
 
 /// The world outside, as far as one call may see it.
 pub struct Outside {
-    log: CallLog,
+    log: Box<dyn PluginLog>,
     egress: Arc<Egress>,
     grants: Grants,
     budget: Budget,
@@ -66,19 +66,23 @@ pub struct Outside {
 impl Outside {
     /// For one call with these grants and limits; without `snapshots` the machine is not shown.
     pub fn new(
-        log: CallLog,
+        log: impl PluginLog + 'static,
         egress: Arc<Egress>,
         grants: Grants,
         limits: EgressLimits,
         snapshots: Option<Snapshots>,
     ) -> Self {
-        Self { log, egress, grants, budget: Budget::new(limits), snapshots }
+        Self { log: Box::new(log), egress, grants, budget: Budget::new(limits), snapshots }
     }
 }
 
 impl PluginLog for Outside {
     fn log(&self, level: LogLevel, message: &str) {
         self.log.log(level, message);
+    }
+
+    fn spent(&self, spent: &Spent) {
+        self.log.spent(spent);
     }
 }
 
@@ -100,7 +104,7 @@ impl HostServices for Outside {
     }
 
     fn snapshot(&self, kind: SnapshotKind, options: &str) -> Result<String, String> {
-        let plugin = &self.log.plugin;
+        let plugin = &self.grants.plugin;
         match &self.snapshots {
             Some(snapshots) => snapshots(kind, options),
             None => {

@@ -19,10 +19,13 @@ pub(crate) const SHARED: &[&str] = &["clock", "config", "crypto", "telemetry"];
 pub(crate) const LAYERS: &[Layer] = &[
     // Parses the arguments and hands over.
     Layer { module: "main", may_name: &["app", "cli"] },
-    // Commands are a second front door beside `http`, and `serve` starts the application.
+    // Commands are a second front door beside `http`, and `serve` starts the application. A provider that
+    // is called by hand sees this machine as the pipeline shows it, by `checks`.
     Layer {
         module: "cli",
-        may_name: &["app", "auth", "deliver", "egress", "ingest", "pipeline", "plugins", "sandbox", "store"],
+        may_name: &[
+            "app", "auth", "checks", "deliver", "egress", "ingest", "pipeline", "plugins", "sandbox", "store",
+        ],
     },
     // Builds every long-lived part once, so it is the one place that knows them all.
     Layer {
