@@ -5,6 +5,7 @@
 
 mod artifacts;
 mod bench;
+mod corpus;
 mod debian;
 mod env;
 mod greeting;
@@ -41,6 +42,8 @@ enum Command {
     Test(test::Options),
     /// Measure what the hub costs, beside what it is compared with
     Bench(bench::Options),
+    /// Compare what the drivers make of real payloads with what another system made of them
+    Corpus(corpus::Options),
     /// Check the rules of the repository that no compiler checks
     Tidy,
     /// Print standard input once a URL answers 200 (used by `run`)
@@ -65,6 +68,7 @@ fn start(command: Command) -> anyhow::Result<ExitCode> {
         Command::Run(options) => run::run(&workspace, &options)?,
         Command::Test(options) => return test::run(&workspace, &options),
         Command::Bench(options) => bench::run(&workspace, &options)?,
+        Command::Corpus(options) => corpus::run(&workspace, &options)?,
         Command::Tidy => return tidy::run(&workspace),
         Command::PrintWhenReady(options) => greeting::print_when_ready(&options)?,
     }

@@ -11,7 +11,7 @@ use std::process::{Command, ExitCode};
 use crate::test::counts::Counts;
 use crate::test::report::{Outcome, Report};
 use crate::workspace::{Metadata, Workspace};
-use crate::{artifacts, debian, env, plugins, process, tidy};
+use crate::{artifacts, corpus, debian, env, plugins, process, tidy};
 
 /// Suites that are no part of `--quick`: each takes longer than all others together.
 const SLOW_SUITES: [&str; 2] = ["alertmanager", "crash"];
@@ -49,6 +49,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<Ex
     });
     if !options.quick {
         report.step("docs", || step(docs(workspace)));
+    }
+    if let Some(folder) = corpus::beside(workspace).filter(|_| !options.quick) {
+        report.step("corpus", || corpus::report(workspace, &folder, false).map(|()| Outcome::Passed));
     }
     run_tests(workspace, &metadata, options, &mut report);
     Ok(report.close(env::is_ci()))
