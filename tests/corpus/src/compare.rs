@@ -7,6 +7,7 @@ use domain::alert::ParsedAlert;
 use domain::time::Timestamp;
 
 use crate::hub::Made;
+use crate::rules;
 use crate::witness::{Alert, Time, Witness};
 
 /// One difference, with all that a rule may look at.
@@ -25,6 +26,8 @@ pub(crate) enum What<'w> {
     Detection(Option<String>),
     /// Alerts for the one, none for the other.
     Outcome(Made),
+    /// Nothing: we make a mistake that the witness is known to make.
+    Shared(&'static str),
     /// Another number of alerts.
     Count(usize),
     /// One field of one alert.
@@ -71,6 +74,7 @@ impl fmt::Display for Difference<'_> {
                     None => write!(f, "{ours}, the witness: refused"),
                 }
             }
+            What::Shared(rule) => write!(f, "as the witness has it, which is wrong: `{rule}`"),
             What::Count(ours) => {
                 let theirs = witness.alerts.as_ref().map_or(0, Vec::len);
                 write!(f, "{ours} alerts, the witness: {theirs}")
@@ -130,7 +134,7 @@ fn differing(ours: &ParsedAlert, theirs: &Alert) -> Vec<Field> {
         }
     };
     same(Field::Name, ours.name == theirs.name);
-    same(Field::Status, ours.status.as_str() == theirs.status);
+    same(Field::Status, ours.status.as_str() == theirs.status && !rules::is_no_recovery(ours));
     same(Field::Severity, ours.severity.as_str() == theirs.severity);
     // What neither got from the sender is compared by what it groups and not by its text.
     let own = ours.fingerprint.as_deref();

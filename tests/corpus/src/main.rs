@@ -63,10 +63,13 @@ async fn differences<'w>(corpus: &'w [Witness], hub: &Hub) -> Result<Vec<Differe
         let body = serde_json::to_vec(&witness.payload)?;
         let detected = hub.detect(&body);
         let named = witness.driver.as_deref();
-        if detected != witness.detected {
-            let driver = named.unwrap_or("any").to_owned();
-            differences.push(Difference { witness, driver, what: What::Detection(detected.clone()) });
-        }
+        let what = if detected == witness.detected {
+            rules::shared_mistake(witness).map(What::Shared)
+        } else {
+            Some(What::Detection(detected.clone()))
+        };
+        let driver = || named.unwrap_or("any").to_owned();
+        differences.extend(what.map(|what| Difference { witness, driver: driver(), what }));
         // At its own URL and at the one for all: what the witness says is of the former.
         let readers: BTreeSet<&str> = named.into_iter().chain(detected.as_deref()).collect();
         for driver in readers {

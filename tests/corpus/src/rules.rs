@@ -5,11 +5,12 @@
 
 use domain::alert::{ParsedAlert, ReportedSeverity, ReportedStatus};
 use domain::time::Timestamp;
+use serde_json::Value;
 
 use crate::body::{any_scalar, count_fields, has, mentions, says, tells_time, text};
 use crate::compare::{Difference, Field, What};
 use crate::hub::Made;
-use crate::witness::{Alert, Time};
+use crate::witness::{Alert, Time, Witness};
 
 /// What alerts are called that have no name.
 const UNNAMED: &str = "unnamed alert";
@@ -42,7 +43,7 @@ pub(crate) fn reason(difference: &Difference<'_>) -> Option<&'static str> {
     match &difference.what {
         What::Detection(ours) => detection(difference, ours.as_deref()),
         What::Outcome(made) => outcome(difference, made),
-        What::Count(_) => None,
+        What::Count(_) | What::Shared(_) => None,
         What::Field(field, ours, theirs) => {
             let pair = Pair { difference, ours, theirs };
             match field {
@@ -71,29 +72,103 @@ macro_rules! first {
     };
 }
 
+/// A driver that the witness takes for another: what the body shows, and which is right.
+struct Mistaken {
+    theirs: &'static str,
+    right: &'static str,
+    shows: fn(&Value) -> bool,
+    name: &'static str,
+}
+
+const MISTAKEN: [Mistaken; 9] = [
+    Mistaken {
+        theirs: "alertmanager",
+        right: "grafana",
+        shows: |body| {
+            let own = ["/orgId", "/alerts/0/silenceURL", "/alerts/0/valueString"];
+            has(body, "/alerts") && own.iter().any(|key| has(body, key))
+        },
+        name: "grafana-unified-is-grafana",
+    },
+    Mistaken {
+        theirs: "grafana",
+        right: "datadog",
+        shows: |body| has(body, "/alert_transition") || mentions(body, "datadoghq."),
+        name: "datadog-is-not-grafana",
+    },
+    Mistaken {
+        theirs: "grafana",
+        right: "newrelic",
+        shows: |body| has(body, "/issueUrl"),
+        name: "newrelic-is-not-grafana",
+    },
+    Mistaken {
+        theirs: "grafana",
+        right: "generic",
+        shows: |body| {
+            let own = ["/evalMatches", "/ruleId", "/alerts", "/alert_transition", "/issueUrl"];
+            own.iter().all(|key| !has(body, key)) && !mentions(body, "datadoghq.")
+        },
+        name: "title-state-or-org-id-alone-is-not-grafana",
+    },
+    Mistaken {
+        theirs: "grafana",
+        right: "generic",
+        shows: |body| has(body, "/alerts/0/ruleGroup") && !has(body, "/alerts/0/startsAt"),
+        name: "rule-definition-is-no-webhook-of-grafana",
+    },
+    Mistaken {
+        theirs: "",
+        right: "generic",
+        shows: |body| has(body, "/alertname"),
+        name: "alertname-is-a-name",
+    },
+    Mistaken {
+        theirs: "generic",
+        right: "alertmanager",
+        shows: |body| has(body, "/alerts/0/labels/alertname") && !has(body, "/alerts/0/name"),
+        name: "alertname-label-is-alertmanager",
+    },
+    Mistaken {
+        theirs: "generic",
+        right: "newrelic",
+        shows: |body| has(body, "/issueUrl"),
+        name: "issue-url-is-newrelic",
+    },
+    Mistaken {
+        theirs: "generic",
+        right: "zabbix",
+        shows: |body| has(body, "/triggerId"),
+        name: "trigger-id-is-zabbix",
+    },
+];
+
+/// Which driver the witness should have found, where it is known that it did not find it.
+fn mistaken(witness: &Witness) -> Option<&'static Mistaken> {
+    let theirs = witness.detected.as_deref().unwrap_or_default();
+    MISTAKEN.iter().find(|known| known.theirs == theirs && (known.shows)(&witness.payload))
+}
+
+/// What the witness is known to be wrong about, where we are wrong with it: the name of the rule.
+pub(crate) fn shared_mistake(witness: &Witness) -> Option<&'static str> {
+    mistaken(witness).map(|known| known.name)
+}
+
+/// Whether a recovery is none: somebody only took the alert.
+pub(crate) fn is_no_recovery(ours: &ParsedAlert) -> bool {
+    ours.status == ReportedStatus::Resolved && ours.raw_status.to_ascii_lowercase().contains("acknowledg")
+}
+
 fn detection(difference: &Difference<'_>, ours: Option<&str>) -> Option<&'static str> {
     let witness = difference.witness;
     let body = &witness.payload;
-    let theirs = witness.detected.as_deref().unwrap_or_default();
-    let is = |our: &str, their: &str| ours == Some(our) && theirs == their;
-    let grafana_alone = ["/orgId", "/alerts/0/silenceURL", "/alerts/0/valueString"];
-    let empty = body.pointer("/alerts").and_then(|alerts| alerts.as_array()).is_some_and(Vec::is_empty);
+    let cluster = witness.detected.as_deref() == Some("cluster") && text(body, "/source") == "cluster";
+    let empty = body.pointer("/alerts").and_then(Value::as_array).is_some_and(Vec::is_empty);
+    if let Some(known) = mistaken(witness).filter(|known| ours == Some(known.right)) {
+        return Some(known.name);
+    }
     first! {
-        is("grafana", "alertmanager") && has(body, "/alerts") && grafana_alone.iter().any(|key| has(body, key))
-            => "grafana-unified-is-grafana",
-        is("datadog", "grafana") && (has(body, "/alert_transition") || mentions(body, "datadoghq."))
-            => "datadog-is-not-grafana",
-        is("newrelic", "grafana") && has(body, "/issueUrl") => "newrelic-is-not-grafana",
-        is("generic", "grafana") && ["/evalMatches", "/ruleId", "/alerts"].iter().all(|key| !has(body, key))
-            => "title-state-or-org-id-alone-is-not-grafana",
-        is("generic", "grafana") && has(body, "/alerts/0/ruleGroup") && !has(body, "/alerts/0/startsAt")
-            => "rule-definition-is-no-webhook-of-grafana",
-        theirs == "cluster" && text(body, "/source") == "cluster" => "cluster-agents-have-no-driver",
-        is("generic", "") && has(body, "/alertname") => "alertname-is-a-name",
-        is("alertmanager", "generic") && has(body, "/alerts/0/labels/alertname") && !has(body, "/alerts/0/name")
-            => "alertname-label-is-alertmanager",
-        is("newrelic", "generic") && has(body, "/issueUrl") => "issue-url-is-newrelic",
-        is("zabbix", "generic") && has(body, "/triggerId") => "trigger-id-is-zabbix",
+        cluster => "cluster-agents-have-no-driver",
         ours.is_none() && empty => "empty-list-of-nobody-loses-no-alert",
         ours.is_none() && names_are_made_up(difference) => "nothing-names-an-alert",
     }
@@ -145,7 +220,7 @@ struct Pair<'a> {
 }
 
 impl Pair<'_> {
-    fn body(&self) -> &serde_json::Value {
+    fn body(&self) -> &Value {
         &self.difference.witness.payload
     }
 
@@ -271,17 +346,16 @@ fn is_cut(time: Timestamp, whole: Timestamp) -> bool {
     time != whole && time == Timestamp::from_millis(whole.as_millis())
 }
 
-fn says_when_created(body: &serde_json::Value, time: Timestamp) -> bool {
+fn says_when_created(body: &Value, time: Timestamp) -> bool {
     text(body, "/event/data/created_at").parse::<Timestamp>().is_ok_and(|created| created == time)
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::compare;
-    use crate::witness::Witness;
 
     fn ours(change: Value) -> ParsedAlert {
         let mut alert = json!({
@@ -352,6 +426,17 @@ mod tests {
         let rule = Some("zero-end-means-not-ended");
         assert_eq!(reasons(&witness(body(), Time::Zero), json!({})), [rule]);
         assert_eq!(reasons(&witness(json!({}), Time::Zero), json!({})), [None]);
+    }
+
+    #[test]
+    fn mistakes_of_the_witness_are_not_ours_to_make() {
+        let body = json!({ "orgId": 1, "alerts": [{ "name": "DiskFull", "severity": "critical" }] });
+        let witness = witness(body, Time::None);
+        assert_eq!(shared_mistake(&witness), Some("grafana-unified-is-grafana"));
+        let mut resolved = witness;
+        resolved.alerts.as_mut().unwrap()[0].status = "resolved".to_owned();
+        let change = json!({ "status": "resolved", "raw_status": "incident.acknowledged" });
+        assert_eq!(reasons(&resolved, change), [None]);
     }
 
     #[test]
