@@ -276,9 +276,6 @@ impl Pair<'_> {
                 => "severity-word-unmapped",
             self.is_driver("datadog") && raw == "success" && severity == ReportedSeverity::Info
                 => "datadog-success-is-info",
-            self.is_driver("datadog") && raw == "P2" && severity == ReportedSeverity::Warning
-                && mentions(body, "P2")
-                => "datadog-priority-goes-before-its-type",
             mentions(body, raw) && priority(raw) == Some(severity) => "priorities-mean-the-same-from-every-sender",
             self.is_driver("generic") && severity.as_str() == raw && text(body, "/labels/severity") == raw
                 => "severity-label-counts",
@@ -333,7 +330,7 @@ impl Pair<'_> {
 
 /// What `P0` to `P5` mean, whoever sends them.
 fn priority(word: &str) -> Option<ReportedSeverity> {
-    match word {
+    match word.to_ascii_uppercase().as_str() {
         "P0" | "P1" | "P2" => Some(ReportedSeverity::Critical),
         "P3" => Some(ReportedSeverity::Warning),
         "P4" | "P5" => Some(ReportedSeverity::Info),
