@@ -1,53 +1,17 @@
 //! The built drivers in the real sandbox: what each makes of its own golden inputs, and whether
 //! detection among all of them finds it.
 
-use std::path::{Path, PathBuf};
-
 use domain::golden;
-use domain::limits::Limits;
-use domain::plugin::{Incoming, Parsed, PluginKind, PluginName};
+use domain::plugin::{Parsed, PluginName};
 use domain::shape::{Shape, ShapeSet};
-use sandbox::{CallError, Driver, LogLevel, PluginLog, Sandbox};
+use sandbox::CallError;
 use serde_json::{Value, json};
 
-struct Silence;
-
-impl PluginLog for Silence {
-    fn log(&self, _: LogLevel, _: &str) {}
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-/// All built drivers, by the files that the host embeds.
-fn drivers() -> Vec<(PluginName, Driver)> {
-    let sandbox = Sandbox::new(&sandbox::Settings::default()).unwrap();
-    let folder = root().join("target/components/drivers");
-    let files = std::fs::read_dir(&folder).expect("`cargo xtask plugins` builds the components");
-    let load = |file: PathBuf| {
-        let name: PluginName = file.file_stem().unwrap().to_string_lossy().parse().unwrap();
-        let bytes = std::fs::read(&file).unwrap();
-        let driver = sandbox.load_driver(&name, &bytes, Limits::of(PluginKind::Driver)).unwrap();
-        (name, driver)
-    };
-    files.map(|entry| load(entry.unwrap().path())).collect()
-}
-
-fn incoming(body: Vec<u8>) -> Incoming {
-    Incoming {
-        method: "POST".to_owned(),
-        query: String::new(),
-        content_type: "application/json".to_owned(),
-        headers: vec![],
-        body,
-        received_at: golden::RECEIVED_AT,
-    }
-}
+use crate::built::{JSON, Silence, drivers, incoming, testdata};
 
 /// Inputs and expected results of a driver.
 fn cases(name: &PluginName) -> Vec<(String, Vec<u8>, Value)> {
-    let folder = root().join(format!("plugins/drivers/{name}/testdata"));
+    let folder = testdata(name);
     let mut cases = Vec::new();
     for entry in std::fs::read_dir(&folder).unwrap() {
         let path = entry.unwrap().path();
@@ -73,7 +37,7 @@ fn result(result: Result<Parsed, CallError>) -> Value {
 async fn built_drivers_make_of_golden_inputs_what_their_sources_promise() {
     for (name, driver) in drivers() {
         for (case, body, mut expected) in cases(&name) {
-            let found = result(driver.parse(&incoming(body), "{}", &Silence).await);
+            let found = result(driver.parse(&incoming(JSON, body), "{}", &Silence).await);
             expected.as_object_mut().unwrap().remove("shape");
             assert_eq!(found, expected, "{name}/{case}");
         }
@@ -92,7 +56,7 @@ fn detection_among_all_drivers_finds_the_one_that_the_golden_input_is_for() {
             if expected["shape"].is_null() {
                 continue;
             }
-            let matches = shapes.matches("application/json", |_| false, &body).unwrap();
+            let matches = shapes.matches(JSON, |_| false, &body).unwrap();
             let winner = matches.first().unwrap_or_else(|| panic!("{name}/{case}: nobody"));
             assert_eq!(&winner.driver, name, "{case}");
             found_any += 1;

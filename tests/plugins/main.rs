@@ -4,6 +4,14 @@
 
 // `cfg(test)` tells the lints that helpers are test code too.
 #[cfg(test)]
+mod any_json;
+#[cfg(test)]
+mod built;
+#[cfg(test)]
 mod contract;
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod mutate;
+#[cfg(test)]
+mod property;

@@ -1,0 +1,65 @@
+//! The drivers as the host embeds them, and how a webhook reaches one.
+
+use std::path::{Path, PathBuf};
+
+use domain::golden;
+use domain::limits::Limits;
+use domain::plugin::{Incoming, PluginKind, PluginName};
+use sandbox::{Driver, LogLevel, PluginLog, Sandbox};
+
+pub(crate) const JSON: &str = "application/json";
+pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
+
+pub(crate) struct Silence;
+
+impl PluginLog for Silence {
+    fn log(&self, _: LogLevel, _: &str) {}
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn components() -> PathBuf {
+    root().join("target/components/drivers")
+}
+
+/// The folder of a driver's golden inputs.
+pub(crate) fn testdata(name: &PluginName) -> PathBuf {
+    root().join(format!("plugins/drivers/{name}/testdata"))
+}
+
+/// The names of all built drivers.
+pub(crate) fn names() -> Vec<PluginName> {
+    let files = std::fs::read_dir(components()).expect("`cargo xtask plugins` builds the components");
+    files.map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().parse().unwrap()).collect()
+}
+
+/// One built driver with the limits that it has by default.
+pub(crate) fn driver(name: &PluginName) -> Driver {
+    load(&Sandbox::new(&sandbox::Settings::default()).unwrap(), name)
+}
+
+/// All built drivers.
+pub(crate) fn drivers() -> Vec<(PluginName, Driver)> {
+    let sandbox = Sandbox::new(&sandbox::Settings::default()).unwrap();
+    names().into_iter().map(|name| (name.clone(), load(&sandbox, &name))).collect()
+}
+
+fn load(sandbox: &Sandbox, name: &PluginName) -> Driver {
+    let file = components().join(format!("{name}.wasm"));
+    let bytes = std::fs::read(file).expect("`cargo xtask plugins` builds the components");
+    sandbox.load_driver(name, &bytes, Limits::of(PluginKind::Driver)).unwrap()
+}
+
+/// A webhook with this body.
+pub(crate) fn incoming(content_type: &str, body: Vec<u8>) -> Incoming {
+    Incoming {
+        method: "POST".to_owned(),
+        query: String::new(),
+        content_type: content_type.to_owned(),
+        headers: vec![],
+        body,
+        received_at: golden::RECEIVED_AT,
+    }
+}
