@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use std::fmt;
 
 use serde::Serialize;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use crate::plugin::PluginName;
 
@@ -145,6 +146,14 @@ impl Findings {
             None => self.0.push((slot, what)),
         }
     }
+
+    /// Of a key that is there twice, what was found below the first does not count either.
+    fn forget_below(&mut self, node: &Node) {
+        for child in node.children.values() {
+            self.0.retain(|(found, _)| Some(*found) != child.slot);
+            self.forget_below(child);
+        }
+    }
 }
 
 impl ShapeSet {
@@ -236,6 +245,7 @@ impl ShapeSet {
     }
 
     fn scan(&self, content_type: &str, body: &[u8], found: &mut Findings) -> Result<Root, Unreadable> {
+        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
         // `curl -d` calls everything a form.
         let is_json = matches!(body.trim_ascii_start().first(), Some(b'{' | b'['));
         if content_type == "application/x-www-form-urlencoded" && !is_json {
@@ -246,7 +256,7 @@ impl ShapeSet {
             }
             return Ok(Root::Form);
         }
-        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
+        let body = body.trim_ascii();
         let root = match body.first() {
             None => return Err(Unreadable::Empty),
             Some(b'{') => Some(Root::Object),
@@ -278,7 +288,27 @@ impl<'de> DeserializeSeed<'de> for Walk<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        if self.node.children.is_empty() {
+            // As it is written: an emoji cut in half or a number without end is no reason to refuse a body.
+            let raw = <&'de RawValue>::deserialize(deserializer)?.get();
+            mark(self.node, self.found, || scalar(raw));
+            return Ok(());
+        }
+        self.found.forget_below(self.node);
         deserializer.deserialize_any(self)
+    }
+}
+
+/// What is compared: a text without its quotes and escapes, a number in its shortest form.
+fn scalar(raw: &str) -> Found {
+    let quoted = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    match (quoted, raw.as_bytes().first()) {
+        (Some(inner), _) => Found::Scalar(serde_json::from_str(raw).unwrap_or_else(|_| inner.to_owned())),
+        (None, Some(b'{' | b'[' | b'n')) => Found::Something,
+        (None, _) if raw.contains(['.', 'e', 'E']) && !raw.starts_with(['t', 'f']) => {
+            Found::Scalar(raw.parse::<f64>().map_or_else(|_| raw.to_owned(), |number| number.to_string()))
+        }
+        (None, _) => Found::Scalar(raw.to_owned()),
     }
 }
 
@@ -453,6 +483,50 @@ mod tests {
         assert_eq!(kind(b"{} x"), "not_json");
         assert_eq!(kind(b"\"text\""), "not_an_object");
         assert_eq!(kind(b"\xff{}"), "not_json");
+    }
+
+    #[test]
+    fn what_a_driver_can_read_is_not_refused_for_a_text_or_number_in_it() {
+        let mut shape = shape("s", 1);
+        shape.required = vec!["/title".into(), "/count".into()];
+        let body = br#"{"title":"cut in an emoji \ud83d","count":1e999}"#;
+        assert_eq!(winners(&[("d", shape)], "", body), ["d"]);
+    }
+
+    #[test]
+    fn numbers_are_compared_by_value_and_texts_by_content() {
+        let fits = |text: &str, body: &str| {
+            let mut shape = shape("s", 1);
+            shape.equals = vec![("/v".into(), text.into())];
+            !winners(&[("d", shape)], "", body.as_bytes()).is_empty()
+        };
+        for (text, value) in
+            [("4", "4"), ("4", "4.0"), ("4", r#""4""#), ("4", r#""\u0034""#), ("true", "true")]
+        {
+            assert!(fits(text, &format!(r#"{{"v":{value}}}"#)), "{text} {value}");
+        }
+        for (text, value) in [("4", r#""4.0""#), ("null", "null"), ("{}", "{}"), ("[]", "[]"), ("4", "[4]")] {
+            assert!(!fits(text, &format!(r#"{{"v":{value}}}"#)), "{text} {value}");
+        }
+    }
+
+    #[test]
+    fn of_a_key_that_is_there_twice_the_last_counts_with_all_that_is_in_it() {
+        let mut nested = shape("s", 1);
+        nested.required = vec!["/org/id".into()];
+        let twice = |first: &str, last: &str| format!(r#"{{"org":{first},"org":{last}}}"#);
+        let winners = |body: String| winners(&[("d", nested.clone())], "", body.as_bytes());
+        assert_eq!(winners(twice("null", r#"{"id":1}"#)), ["d"]);
+        assert!(winners(twice(r#"{"id":1}"#, "null")).is_empty());
+        assert!(winners(twice(r#"{"id":1}"#, r#"{"name":"a"}"#)).is_empty());
+    }
+
+    #[test]
+    fn a_byte_order_mark_makes_json_no_form() {
+        let mut object = shape("object", 1);
+        object.required = vec!["/a".into()];
+        let body = b"\xef\xbb\xbf{\"a\":1}";
+        assert_eq!(winners(&[("d", object)], "application/x-www-form-urlencoded", body), ["d"]);
     }
 
     #[test]
