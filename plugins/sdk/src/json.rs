@@ -72,6 +72,34 @@ pub fn wrong_root(kind: Kind, expected: &str) -> PluginError {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Text<'a>(Cow<'a, str>);
 
+/// The longest text that is unescaped, in bytes as sent: far more than any field of an alert keeps. Taking
+/// millions of escapes apart would use up the time of the whole call.
+const MAX_ESCAPED_BYTES: usize = 128 << 10;
+
+/// The text of a JSON string with escapes, or the beginning of it where it is very long.
+fn unescape<'a>(raw: &'a str, inner: &'a str) -> Cow<'a, str> {
+    if inner.len() <= MAX_ESCAPED_BYTES {
+        // A lone surrogate escape is JSON but not text: keep what was sent.
+        return serde_json::from_str(raw).map_or(Cow::Borrowed(inner), Cow::Owned);
+    }
+    let kept = whole_escapes(inner);
+    serde_json::from_str(&format!("\"{kept}\"")).map_or(Cow::Borrowed(kept), Cow::Owned)
+}
+
+/// About [`MAX_ESCAPED_BYTES`] from the front, without half an escape at the end.
+fn whole_escapes(inner: &str) -> &str {
+    let bytes = inner.as_bytes();
+    let mut end = 0;
+    while end < MAX_ESCAPED_BYTES {
+        end += match (bytes.get(end), bytes.get(end + 1)) {
+            (Some(b'\\'), Some(b'u')) => 6,
+            (Some(b'\\'), _) => 2,
+            _ => 1,
+        };
+    }
+    crate::text::cut(inner, end)
+}
+
 impl Text<'_> {
     /// The text; empty where the field was missing, null or empty.
     pub fn as_str(&self) -> &str {
@@ -91,8 +119,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
             None if raw == "null" => Cow::Borrowed(""),
             None => Cow::Borrowed(raw),
             Some(inner) if !inner.contains('\\') => Cow::Borrowed(inner),
-            // A lone surrogate escape is JSON but not text: keep what was sent.
-            Some(inner) => serde_json::from_str(raw).map_or(Cow::Borrowed(inner), Cow::Owned),
+            Some(inner) => unescape(raw, inner),
         }))
     }
 }
@@ -389,6 +416,21 @@ mod tests {
         assert_eq!(text("true"), "true");
         assert_eq!(text(r#"{"a":[1]}"#), r#"{"a":[1]}"#);
         assert_eq!(text(r#""\ud800""#), r"\ud800");
+    }
+
+    #[test]
+    fn of_a_very_long_text_with_escapes_the_beginning_is_read() {
+        for (escape, characters) in [("\\n", "\n"), ("\\u00e9", "é"), ("\\\\", "\\"), ("é\\\"", "é\"")] {
+            for ahead in 0..6 {
+                let json = format!("\"{}{}\"", "x".repeat(ahead), escape.repeat(70_000));
+                let read = text(&json);
+                let rest = read.strip_prefix(&"x".repeat(ahead)).unwrap();
+                assert!(rest.chars().all(|character| characters.contains(character)), "{escape} {ahead}");
+                assert!((20_000..140_000).contains(&rest.len()), "{}", rest.len());
+            }
+        }
+        let plain = "x".repeat(1_000_000);
+        assert_eq!(text(&format!("\"{plain}\"")), plain);
     }
 
     #[test]

@@ -42,8 +42,8 @@ impl<'a> Tags<'a> {
 
 /// Puts tags with commas between them under the labels of an alert.
 pub(crate) fn put_text<'w>(tags: &str, draft: Draft<'w>) -> Draft<'w> {
-    let tags = tags.split(',').map(str::trim).filter(|tag| !tag.is_empty());
-    tags.take(MAX_TAGS).fold(draft, |draft, tag| {
+    let tags = tags.split(',').take(MAX_TAGS).map(str::trim).filter(|tag| !tag.is_empty());
+    tags.fold(draft, |draft, tag| {
         let (key, value) = tag.split_once(':').unwrap_or((tag, "true"));
         put(key.trim(), value.trim(), draft)
     })

@@ -133,6 +133,14 @@ fn many_tags_groups_and_links_keep_within_bounds() {
 }
 
 #[test]
+fn a_text_of_commas_is_not_looked_at_to_its_end() {
+    let body = format!(r#"{{"title":"CPU","tags":"a:b{}c:d"}}"#, ",".repeat(300));
+    let labels = alert(&body).labels;
+    assert!(labels.iter().any(|label| label.key == "a"));
+    assert!(labels.iter().all(|label| label.key != "c"));
+}
+
+#[test]
 fn the_largest_bodies_are_read() {
     let text = "%C3%A9+".repeat(350_000);
     let alert = alert_of(form(&format!("title=CPU&alert_id=1&event_msg={text}")));

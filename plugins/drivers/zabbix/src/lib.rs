@@ -260,6 +260,8 @@ mod tests {
         }
         let many = format!(r#"{{"event_id":"7","event_tags":"{}"}}"#, "a,".repeat(500_000));
         assert_eq!(alert(&many).labels.iter().filter(|label| label.key == "a").count(), 1);
+        let far = format!(r#"{{"event_id":"7","event_tags":"a:b{}c:d"}}"#, ",".repeat(300));
+        assert!(alert(&far).labels.iter().all(|label| label.key != "c"));
     }
 
     #[test]

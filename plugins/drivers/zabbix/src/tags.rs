@@ -27,7 +27,7 @@ pub(crate) fn read(text: &str) -> Vec<(String, String)> {
         let pairs: Pairs<'_> = json::read(text).unwrap_or_default();
         return collect(pairs.iter());
     }
-    collect(text.split(',').map(|tag| tag.split_once(':').unwrap_or((tag, ""))))
+    collect(text.split(',').take(MAX).map(|tag| tag.split_once(':').unwrap_or((tag, ""))))
 }
 
 fn collect<'t>(tags: impl Iterator<Item = (&'t str, &'t str)>) -> Vec<(String, String)> {
