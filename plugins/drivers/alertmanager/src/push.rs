@@ -11,6 +11,7 @@
 use plugin_sdk::alert::Warnings;
 use plugin_sdk::driver::{About, Parsed, collect};
 use plugin_sdk::json::{self, Items};
+use plugin_sdk::text::cut;
 use plugin_sdk::time::Instant;
 use plugin_sdk::{AlertStatus, PluginError};
 
@@ -21,8 +22,13 @@ pub(crate) fn parse(text: &str, received_at: i64) -> Result<Parsed, PluginError>
     let about = About { version: "v2", ..About::default() };
     collect(&alerts, &about, Warnings::default(), |fields, warnings| {
         let ends_at = fields.ends_at.as_str();
+        let end = Instant::read(ends_at);
+        if end == Instant::Unreadable {
+            warnings
+                .add(|| format!("end time `{}` is no time, so the alert counts as firing", cut(ends_at, 64)));
+        }
         let draft = fields.draft(warnings);
-        match Instant::read(ends_at).ms() {
+        match end.ms() {
             Some(ms) if ms <= received_at => {
                 draft.implied_status(AlertStatus::Resolved).ends_at(ends_at, received_at)
             }
