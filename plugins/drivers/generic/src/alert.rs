@@ -15,6 +15,8 @@ pub(crate) struct Around<'a> {
     pub(crate) source: &'a str,
     pub(crate) statuses: [&'a str; 2],
     pub(crate) severities: [&'a str; 3],
+    /// Labels that say where it happens.
+    pub(crate) places: [(&'static str, &'a str); 4],
 }
 
 #[derive(Deserialize)]
@@ -70,6 +72,8 @@ pub(crate) struct AlertFields<'a> {
     #[serde(borrow, default)]
     resolved_at: Text<'a>,
     #[serde(borrow, default)]
+    instance_id: Text<'a>,
+    #[serde(borrow, default)]
     instance: Text<'a>,
     #[serde(borrow, default)]
     hostname: Text<'a>,
@@ -91,6 +95,12 @@ pub(crate) struct AlertFields<'a> {
     dashboard_url: Text<'a>,
     #[serde(borrow, default)]
     source: Text<'a>,
+}
+
+/// The fields that say where an alert happens, under the keys of their labels.
+pub(crate) fn places<'t>(fields: [&'t Text<'_>; 4]) -> [(&'static str, &'t str); 4] {
+    let [instance_id, instance, hostname, host] = fields.map(Text::as_str);
+    [("instance_id", instance_id), ("instance", instance), ("hostname", hostname), ("host", host)]
 }
 
 impl AlertFields<'_> {
@@ -132,11 +142,13 @@ impl AlertFields<'_> {
             .link("source", first(&[self.url.as_str(), self.link.as_str()]))
             .link("runbook", self.runbook_url.as_str())
             .link("dashboard", self.dashboard_url.as_str());
-        for (key, value) in [("instance", &self.instance), ("hostname", &self.hostname), ("host", &self.host)]
-        {
+        for (key, value) in places([&self.instance_id, &self.instance, &self.hostname, &self.host]) {
             if self.labels.get(key).is_empty() {
-                draft = draft.label(key, value.as_str());
+                draft = draft.label(key, value);
             }
+        }
+        if draft.first_label(INSTANCE_KEYS).is_empty() {
+            draft = around.places.iter().fold(draft, |draft, (key, value)| draft.label(key, value));
         }
         let fingerprint = self.identity(&source, draft.first_label(INSTANCE_KEYS));
         draft.fingerprint(&fingerprint).finish()

@@ -12,7 +12,7 @@
 //! | start | `started_at`, `starts_at`, `startsAt`, `timestamp`, `time` | time of receipt |
 //! | end, once resolved | `ended_at`, `ends_at`, `endsAt`, `resolved_at` | none |
 //! | labels | `labels` and `tags`, each an object or a list of `key:value` | |
-//! | instance | `instance`, `hostname`, `host` become labels where `labels` has none of the name | |
+//! | instance | `instance_id`, `instance`, `hostname`, `host` become labels where `labels` has none of the name | those around the list, if the alert says no place |
 //! | annotations | `annotations` | |
 //! | links | `url` or `link` (as `source`), `runbook_url`, `dashboard_url` | |
 //!
@@ -28,7 +28,8 @@
 //!
 //! # Around a list
 //! `source`, `version`, `group_key`, `receiver` and `external_url` describe the whole. `status` or
-//! `state`, and `severity`, `priority` or `level`, count for those alerts that carry none of their own.
+//! `state`, `severity`, `priority` or `level`, and `instance_id`, `instance`, `hostname` and `host`, count for
+//! those alerts that carry none of their own.
 //! `source` becomes the label `sender_source`, cut to 255 bytes: the source of an alert is the driver's
 //! name, which a sender cannot choose.
 //!
@@ -53,7 +54,7 @@ use plugin_sdk::json::{self, Items, Kind, Text};
 use plugin_sdk::{PluginError, plugin_info};
 use serde::Deserialize;
 
-use crate::alert::{AlertFields, Around};
+use crate::alert::{AlertFields, Around, places};
 
 /// The driver.
 #[derive(Debug)]
@@ -131,6 +132,14 @@ struct Envelope<'a> {
     #[serde(borrow, default)]
     level: Text<'a>,
     #[serde(borrow, default)]
+    instance_id: Text<'a>,
+    #[serde(borrow, default)]
+    instance: Text<'a>,
+    #[serde(borrow, default)]
+    hostname: Text<'a>,
+    #[serde(borrow, default)]
+    host: Text<'a>,
+    #[serde(borrow, default)]
     alerts: Items<AlertFields<'a>>,
 }
 
@@ -149,6 +158,7 @@ fn object(text: &str, received_at: i64) -> Result<Parsed, PluginError> {
         source: envelope.source.as_str(),
         statuses: [&envelope.status, &envelope.state].map(Text::as_str),
         severities: [&envelope.severity, &envelope.priority, &envelope.level].map(Text::as_str),
+        places: places([&envelope.instance_id, &envelope.instance, &envelope.hostname, &envelope.host]),
     };
     list(&envelope.alerts, &around, &about, received_at)
 }
