@@ -8,6 +8,7 @@ mod bench;
 mod corpus;
 mod debian;
 mod env;
+mod fuzz;
 mod greeting;
 mod hub;
 mod plugins;
@@ -44,6 +45,8 @@ enum Command {
     Bench(bench::Options),
     /// Compare what the drivers make of real payloads with what another system made of them
     Corpus(corpus::Options),
+    /// Try a driver, detection or signatures on what a fuzzer makes up
+    Fuzz(fuzz::Options),
     /// Check the rules of the repository that no compiler checks
     Tidy,
     /// Print standard input once a URL answers 200 (used by `run`)
@@ -69,6 +72,7 @@ fn start(command: Command) -> anyhow::Result<ExitCode> {
         Command::Test(options) => return test::run(&workspace, &options),
         Command::Bench(options) => bench::run(&workspace, &options)?,
         Command::Corpus(options) => corpus::run(&workspace, &options)?,
+        Command::Fuzz(options) => fuzz::run(&workspace, &options)?,
         Command::Tidy => return tidy::run(&workspace),
         Command::PrintWhenReady(options) => greeting::print_when_ready(&options)?,
     }
