@@ -294,7 +294,6 @@ impl<'de> DeserializeSeed<'de> for Walk<'_> {
             mark(self.node, self.found, || scalar(raw));
             return Ok(());
         }
-        self.found.forget_below(self.node);
         deserializer.deserialize_any(self)
     }
 }
@@ -361,7 +360,15 @@ impl<'de> Visitor<'de> for Walk<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
         mark(self.node, self.found, || Found::Something);
+        let mut walked: Vec<&Node> = Vec::new();
         while let Some(node) = entries.next_key_seed(Key(self.node))? {
+            if let Some(node) = node.filter(|node| !node.children.is_empty()) {
+                if walked.iter().any(|before| std::ptr::eq(*before, node)) {
+                    self.found.forget_below(node);
+                } else {
+                    walked.push(node);
+                }
+            }
             match node {
                 Some(node) => entries.next_value_seed(Walk { node, found: &mut *self.found })?,
                 None => {
