@@ -12,7 +12,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
-use tower::make::Shared;
 
 use crate::auth::Authenticator;
 use crate::checks::Machine;
@@ -178,7 +177,7 @@ impl Parts {
         let address = listener.local_addr()?;
         warn_if_open(config);
         let mut signals = Signals::new()?;
-        let server = axum::serve(listener, Shared::new(http::service(self.context)))
+        let server = axum::serve(listener, http::Connections::new(self.context))
             .with_graceful_shutdown(closing.clone().cancelled_owned());
         let mut server = tokio::spawn(server.into_future());
         tracing::info!(server.address = %address, "listening on http://{address}");

@@ -6,19 +6,25 @@ mod layer;
 mod problem;
 mod webhook;
 
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Extension, Request};
 use axum::http::{Method, StatusCode};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::{AddExtension, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use axum::serve::IncomingStream;
 use metrics_exporter_prometheus::PrometheusHandle;
 use store::Store;
-use tower::ServiceExt as _;
+use tokio::net::TcpListener;
 use tower::util::{BoxCloneService, MapRequest};
+use tower::{Layer as _, Service, ServiceExt as _};
 
 use crate::auth::Authenticator;
 use crate::ingest::{Again, Ingest};
@@ -42,8 +48,41 @@ pub struct Context {
     pub read_timeout: Duration,
 }
 
+/// The address on the other side of a request's connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
+/// Gives each connection the routes, and each of its requests the peer's address.
+pub struct Connections {
+    routes: Routes,
+}
+
+type Routes = BoxCloneService<Request, Response, Infallible>;
+
+impl Connections {
+    /// For all connections of a server.
+    pub fn new(context: Arc<Context>) -> Self {
+        Self { routes: service(context) }
+    }
+}
+
+impl Service<IncomingStream<'_, TcpListener>> for Connections {
+    type Response = AddExtension<Routes, Peer>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, connection: IncomingStream<'_, TcpListener>) -> Self::Future {
+        let peer = Extension(Peer(*connection.remote_addr()));
+        ready(Ok(peer.layer(self.routes.clone())))
+    }
+}
+
 /// All routes, ready to be served.
-pub fn service(context: Arc<Context>) -> BoxCloneService<Request, Response, std::convert::Infallible> {
+fn service(context: Arc<Context>) -> Routes {
     let routes = Router::new()
         .route("/alerts/webhook", get(webhook::alive).post(webhook::detected))
         .route("/alerts/webhook/{driver}", post(webhook::named))
