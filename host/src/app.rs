@@ -79,10 +79,12 @@ fn wrapped(stored: Vec<DataKey>) -> Result<Vec<WrappedKey>> {
 /// What reads stored requests again, with the drivers as `serve` would load them.
 ///
 /// # Errors
-/// When the database does not open or a built-in driver does not load.
+/// When the database does not open, a built-in driver does not load, or a webhook secret would protect
+/// nothing.
 pub async fn again(config: &Config) -> Result<Again> {
     let (store, keys) = open(config).await?;
     let drivers = plugins::start(&config.plugins, |kind, _| kind == PluginKind::Driver).await?;
+    check_webhook_secrets(config, &drivers)?;
     Ok(Again::new(store, Arc::new(drivers), keys, Arc::new(signature_rules(config))))
 }
 

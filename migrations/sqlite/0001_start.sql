@@ -147,6 +147,8 @@ CREATE INDEX run_unfinished ON run (incident_id, id) WHERE due_at IS NOT NULL;
 CREATE TABLE inbox (
     run_id      TEXT    NOT NULL PRIMARY KEY REFERENCES run (id) ON DELETE CASCADE,
     driver      TEXT,                        -- NULL if none recognised it
+    named       INTEGER NOT NULL,            -- boolean: the sender named the driver
+    verified    INTEGER NOT NULL,            -- boolean: it was signed with a secret of that driver
     detection   TEXT    NOT NULL,            -- why this driver, or none
     delivery_id TEXT,                        -- the sender's id, the same when it tries again
     outcome     TEXT    NOT NULL,            -- parsed, ignored, quarantined

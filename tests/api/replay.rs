@@ -91,7 +91,7 @@ async fn what_was_found_is_written_when_that_is_asked_for() {
     std::fs::write(hub.path().join("plugins.d/acme.wasm"), acme("DiskGone", "no disk")).unwrap();
     hub.restart().await;
     let said = hub.cli_text(&["replay", &run_id, "--apply"]).await;
-    assert!(said.contains("written: parsed, 1 downstream runs"), "{said}");
+    assert!(said.contains("written: parsed, 1 alerts, 1 incidents touched, 1 downstream runs"), "{said}");
     let [alerts, incidents, runs] = settled(&hub).await;
     let names: Vec<_> = alerts.iter().map(|alert| alert["name"].as_str().unwrap()).collect();
     assert_eq!((names, incidents.len()), (vec!["DiskGone", "DiskFull"], 2));

@@ -206,8 +206,8 @@ async fn quota_counts_from_the_newest_per_key_and_driver_and_spares_what_a_drive
     let nobody = refused(&mut world, 400, "not_json", None).await;
     let newer = refused(&mut world, 400, "not_json", Some("grafana")).await;
     let newest = refused(&mut world, 400, "not_json", Some("grafana")).await;
-    assert_eq!(world.store.beyond_quota(1600).await.unwrap(), vec![]);
-    assert_eq!(world.store.beyond_quota(1599).await.unwrap(), [oldest]);
+    assert_eq!(world.store.beyond_quota(1200).await.unwrap(), vec![]);
+    assert_eq!(world.store.beyond_quota(1199).await.unwrap(), [oldest]);
     assert_eq!(world.store.beyond_quota(800).await.unwrap(), [oldest]);
     assert_eq!(world.store.beyond_quota(799).await.unwrap(), [oldest, newer]);
     let all: Vec<RunId> = world.store.beyond_quota(0).await.unwrap();
@@ -231,12 +231,47 @@ async fn old_requests_lose_their_content_and_nothing_else() {
     }
     let forget =
         async |before| world.store.forget_requests(Timestamp::from_millis(before), None).await.unwrap();
-    assert_eq!(forget(20).await, Forgotten { count: 0, next: None });
-    assert_eq!(forget(30).await, Forgotten { count: 1, next: None });
-    assert_eq!(forget(30).await, Forgotten { count: 0, next: None }, "once is enough");
+    // All three were worked off at the same moment, the first second of the fixture's time.
+    let (young, old) = (at(1).as_millis(), at(2).as_millis());
+    assert_eq!(forget(young).await, Forgotten { count: 0, next: None });
+    assert_eq!(forget(old).await, Forgotten { count: 2, next: None });
+    assert_eq!(forget(old).await, Forgotten { count: 0, next: None }, "once is enough");
     assert!(world.store.inbox_request(all[0]).await.is_ok(), "quarantined");
     assert!(matches!(world.store.inbox_request(all[1]).await, Err(StoreError::NotFound(_))));
-    assert!(world.store.inbox_request(all[2]).await.is_ok(), "young");
+
+    // Old, but only just read.
+    let late =
+        IngestWrite { run_id: all[0], ..read(&world.webhook(1, vec![]), vec![firing("DiskFull", "db1")]) };
+    let write = IngestWrite { webhook: None, outcome: IngestOutcome::Ignored, ..late };
+    reparse(&mut world, &write).await.unwrap();
+    let forget = async |before| world.store.forget_requests(before, None).await.unwrap();
+    assert_eq!(forget(at(100)).await.count, 0);
+    assert_eq!(forget(at(101)).await.count, 1);
     let entry = world.store.inbox_entry(all[1]).await.unwrap();
     assert_eq!((entry.outcome, entry.size_bytes), (IngestOutcome::Parsed, 650));
+}
+
+#[tokio::test]
+async fn firing_between_two_resolves_that_is_read_late_brings_nothing_back() {
+    let mut world = world().await;
+    world.fire(1, vec![firing("DiskFull", "db1")]).await;
+    world.fire(2, vec![resolved("DiskFull", "db1")]).await;
+    let late = quarantined(&mut world, 3).await;
+    world.fire(5, vec![resolved("DiskFull", "db1")]).await;
+    let stored = reparse(&mut world, &read(&late, vec![firing("DiskFull", "db1")])).await.unwrap();
+    assert_eq!(stored, Ingested::Stored { alerts: 1, incidents: vec![], runs: vec![] });
+    let alerts = world.store.alerts(&AlertFilter::default(), &everything()).await.unwrap().items;
+    assert_eq!((alerts[0].status, alerts[0].received_at), (AlertStatus::Resolved, at(5)));
+}
+
+#[tokio::test]
+async fn old_news_does_not_set_the_times_of_an_incident_back() {
+    let mut world = world().await;
+    let late = quarantined(&mut world, 1).await;
+    world.fire(5, vec![firing("DiskFull", "db1")]).await;
+    let other = firing("DiskFull", "db1");
+    let other = domain::alert::ParsedAlert { fingerprint: Some("another".into()), ..other };
+    reparse(&mut world, &read(&late, vec![critical(other)])).await.unwrap();
+    let incidents = world.store.incidents(&IncidentFilter::default(), &everything()).await.unwrap().items;
+    assert_eq!((incidents.len(), incidents[0].updated_at, incidents[0].firing), (1, at(5), 2));
 }

@@ -98,6 +98,8 @@ impl<F: Fixture> World<F> {
             origin: Origin::IncomingWebhook,
             received_at,
             driver: Some(driver.clone()),
+            named: true,
+            verified: false,
             detection: "named in the path".to_owned(),
             delivery_id: None,
             api_key_id: None,

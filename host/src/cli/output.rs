@@ -1,13 +1,40 @@
 //! What commands print: results to standard output, errors to standard error.
 
-use std::io::Write as _;
+use std::borrow::Cow;
+use std::io::{IsTerminal as _, Write as _};
 
 use anyhow::Result;
 use serde::Serialize;
 
-/// Prints one line.
+/// Who does what a command does, where that is written down.
+pub(super) const ACTOR: &str = "the command line";
+
+/// Prints one line. What could drive a terminal is escaped: much of what is shown comes from senders.
 pub(super) fn line(text: &str) -> Result<()> {
-    Ok(writeln!(std::io::stdout().lock(), "{text}")?)
+    Ok(writeln!(std::io::stdout().lock(), "{}", harmless(text))?)
+}
+
+/// Prints bytes as they are, and as text without power over the terminal where there is one.
+pub(super) fn bytes(bytes: &[u8]) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    if stdout.is_terminal() {
+        return Ok(writeln!(stdout, "{}", harmless(&String::from_utf8_lossy(bytes)))?);
+    }
+    stdout.write_all(bytes)?;
+    Ok(stdout.write_all(b"\n")?)
+}
+
+/// The text with its control characters escaped, but for tabs and line breaks.
+fn harmless(text: &str) -> Cow<'_, str> {
+    let is_harmful = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if !text.contains(is_harmful) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_harmful(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    Cow::Owned(shown)
 }
 
 /// Prints text as it is.
@@ -17,7 +44,7 @@ pub(super) fn text(text: &str) -> Result<()> {
 
 /// Prints a value as one line of JSON.
 pub(super) fn json(value: &impl Serialize) -> Result<()> {
-    line(&serde_json::to_string(value)?)
+    Ok(writeln!(std::io::stdout().lock(), "{}", serde_json::to_string(value)?)?)
 }
 
 /// Prints rows under a heading, columns aligned.
@@ -40,11 +67,11 @@ pub(super) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) ->
 /// Tells the person who is watching, beside the results.
 pub(super) fn note(text: &str) {
     // When standard error is gone there is nobody left to tell.
-    drop(writeln!(std::io::stderr().lock(), "{text}"));
+    drop(writeln!(std::io::stderr().lock(), "{}", harmless(text)));
 }
 
 /// Prints an error with its causes.
 pub(super) fn error(error: &anyhow::Error) {
     // When standard error is gone there is nobody left to tell.
-    drop(writeln!(std::io::stderr().lock(), "error: {error:#}"));
+    drop(writeln!(std::io::stderr().lock(), "error: {}", harmless(&format!("{error:#}"))));
 }

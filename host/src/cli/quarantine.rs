@@ -1,10 +1,9 @@
 //! `watchbell quarantine …`
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use clap::{Args, Subcommand};
 use domain::id::RunId;
 use domain::plugin::PluginName;
-use serde::Serialize;
 use serde_json::json;
 use store::{InboxEntry, PageRequest, QuarantineFilter};
 
@@ -26,7 +25,10 @@ pub(super) enum Command {
         /// Only with this reason, one word: not_recognised, not_json, trap.cpu, …
         #[arg(long)]
         reason_code: Option<String>,
-        /// Print {"requests":[…]}
+        /// Go on where a list ended
+        #[arg(long)]
+        cursor: Option<String>,
+        /// Print {"requests":[…],"next"}
         #[arg(long)]
         json: bool,
     },
@@ -34,6 +36,9 @@ pub(super) enum Command {
     Show {
         /// The `run_id` that the sender was answered
         run_id: RunId,
+        /// Print {"about","request","body"}; the body as text, or in hexadecimal where it is none
+        #[arg(long)]
+        json: bool,
     },
     /// Read requests again: after a driver was mended or added
     Reparse {
@@ -42,7 +47,7 @@ pub(super) enum Command {
         /// Read one request by this driver, whoever it was sent to
         #[arg(long = "as", value_name = "DRIVER", conflicts_with = "all")]
         by: Option<String>,
-        /// Print one line of JSON per request
+        /// Print one line of JSON per request: {"run_id","outcome",…} or {"run_id","error"}
         #[arg(long)]
         json: bool,
     },
@@ -50,6 +55,9 @@ pub(super) enum Command {
     Discard {
         #[command(flatten)]
         which: Which,
+        /// Print one line of JSON per request: {"run_id"} or {"run_id","error"}
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -68,57 +76,65 @@ pub(super) struct Which {
 
 pub(super) async fn run(command: Command, config: &Config) -> Result<()> {
     match command {
-        Command::List { driver, reason_code, json } => {
-            list(config, &QuarantineFilter { driver, reason_code }, json).await
+        Command::List { driver, reason_code, cursor, json } => {
+            list(config, &QuarantineFilter { driver, reason_code }, cursor, json).await
         }
-        Command::Show { run_id } => show(config, run_id).await,
+        Command::Show { run_id, json } => show(config, run_id, json).await,
         Command::Reparse { which, by, json } => {
             which.check()?;
             let again = app::again(config).await?;
             let tell = |done: &Reparsed| if json { output::json(done) } else { output::line(&told(done)) };
             let count = match which.run_id {
-                Some(run_id) => one(again.reparse(run_id, by.as_deref()).await, &tell)?,
+                Some(run_id) => one(again.reparse(run_id, by.as_deref(), &output::ACTOR).await, &tell)?,
                 None => {
-                    several(async |after| again.reparse_all(which.driver.as_ref(), after).await, &tell)
-                        .await?
+                    let round =
+                        async |after| again.reparse_all(which.driver.as_ref(), after, &output::ACTOR).await;
+                    several(round, &tell, json).await?
                 }
             };
-            if json { Ok(()) } else { output::line(&format!("{count} requests were read again")) }
+            if json { Ok(()) } else { output::line(&format!("requests read again: {count}")) }
         }
-        Command::Discard { which } => {
+        Command::Discard { which, json } => {
             which.check()?;
             let again = app::again(config).await?;
-            let count = discard(&again, &which).await?;
-            output::line(&format!("{count} requests were discarded"))
+            let count = discard(&again, &which, json).await?;
+            if json { Ok(()) } else { output::line(&format!("requests discarded: {count}")) }
         }
     }
 }
 
-async fn list(config: &Config, filter: &QuarantineFilter, json: bool) -> Result<()> {
+async fn list(config: &Config, filter: &QuarantineFilter, cursor: Option<String>, json: bool) -> Result<()> {
     let (store, _) = app::open(config).await?;
-    let page = store.quarantined(filter, &PageRequest { limit: SHOWN, cursor: None }).await?;
+    let page = store.quarantined(filter, &PageRequest { limit: SHOWN, cursor }).await?;
     if json {
         return output::json(&json!({ "requests": page.items, "next": page.next }));
     }
     let rows: Vec<_> = page.items.iter().map(row).collect();
-    output::table(["RUN", "RECEIVED", "DRIVER", "BYTES", "WHY"], &rows)
+    output::table(["RUN", "RECEIVED", "DRIVER", "BYTES", "WHY"], &rows)?;
+    match page.next {
+        Some(next) => output::line(&format!("there are more: --cursor {next}")),
+        None => Ok(()),
+    }
 }
 
-async fn show(config: &Config, run_id: RunId) -> Result<()> {
-    let (store, keys) = app::open(config).await?;
-    let about = store.inbox_entry(run_id).await?;
-    let request = ingest::open_request(&keys, run_id, &store.inbox_request(run_id).await?)?;
+async fn show(config: &Config, run_id: RunId, json: bool) -> Result<()> {
+    let again = app::again(config).await?;
+    let (about, request) = again.open(run_id, &output::ACTOR).await?;
+    if json {
+        let body = ingest::shown(&request.body);
+        return output::json(&json!({ "about": about, "request": request, "body": body }));
+    }
     output::json(&json!({ "about": about, "request": request }))?;
-    output::line(&String::from_utf8_lossy(&request.body))
+    output::bytes(&request.body)
 }
 
-async fn discard(again: &Again, which: &Which) -> Result<usize> {
-    const WHY: &str = "discarded on the command line";
-    let tell = |_: &RunId| Ok(());
+async fn discard(again: &Again, which: &Which, json: bool) -> Result<usize> {
+    let tell = |run_id: &RunId| if json { output::json(&json!({ "run_id": run_id })) } else { Ok(()) };
     match which.run_id {
-        Some(run_id) => one(again.discard(run_id, WHY).await, &tell),
+        Some(run_id) => one(again.discard(run_id, &output::ACTOR).await, &tell),
         None => {
-            several(async |after| again.discard_all(which.driver.as_ref(), after, WHY).await, &tell).await
+            let round = async |after| again.discard_all(which.driver.as_ref(), after, &output::ACTOR).await;
+            several(round, &tell, json).await
         }
     }
 }
@@ -136,28 +152,28 @@ fn one<T>(result: Result<T, AgainError>, tell: &dyn Fn(&T) -> Result<()>) -> Res
 }
 
 /// Round after round to the end. What goes wrong with one stops no other.
-async fn several<T: Serialize>(
+async fn several<T>(
     round: impl AsyncFn(Option<RunId>) -> Result<Round<T>, AgainError>,
     tell: &dyn Fn(&T) -> Result<()>,
+    json: bool,
 ) -> Result<usize> {
-    let (mut count, mut failed, mut after) = (0_usize, Vec::new(), None);
+    let (mut count, mut failed, mut after) = (0_usize, 0_usize, None);
     loop {
         let round = round(after).await?;
         round.done.iter().try_for_each(tell)?;
+        for failed in &round.failed {
+            let Failed { run_id, error } = failed;
+            if json { output::json(failed)? } else { output::line(&format!("{run_id}: {error}"))? }
+        }
         count = count.saturating_add(round.done.len());
-        failed.extend(round.failed);
+        failed = failed.saturating_add(round.failed.len());
         after = round.next;
         if after.is_none() {
             break;
         }
     }
-    for Failed { run_id, error } in &failed {
-        output::line(&format!("{run_id}: {error}"))?;
-    }
-    match failed.len() {
-        0 => Ok(count),
-        failed => bail!("{count} requests are done, {failed} are not"),
-    }
+    ensure!(failed == 0, "{count} requests are done, {failed} are not");
+    Ok(count)
 }
 
 fn told(done: &Reparsed) -> String {

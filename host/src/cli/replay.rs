@@ -26,7 +26,7 @@ pub(super) struct Command {
     /// Read it by this driver, whoever it was sent to
     #[arg(long = "as", value_name = "DRIVER", conflicts_with = "plugin")]
     by: Option<String>,
-    /// Write what was found, as if it had been read like that when it arrived
+    /// Write what was found; alerts that only the earlier reading had (marked `-`) stay as they are
     #[arg(long, conflicts_with = "plugin")]
     apply: bool,
     /// Print all of it as JSON
@@ -42,11 +42,11 @@ pub(super) async fn run(command: Command, config: &Config) -> Result<()> {
     };
     let again = app::again(config).await?;
     let (replayed, result) = if apply {
-        let (replayed, result) = again.apply(run_id, by.as_deref()).await?;
+        let (replayed, result) = again.apply(run_id, by.as_deref(), &output::ACTOR).await?;
         (replayed, Some(result))
     } else {
         let by = other.map_or(By::Loaded(by.as_deref()), By::Other);
-        (again.replay(run_id, by).await?, None)
+        (again.replay(run_id, by, &output::ACTOR).await?, None)
     };
     if json {
         return output::json(&json!({ "replayed": replayed, "result": result }));
@@ -71,13 +71,18 @@ fn lines(replayed: &Replayed, result: Option<&Reparsed>) -> Vec<String> {
     };
     lines.push(format!("alerts, compared with {compared_with}:"));
     lines.extend(differences(difference));
-    let when = if result.is_some() { "changed:" } else { "would change now:" };
-    lines.push(when.to_owned());
-    lines.extend(changes(would_change));
-    lines.push(match result {
-        Some(result) => format!("written: {}, {} downstream runs", result.outcome, result.runs.len()),
-        None => "nothing was written".to_owned(),
-    });
+    match result {
+        Some(Reparsed { outcome, alerts, incidents, runs, .. }) => lines.push(format!(
+            "written: {outcome}, {alerts} alerts, {} incidents touched, {} downstream runs",
+            incidents.len(),
+            runs.len()
+        )),
+        None => {
+            lines.push("would change now:".to_owned());
+            lines.extend(changes(would_change));
+            lines.push("nothing was written".to_owned());
+        }
+    }
     lines
 }
 

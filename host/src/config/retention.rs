@@ -10,14 +10,15 @@ pub(super) const VARIABLES: &[Variable] = &[
     Variable {
         name: "WATCHBELL_KEEP_REQUESTS_DAYS",
         default: "30",
-        meaning: "How long the content of webhooks that were read is kept, for replay and for looking things up, in\n\
-                  days, 1 to 3650. What is in quarantine is kept until it is read or discarded.",
+        meaning: "How long the content of webhooks is kept after they were read, for replay and for looking things up,\n\
+                  in days, 1 to 3650. What is in quarantine is kept as long as it is there.",
     },
     Variable {
         name: "WATCHBELL_QUARANTINE_MIB",
         default: "256",
-        meaning: "How much of one API key's webhooks for one driver may lie in quarantine, in MiB as stored, 1 to\n\
-                  1048576. Beyond it the oldest go, but never those at which the driver broke.",
+        meaning: "How much of one API key's webhooks for one driver may lie in quarantine because of what was sent,\n\
+                  in MiB as stored, 1 to 1048576; without keys all senders count as one. Beyond it the oldest go.\n\
+                  What went wrong in the hub or in a driver does not count and never goes.",
     },
 ];
 

@@ -21,9 +21,9 @@ pub(super) struct Choice {
 }
 
 impl Choice {
-    /// The driver that the sender named.
-    pub(super) fn named(entry: Arc<DriverEntry>) -> Self {
-        Self { chosen: Chosen::Driver(entry), why: "named in the path".to_owned() }
+    /// A driver that was named.
+    pub(super) fn named(entry: Arc<DriverEntry>, why: impl Into<String>) -> Self {
+        Self { chosen: Chosen::Driver(entry), why: why.into() }
     }
 
     fn nobody(why: &str, code: &'static str, reason: String) -> Self {

@@ -3,10 +3,8 @@
 //! [`Ingest::receive`] is the whole of it, in order: detect, verify, parse, seal, commit. Nothing is
 //! answered before the commit, and whatever got past the signature is kept.
 
-mod account;
 mod again;
 mod detect;
-mod difference;
 mod payload;
 mod read;
 mod signature;
@@ -28,10 +26,11 @@ use crate::crypto::KeyRing;
 use crate::plugins::{Catalogue, DriverEntry, DriverSet};
 use crate::telemetry::chain;
 
-pub use account::{Failed, Reading, Reparsed, Replayed, Round};
-pub use again::{Again, AgainError, By};
-pub use difference::{AlertStep, Change, ChangedAlert, Difference, IncidentStep, Named};
-pub use payload::open as open_request;
+pub use again::{
+    Actor, Again, AgainError, AlertStep, By, Change, ChangedAlert, Difference, Failed, IncidentStep, Named,
+    Reading, Reparsed, Replayed, Round,
+};
+pub use payload::shown;
 pub use signature::secret_defect;
 use writer::NotWritten;
 pub use writer::{Writer, WriterHandle};
@@ -140,7 +139,9 @@ impl Ingest {
         let delivery_id = chosen.driver().and_then(|driver| {
             payload::delivery_id(driver, |name| received.headers.get(name)?.to_str().ok())
         });
+        let verified = chosen.driver().is_some_and(|driver| self.rules.has_secret(driver));
         let mut verdict = read::verdict(chosen, &incoming, run_id, trace_id).await?;
+        verdict.report(run_id, trace_id);
         let sealed_request = payload::seal(&self.keys, run_id, &incoming)
             .map_err(|error| Refused::Unavailable(chain(&error)))?;
         let fresh = Accepted {
@@ -158,6 +159,8 @@ impl Ingest {
             origin: Origin::IncomingWebhook,
             received_at: received.received_at,
             driver: verdict.driver,
+            named: received.driver.is_some(),
+            verified,
             detection: why,
             // What nobody could read is not taken for the delivery that a corrected one repeats.
             delivery_id: delivery_id.filter(|_| verdict.outcome != IngestOutcome::Quarantined),
@@ -218,7 +221,7 @@ impl Ingest {
             Some(name) => {
                 let entry = drivers.by_name(name).ok_or_else(|| unknown(drivers, name))?;
                 verify(&entry).map_err(|cause| Refused::Signature(format!("driver `{name}`: {cause}")))?;
-                detect::Choice::named(entry)
+                detect::Choice::named(entry, "named in the path")
             }
         };
         let signable = choice.chosen.driver().is_some_and(|entry| !entry.signatures.is_empty());

@@ -69,7 +69,7 @@ fn damaged() -> CryptoError {
 ///
 /// # Errors
 /// When it was sealed for another place or is damaged.
-pub fn open(keys: &KeyRing, run_id: RunId, sealed: &[u8]) -> Result<Incoming, CryptoError> {
+pub(super) fn open(keys: &KeyRing, run_id: RunId, sealed: &[u8]) -> Result<Incoming, CryptoError> {
     let row = run_id.to_string();
     let place = Place { table: "inbox", column: "request", row: &row };
     let plain = keys.open_compressed(Purpose::Payload, place, sealed, MAX_OPENED_BYTES)?;
@@ -78,4 +78,12 @@ pub fn open(keys: &KeyRing, run_id: RunId, sealed: &[u8]) -> Result<Incoming, Cr
     let mut incoming: Incoming = serde_json::from_slice(about).map_err(|_| damaged())?;
     incoming.body = body.get(1..).unwrap_or_default().to_vec();
     Ok(incoming)
+}
+
+/// A body for people and machines: text as text, and anything else by its bytes.
+pub fn shown(body: &[u8]) -> serde_json::Value {
+    match std::str::from_utf8(body) {
+        Ok(text) => serde_json::json!({ "text": text }),
+        Err(_) => serde_json::json!({ "hex": hex::encode(body) }),
+    }
 }

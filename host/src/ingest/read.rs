@@ -16,6 +16,8 @@ use crate::telemetry::metrics;
 
 /// How often a request is parsed whose driver runs out of wall time.
 const WALL_TRIES: u32 = 3;
+/// What the reason begins with when a driver broke.
+const TRAPPED: &str = "trap.";
 /// How much is kept of what was odd about a request.
 const MAX_ODDITIES_CHARS: usize = 2000;
 
@@ -47,6 +49,21 @@ impl Verdict {
             reason_code: Some(code.to_owned()),
             reason: Some(reason.into()),
             alerts: Vec::new(),
+        }
+    }
+
+    /// Writes down and counts what somebody should look at. For what is stored, not for what is tried.
+    pub(super) fn report(&self, run_id: RunId, trace_id: TraceId) {
+        let Some(driver) = &self.driver else { return };
+        for (field, _, _) in unknown_words(&self.alerts) {
+            metrics::unmapped_word(driver, field);
+        }
+        if let Some(kind) = self.reason_code.as_deref().filter(|code| code.starts_with(TRAPPED)) {
+            let why = self.reason.as_deref().unwrap_or_default();
+            tracing::error!(
+                %run_id, %trace_id, plugin.name = %driver, error.r#type = kind,
+                "a webhook is in quarantine because its driver broke: {why}"
+            );
         }
     }
 
@@ -99,7 +116,7 @@ pub(super) async fn parse(
             Outcome::Alerts(alerts) => Verdict {
                 outcome: IngestOutcome::Parsed,
                 reason_code: None,
-                reason: oddities(&parsed.warnings, &words_in_no_table(&name, &alerts)),
+                reason: oddities(&parsed.warnings, &words_in_no_table(&alerts)),
                 driver: Some(name),
                 alerts,
             },
@@ -109,13 +126,7 @@ pub(super) async fn parse(
         Err(CallError::Trap(trap)) if matches!(trap.kind, TrapKind::Busy) => {
             return Err(Refused::Unavailable(trap.to_string()));
         }
-        Err(CallError::Trap(trap)) => {
-            tracing::error!(
-                %run_id, %trace_id, plugin.name = %name, error.r#type = trap.error_type(),
-                "a webhook is in quarantine because its driver broke: {trap}"
-            );
-            Verdict::quarantined(Some(name), trap.error_type(), trap.to_string())
-        }
+        Err(CallError::Trap(trap)) => Verdict::quarantined(Some(name), trap.error_type(), trap.to_string()),
     })
 }
 
@@ -141,26 +152,28 @@ fn oddities(warnings: &[String], words: &[String]) -> Option<String> {
     (!text.is_empty()).then(|| text.chars().take(MAX_ODDITIES_CHARS).collect())
 }
 
-/// Counts the sender's words that the driver does not know, and says what they are taken for. A word
-/// that is not there at all is no unknown word.
-fn words_in_no_table(driver: &PluginName, alerts: &[ParsedAlert]) -> Vec<String> {
-    let mut told = BTreeSet::new();
-    for alert in alerts {
+/// Says what the sender's words are taken for that the driver does not know, each once.
+fn words_in_no_table(alerts: &[ParsedAlert]) -> Vec<String> {
+    let told: BTreeSet<String> = unknown_words(alerts)
+        .map(|(field, word, taken_for)| {
+            format!("{field} `{word}` is not known to the driver and taken for {taken_for}")
+        })
+        .collect();
+    told.into_iter().collect()
+}
+
+/// Field, word and what it is taken for. A word that is not there at all is no unknown word.
+fn unknown_words(alerts: &[ParsedAlert]) -> impl Iterator<Item = (&'static str, &str, &'static str)> {
+    alerts.iter().flat_map(|alert| {
         let status =
-            (alert.status == ReportedStatus::Unmapped).then_some(("status", &alert.raw_status, "firing"));
+            (alert.status == ReportedStatus::Unmapped).then_some(("status", &*alert.raw_status, "firing"));
         let severity = (alert.severity == ReportedSeverity::Unmapped).then_some((
             "severity",
-            &alert.raw_severity,
+            &*alert.raw_severity,
             "warning",
         ));
-        for (field, word, taken_for) in status.into_iter().chain(severity) {
-            if !word.is_empty() {
-                metrics::unmapped_word(driver, field);
-                told.insert(format!("{field} `{word}` is not known to the driver and taken for {taken_for}"));
-            }
-        }
-    }
-    told.into_iter().collect()
+        status.into_iter().chain(severity).filter(|(_, word, _)| !word.is_empty())
+    })
 }
 
 fn words(error: &PluginError) -> String {

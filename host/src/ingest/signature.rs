@@ -39,6 +39,13 @@ impl SignatureRules {
     }
 }
 
+impl SignatureRules {
+    /// Whether webhooks of this driver are taken only with a signature.
+    pub(super) fn wants_signed(&self, entry: &DriverEntry) -> bool {
+        !entry.signatures.is_empty() && (self.required || self.has_secret(entry))
+    }
+}
+
 /// Why a secret would verify nothing under these schemes, if so.
 ///
 /// A secret fits when it is a key of one of them; one that begins as the secrets of a scheme do must be

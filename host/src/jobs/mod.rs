@@ -10,6 +10,7 @@ use store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Authenticator;
+use crate::clock;
 use crate::telemetry::chain;
 
 pub use retention::Retention;
@@ -36,7 +37,7 @@ pub async fn last_used(authenticator: Arc<Authenticator>, stop: CancellationToke
 
 /// Takes away what is kept no longer, until stopped.
 pub async fn retention(retention: Retention, stop: CancellationToken) {
-    every(RETENTION_EVERY, "retention", stop, || retention.round()).await;
+    every(RETENTION_EVERY, "retention", stop, || retention.round(clock::now())).await;
 }
 
 async fn every<F, W>(pause: Duration, what: &str, stop: CancellationToken, work: F)

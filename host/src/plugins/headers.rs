@@ -1,22 +1,11 @@
 //! Names of signature headers that a sender's user chose, as `plugins.toml` tells them.
 
 use anyhow::{Context as _, Result};
-use domain::signature::{HeaderNames, SignatureScheme};
+use domain::signature::{HeaderNames, SignatureScheme, is_taken};
 use http::HeaderName;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// Headers that carry something else whatever a sender's user chooses.
-const TAKEN: [&str; 8] = [
-    "authorization",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "cookie",
-    "host",
-    "proxy-authorization",
-    "x-api-key",
-];
 /// The longest name, in bytes: as long as a driver may declare one.
 const MAX_BYTES: usize = 64;
 
@@ -41,7 +30,7 @@ fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D:
              hint: letters, digits and `-`, at most {MAX_BYTES}, as `X-Grafana-Timestamp`"
         ))
     })?;
-    if TAKEN.contains(&name.as_str()) {
+    if is_taken(name.as_str()) {
         return Err(D::Error::custom(format!(
             "`{shown}` carries something else\nhint: choose another header in the sender and here"
         )));

@@ -77,6 +77,8 @@ pub fn write(webhook: Webhook) -> IngestWrite {
         origin: Origin::IncomingWebhook,
         received_at: webhook.received_at,
         driver: Some(webhook.source.clone()),
+        named: false,
+        verified: false,
         detection: String::new(),
         delivery_id: None,
         api_key_id: None,

@@ -194,6 +194,9 @@ impl Planner<'_> {
         }
         let mut alert = self.next(found, &before);
         if before.status == AlertStatus::Resolved && alert.status == AlertStatus::Resolved {
+            // Only that it was heard of: an older firing that is read late must not bring it back.
+            let alert = Alert { received_at: alert.received_at, ..before };
+            self.keep(key, alert, false, None, json!({}));
             return;
         }
         self.correlate(found, &before, &mut alert);
@@ -322,7 +325,7 @@ impl Planner<'_> {
 
     fn touch(&mut self, id: IncidentId, created: bool, reason: Option<Material>) {
         let Some(incident) = self.known.incidents.get_mut(&id) else { return };
-        incident.updated_at = self.webhook.received_at;
+        incident.updated_at = incident.updated_at.max(self.webhook.received_at);
         let incident = incident.clone();
         match self.plan.incidents.iter_mut().find(|change| change.incident.id == id) {
             Some(change) => {
@@ -351,10 +354,10 @@ impl Planner<'_> {
 
     /// Lets the states of the touched incidents follow from their counts and plans the runs.
     fn settle(&mut self) {
-        let now = self.webhook.received_at;
         for change in &mut self.plan.incidents {
             let Some(incident) = self.known.incidents.get_mut(&change.incident.id) else { continue };
-            if incident.settle(now) && !change.reasons.contains(&Material::Created) {
+            // What is read late does not set the times of an incident back.
+            if incident.settle(incident.updated_at) && !change.reasons.contains(&Material::Created) {
                 change.reasons.push(Material::Status);
             }
             if !incident.status.is_open() && self.known.open.get(&incident.key) == Some(&incident.id) {

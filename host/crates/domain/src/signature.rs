@@ -144,6 +144,27 @@ impl SignatureScheme {
     }
 }
 
+/// Headers that carry something else, whatever a driver or a sender's user chooses: what signs in one is
+/// withheld from all drivers.
+const TAKEN: [&str; 11] = [
+    "authorization",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "host",
+    "proxy-authorization",
+    "webhook-id",
+    "webhook-timestamp",
+    "x-api-key",
+    "x-webhook-id",
+];
+
+/// Whether this header, in lower case, can hold no signature and no signed time of an own scheme.
+pub fn is_taken(header: &str) -> bool {
+    TAKEN.contains(&header)
+}
+
 /// The longest tolerance for a signed time, in seconds.
 pub const MAX_TOLERANCE_S: u32 = 600;
 
@@ -162,8 +183,13 @@ impl HmacScheme {
                 self.tolerance_s
             ));
         }
-        if self.header.is_empty() || self.header.bytes().any(|b| b.is_ascii_uppercase()) {
-            return Some(format!("header `{}` is empty or not in lower case", self.header));
+        for header in std::iter::once(&self.header).chain(&self.timestamp_header) {
+            if header.is_empty() || header.bytes().any(|b| b.is_ascii_uppercase()) {
+                return Some(format!("header `{header}` is empty or not in lower case"));
+            }
+            if is_taken(header) {
+                return Some(format!("header `{header}` carries something else"));
+            }
         }
         None
     }
@@ -222,6 +248,11 @@ mod tests {
         assert!(scheme("{timestamp}{body}", None).defect().is_some());
         assert!(scheme("{body}", Some("t")).defect().is_some());
         assert!(scheme("{body}", None).defect().is_none());
+        for header in ["", "X-Signature", "content-type", "x-webhook-id"] {
+            let header = HmacScheme { header: header.into(), ..scheme("{body}", None) };
+            assert!(header.defect().is_some(), "{header:?}");
+        }
+        assert!(scheme("{body}{timestamp}", Some("host")).defect().is_some());
         assert!(HmacScheme { tolerance_s: 601, ..scheme("{body}", None) }.defect().is_some());
     }
 

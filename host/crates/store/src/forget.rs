@@ -21,8 +21,8 @@ pub struct Forgotten {
 }
 
 impl Store {
-    /// Takes the content away of some requests that arrived before a time and are not in quarantine,
-    /// the oldest first, after one. Their rows stay, and with them what became of each.
+    /// Takes the content away of some requests that were read before a time, the oldest first, after one.
+    /// Their rows stay, and with them what became of each; what is in quarantine stays whole.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] if the database does not answer.
@@ -32,11 +32,12 @@ impl Store {
         after: Option<RunId>,
     ) -> Result<Forgotten, StoreError> {
         const DOING: &str = "take old requests away";
-        // Identifiers begin with the time at which they were made, and the table lies in their order.
+        // Identifiers begin with the time at which they were made, so their index is in that order.
         let end = RunId::first_at(before);
         let found = query(sql::ingest::OLD_REQUESTS)
             .bind(after.map(|id| id.to_string()).unwrap_or_default())
             .bind(end.to_string())
+            .bind(before.as_micros())
             .bind(STEP);
         let found = found.fetch_all(&self.inner.readers).await.doing(DOING)?;
         let ids: Vec<RunId> = found.iter().map(|row| row.parse("run_id")).collect::<Result<_, _>>()?;
@@ -50,8 +51,9 @@ impl Store {
         Ok(Forgotten { count: ids.len(), next: ids.last().copied().filter(|_| full) })
     }
 
-    /// Some requests that are in quarantine beyond `bytes` of what came with their key for their
-    /// driver, the oldest first. Those at which a driver broke count, but are never among them.
+    /// Some requests that are in quarantine for what their sender sent, beyond `bytes` of what came with
+    /// their key for their driver, the oldest first. Those at which a driver broke, or that could not be
+    /// stored, neither count nor are they among them.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] if the database does not answer.

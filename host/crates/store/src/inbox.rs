@@ -21,6 +21,10 @@ pub struct InboxEntry {
     pub trace_id: TraceId,
     /// The driver, where one was found.
     pub driver: Option<PluginName>,
+    /// Whether the sender named the driver.
+    pub named: bool,
+    /// Whether it was signed with a secret of the driver.
+    pub verified: bool,
     /// Why this driver, or none.
     pub detection: String,
     /// The sender's id.
@@ -136,6 +140,8 @@ pub(crate) fn read_entry(row: &Row) -> Result<InboxEntry, StoreError> {
         run_id: row.parse("run_id")?,
         trace_id: row.parse("trace_id")?,
         driver: row.opt_parse("driver")?,
+        named: row.flag("named")?,
+        verified: row.flag("verified")?,
         detection: row.text("detection")?,
         delivery_id: row.opt_text("delivery_id")?,
         outcome: row.parse("outcome")?,

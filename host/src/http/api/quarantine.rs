@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Extension, Path, State};
 use domain::id::RunId;
-use domain::plugin::{Incoming, PluginName};
+use domain::plugin::PluginName;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::QuarantineFilter;
@@ -14,7 +14,7 @@ use super::{Body, Query, id, page, typed};
 use crate::auth::Caller;
 use crate::http::Context;
 use crate::http::problem::Problem;
-use crate::ingest::{Reparsed, Round};
+use crate::ingest::{self, Reparsed, Round};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,14 +28,15 @@ pub(in crate::http) struct Filters {
 /// What may be said when a request is read again.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(in crate::http) struct Reading {
+pub(in crate::http) struct Reader {
     driver: Option<String>,
 }
 
-/// Which requests are meant, a round at a time.
+/// Which requests are meant, a round at a time: all, which has to be said, or those for one driver.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::http) struct Several {
+    all: bool,
     driver: Option<String>,
     after: Option<String>,
 }
@@ -57,38 +58,28 @@ pub(in crate::http) async fn one(
     Extension(caller): Extension<Caller>,
     Path(run_id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let (about, request) = context.again.open(run(&run_id)?).await?;
-    tracing::info!(
-        run_id = %about.run_id, trace_id = %about.trace_id, actor = %caller,
-        "{caller} read the stored request of run {}", about.run_id
-    );
-    Ok(Json(json!({ "about": about, "request": request, "body": body(&request) })))
-}
-
-/// Text as text, and anything else by its bytes.
-fn body(request: &Incoming) -> Value {
-    match std::str::from_utf8(&request.body) {
-        Ok(text) => json!({ "text": text }),
-        Err(_) => json!({ "hex": hex::encode(&request.body) }),
-    }
+    let (about, request) = context.again.open(run(&run_id)?, &caller).await?;
+    Ok(Json(json!({ "about": about, "request": request, "body": ingest::shown(&request.body) })))
 }
 
 /// Reads one request again.
 pub(in crate::http) async fn reparse(
     State(context): State<Arc<Context>>,
+    Extension(caller): Extension<Caller>,
     Path(run_id): Path<String>,
-    Body(reading): Body<Reading>,
+    Body(reader): Body<Reader>,
 ) -> Result<Json<Reparsed>, Problem> {
-    Ok(Json(context.again.reparse(run(&run_id)?, reading.driver.as_deref()).await?))
+    Ok(Json(context.again.reparse(run(&run_id)?, reader.driver.as_deref(), &caller).await?))
 }
 
 /// Reads a round of requests again, the oldest first.
 pub(in crate::http) async fn reparse_all(
     State(context): State<Arc<Context>>,
+    Extension(caller): Extension<Caller>,
     Body(several): Body<Several>,
 ) -> Result<Json<Round<Reparsed>>, Problem> {
     let (driver, after) = several.parse()?;
-    Ok(Json(context.again.reparse_all(driver.as_ref(), after).await?))
+    Ok(Json(context.again.reparse_all(driver.as_ref(), after, &caller).await?))
 }
 
 /// Takes one request out of quarantine, with its content.
@@ -97,26 +88,25 @@ pub(in crate::http) async fn discard(
     Extension(caller): Extension<Caller>,
     Path(run_id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let run_id = context.again.discard(run(&run_id)?, &why(caller)).await?;
+    let run_id = context.again.discard(run(&run_id)?, &caller).await?;
     Ok(Json(json!({ "run_id": run_id })))
 }
 
-/// Takes a round of requests of one driver out of quarantine, the oldest first.
+/// Takes a round of requests out of quarantine, the oldest first.
 pub(in crate::http) async fn discard_all(
     State(context): State<Arc<Context>>,
     Extension(caller): Extension<Caller>,
     Body(several): Body<Several>,
 ) -> Result<Json<Round<RunId>>, Problem> {
     let (driver, after) = several.parse()?;
-    Ok(Json(context.again.discard_all(driver.as_ref(), after, &why(caller)).await?))
-}
-
-fn why(caller: Caller) -> String {
-    format!("discarded by {caller}")
+    Ok(Json(context.again.discard_all(driver.as_ref(), after, &caller).await?))
 }
 
 impl Several {
     fn parse(self) -> Result<(Option<PluginName>, Option<RunId>), Problem> {
+        if !self.all && self.driver.is_none() {
+            return Err(Problem::parameter("body: name a `driver`, or say `\"all\": true`"));
+        }
         Ok((typed("driver", self.driver)?, typed("after", self.after)?))
     }
 }

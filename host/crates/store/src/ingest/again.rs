@@ -20,8 +20,8 @@ impl Store {
     /// was taken in the meantime under another run, this one counts as ignored.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if what became of the request is no longer `was`: somebody else was
-    /// faster.
+    /// [`StoreError::Conflict`] if what became of the request is no longer `was`, because somebody else was
+    /// faster; or if it was parsed, and the same delivery was taken under another run too.
     pub async fn reparse(
         &self,
         write: &IngestWrite,
@@ -35,6 +35,10 @@ impl Store {
         let other = first
             .filter(|first| !matches!(first, Ingested::Duplicate { run_id, .. } if *run_id == write.run_id));
         let result = if let Some(first) = other {
+            if was == IngestOutcome::Parsed {
+                let text = format!("the delivery of run `{}` was taken under another run too", write.run_id);
+                return Err(StoreError::Conflict(text));
+            }
             let same = IngestWrite {
                 delivery_id: None,
                 outcome: IngestOutcome::Ignored,

@@ -38,6 +38,10 @@ pub struct IngestWrite {
     pub received_at: Timestamp,
     /// The driver, where one was found.
     pub driver: Option<PluginName>,
+    /// Whether the sender named the driver.
+    pub named: bool,
+    /// Whether it was signed with a secret of the driver.
+    pub verified: bool,
     /// Why this driver, or none.
     pub detection: String,
     /// The sender's id, the same when it tries again. Says nothing without a driver.
@@ -211,6 +215,8 @@ mod tests {
             origin: Origin::IncomingWebhook,
             received_at: Timestamp::default(),
             driver: None,
+            named: false,
+            verified: false,
             detection: String::new(),
             delivery_id: None,
             api_key_id: None,

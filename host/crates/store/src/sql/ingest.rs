@@ -89,10 +89,10 @@ statements! {
     /// and `length` of each therein: bytes need no text form that way. A part of nothing is NULL here,
     /// not empty.
     INSERT_INBOX = { sqlite:
-        "INSERT INTO inbox (request, run_id, driver, detection, delivery_id, outcome, reason_code, reason, received_at,
+        "INSERT INTO inbox (request, run_id, driver, named, verified, detection, delivery_id, outcome, reason_code, reason, received_at,
              size_bytes, api_key_id)
          SELECT COALESCE(substr($1, value ->> 'start', value ->> 'length'), x''), value ->> 'run_id', value ->> 'driver',
-             value ->> 'detection', value ->> 'delivery_id', value ->> 'outcome', value ->> 'reason_code', value ->> 'reason',
+             value ->> 'named', value ->> 'verified', value ->> 'detection', value ->> 'delivery_id', value ->> 'outcome', value ->> 'reason_code', value ->> 'reason',
              value ->> 'received_at', value ->> 'size_bytes', value ->> 'api_key_id'
          FROM jsonb_each($2)" }
 
@@ -132,24 +132,27 @@ statements! {
              error_message = NULL, completed_at = $2
          WHERE id = $3" }
 
-    /// Requests between two, not in quarantine, that have their content. Those without were there before.
+    /// Requests between two whose runs ended before a time, and that still have their content. One that was
+    /// read again has its time from then on.
     OLD_REQUESTS = { any:
-        "SELECT run_id FROM inbox WHERE run_id > $1 AND run_id < $2 AND outcome <> 'quarantined'
-             AND length(request) > 0
-         ORDER BY run_id LIMIT $3" }
+        "SELECT i.run_id FROM inbox AS i JOIN run AS r ON r.id = i.run_id
+         WHERE i.run_id > $1 AND i.run_id < $2 AND i.outcome <> 'quarantined' AND length(i.request) > 0
+             AND r.completed_at < $3
+         ORDER BY i.run_id LIMIT $4" }
 
     /// Takes the content of these requests away.
     FORGET_REQUESTS = { sqlite:
         "UPDATE inbox SET request = x'' WHERE run_id IN (SELECT value FROM json_each($1)) AND outcome <> 'quarantined'" }
 
-    /// Requests in quarantine beyond a number of bytes per key and driver, counted from the newest.
+    /// Requests in quarantine for what their sender sent, beyond a number of bytes per key and driver,
+    /// counted from the newest. What went wrong at our side is kept whatever it takes.
     BEYOND_QUOTA = { any:
         "SELECT run_id FROM
-             (SELECT run_id, reason_code,
-                  SUM(length(request)) OVER (PARTITION BY api_key_id, driver ORDER BY run_id DESC) AS up_to
-              FROM inbox WHERE outcome = 'quarantined') AS q
-         WHERE up_to > $1 AND COALESCE(reason_code, '') NOT LIKE 'trap.%'
-         ORDER BY run_id LIMIT $2" }
+             (SELECT run_id, SUM(length(request)) OVER (PARTITION BY api_key_id, driver ORDER BY run_id DESC) AS up_to
+              FROM inbox
+              WHERE outcome = 'quarantined' AND reason_code IN ('empty', 'not_json', 'not_an_object',
+                  'not_recognised', 'undecodable', 'invalid_input', 'unsupported')) AS q
+         WHERE up_to > $1 ORDER BY run_id LIMIT $2" }
 
     /// How many of these runs are stored: what became of a commit that was not answered.
     COUNT_INBOX = { sqlite:

@@ -24,7 +24,7 @@ pub(crate) use incident_columns;
 /// An inbox row without the request, of tables `i` and `r`.
 macro_rules! inbox_columns {
     () => {
-        "i.run_id, r.trace_id, i.driver, i.detection, i.delivery_id, i.outcome, i.reason_code, i.reason, i.received_at, \
+        "i.run_id, r.trace_id, i.driver, i.named, i.verified, i.detection, i.delivery_id, i.outcome, i.reason_code, i.reason, i.received_at, \
          i.size_bytes, i.api_key_id"
     };
 }

@@ -4,10 +4,11 @@ use domain::id::{IncidentId, RunId, TraceId};
 use domain::plugin::PluginName;
 use domain::run::IngestOutcome;
 use serde::Serialize;
-use store::InboxEntry;
+use store::{InboxEntry, IngestWrite, Ingested};
 
-use super::again::AgainError;
 use super::difference::{Change, Difference};
+use super::{AgainError, Verdict};
+use crate::plugins::DriverEntry;
 
 /// What came of a request that was read again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -67,7 +68,7 @@ pub struct Replayed {
 }
 
 /// One page of requests that were read again or discarded.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Serialize)]
 pub struct Round<T> {
     /// What came of each.
     pub done: Vec<T>,
@@ -75,6 +76,10 @@ pub struct Round<T> {
     pub failed: Vec<Failed>,
     /// Where the next round begins; none at the end.
     pub next: Option<RunId>,
+    #[serde(skip)]
+    last: Option<RunId>,
+    #[serde(skip)]
+    more: bool,
 }
 
 /// A request with which nothing could be done.
@@ -86,9 +91,52 @@ pub struct Failed {
     pub error: String,
 }
 
+impl Reparsed {
+    pub(super) fn of(write: IngestWrite, ingested: Ingested) -> Self {
+        let (run_id, trace_id, driver) = (write.run_id, write.trace_id, write.driver);
+        match ingested {
+            Ingested::Stored { alerts, incidents, runs } => {
+                let (outcome, reason) = (write.outcome, write.reason);
+                Self { run_id, trace_id, driver, outcome, alerts, reason, incidents, runs }
+            }
+            Ingested::Duplicate { run_id: first, .. } => {
+                let reason = Some(format!("the same delivery was taken as run {first}"));
+                let (outcome, incidents, runs) = (IngestOutcome::Ignored, Vec::new(), Vec::new());
+                Self { run_id, trace_id, driver, outcome, alerts: 0, reason, incidents, runs }
+            }
+        }
+    }
+}
+
+impl Reading {
+    pub(super) fn of(entry: Option<&DriverEntry>, verdict: &Verdict) -> Self {
+        Self {
+            driver: verdict.driver.clone(),
+            version: entry.map(|entry| entry.driver.info().plugin.version.clone()),
+            digest: entry.map(|entry| entry.driver.digest().to_owned()),
+            outcome: verdict.outcome,
+            reason: verdict.reason.clone(),
+            alerts: verdict.alerts.len(),
+        }
+    }
+}
+
 impl<T> Round<T> {
+    /// An empty one; with `more` another follows it.
+    pub(super) const fn new(more: bool) -> Self {
+        Self { done: Vec::new(), failed: Vec::new(), next: None, last: None, more }
+    }
+
+    /// Ends it early, so that another follows.
+    pub(super) fn cut(mut self) -> Self {
+        self.next = self.last;
+        self
+    }
+
     /// Adds what came of one request.
     pub(super) fn note(&mut self, run_id: RunId, result: Result<T, AgainError>) {
+        self.last = Some(run_id);
+        self.next = self.last.filter(|_| self.more);
         match result {
             Ok(done) => self.done.push(done),
             Err(error) => self.failed.push(Failed { run_id, error: error.to_string() }),
