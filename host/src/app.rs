@@ -43,10 +43,17 @@ pub async fn open(config: &Config) -> Result<(Store, Arc<KeyRing>)> {
     Ok((store, Arc::new(keys)))
 }
 
-async fn key_ring(config: &Config, store: &Store) -> Result<KeyRing> {
-    let now = clock::now();
+/// The keys that everything stored is sealed with, and those that are yet to be stored.
+///
+/// # Errors
+/// When they were wrapped with another secret key.
+pub async fn stored_keys(config: &Config, store: &Store) -> Result<(KeyRing, Vec<WrappedKey>)> {
     let stored = wrapped(store.data_keys().await?)?;
-    let (ring, fresh) = KeyRing::open(&config.crypto, &stored, now, &mut Ids)?;
+    Ok(KeyRing::open(&config.crypto, &stored, clock::now(), &mut Ids)?)
+}
+
+async fn key_ring(config: &Config, store: &Store) -> Result<KeyRing> {
+    let (ring, fresh) = stored_keys(config, store).await?;
     if fresh.is_empty() {
         return Ok(ring);
     }
@@ -59,7 +66,7 @@ async fn key_ring(config: &Config, store: &Store) -> Result<KeyRing> {
         created_at: key.created_at,
     });
     let stored = store.add_missing_data_keys(&fresh.collect::<Vec<_>>()).await?;
-    Ok(KeyRing::open(&config.crypto, &wrapped(stored)?, now, &mut Ids)?.0)
+    Ok(KeyRing::open(&config.crypto, &wrapped(stored)?, clock::now(), &mut Ids)?.0)
 }
 
 fn wrapped(stored: Vec<DataKey>) -> Result<Vec<WrappedKey>> {
@@ -227,7 +234,10 @@ async fn drain(
 }
 
 /// Refuses secrets that would protect nothing or let nothing in; tells all of them at once.
-fn check_webhook_secrets(config: &Config, catalogue: &Catalogue) -> Result<()> {
+///
+/// # Errors
+/// With each variable and what is wrong with it.
+pub fn check_webhook_secrets(config: &Config, catalogue: &Catalogue) -> Result<()> {
     let drivers = catalogue.drivers();
     let mut problems = Vec::new();
     for (name, secrets) in &config.auth.webhook_secrets {

@@ -8,6 +8,8 @@ mod bodies;
 #[cfg(test)]
 mod calling;
 #[cfg(test)]
+mod checking;
+#[cfg(test)]
 mod detection;
 #[cfg(test)]
 mod inspecting;

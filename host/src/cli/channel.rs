@@ -9,14 +9,15 @@ use domain::delivery::Channel;
 use domain::id::{ChannelId, RunId, TraceId};
 use domain::plugin::{PluginKind, PluginName};
 use serde_json::{Map, Value, json};
+use store::Store;
 
 use super::output;
 use crate::app;
 use crate::clock::{self, Ids};
 use crate::config::Config;
-use crate::crypto::{Place, Purpose};
+use crate::crypto::{KeyRing, Place, Purpose};
 use crate::egress::{AllowList, Egress, Grants, SystemResolver};
-use crate::plugins::{self, CallLog, ChannelSettings, NotifierEntry, Outside};
+use crate::plugins::{self, CallLog, Catalogue, ChannelSettings, NotifierEntry, Outside};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -147,6 +148,24 @@ async fn entry(config: &Config, notifier: &str) -> Result<Arc<NotifierEntry>> {
     catalogue.notifier(&wanted).with_context(|| {
         format!("there is no notifier `{wanted}`\nhint: `watchbell plugin list` shows what there is")
     })
+}
+
+/// Whether a stored channel can send: its notifier is there and takes its settings.
+pub(super) async fn check_stored(
+    config: &Config,
+    catalogue: &Catalogue,
+    store: &Store,
+    keys: &KeyRing,
+    channel: &Channel,
+) -> Result<()> {
+    let entry = catalogue
+        .notifier(&channel.notifier)
+        .with_context(|| format!("its notifier `{}` is not loaded", channel.notifier))?;
+    let row = channel.id.to_string();
+    let place = Place { table: "channel", column: "settings", row: &row };
+    let opened = keys.open_value(Purpose::Channel, place, &store.channel_settings(channel.id).await?)?;
+    let settings: Value = serde_json::from_slice(&opened).context("its settings are not JSON")?;
+    check(config, &entry, &settings).await
 }
 
 /// Asks the host's own rules and then the plugin whether the settings can work.

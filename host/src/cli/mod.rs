@@ -1,6 +1,7 @@
 //! The command line: one file per family of commands.
 
 mod channel;
+mod check;
 mod delivery;
 mod key;
 mod output;
@@ -16,7 +17,7 @@ use clap::{Parser, Subcommand};
 
 use crate::app;
 use crate::clock;
-use crate::config::{self, Config, Source};
+use crate::config::{self, Config, Setting, Source};
 use crate::crypto::SecretKey;
 use crate::plugins::COMPILE_COMMAND;
 use crate::telemetry;
@@ -39,6 +40,8 @@ enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Say what is wrong before the hub serves: settings, files, plugins, database, channels
+    Check(check::Options),
     /// API keys
     #[command(subcommand)]
     Key(key::Command),
@@ -80,6 +83,12 @@ enum Secrets {
 enum ConfigCommand {
     /// Print `.env.sample`: every setting, its default, its meaning
     Sample,
+    /// Print the settings as they are and where each was said, without secrets
+    Show {
+        /// Print {"settings":[…],"problems":[…]}
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Parses the arguments, runs the command, and says how it ended: 0 done, 1 failed, 2 not understood.
@@ -100,6 +109,8 @@ fn run(command: Command) -> Result<()> {
         Command::CompileComponent => Ok(sandbox::compile_from_stdin()?),
         Command::Secrets(Secrets::Generate) => output::line(SecretKey::generate()?.expose()),
         Command::Config(ConfigCommand::Sample) => output::text(&config::sample()),
+        Command::Config(ConfigCommand::Show { json }) => show_settings(json),
+        Command::Check(options) => check::run(&options),
         Command::Plugin(command) if command.needs_no_secrets() => plugin::look(command),
         command => with_config(command),
     }
@@ -130,8 +141,28 @@ async fn dispatch(command: Command, config: Config) -> Result<()> {
         Command::Quarantine(command) => quarantine::run(command, &config).await,
         Command::Replay(command) => replay::run(command, &config).await,
         Command::Plugin(command) => plugin::run(command, &config).await,
-        Command::Secrets(_) | Command::Config(_) | Command::CompileComponent => Ok(()),
+        Command::Secrets(_) | Command::Config(_) | Command::Check(_) | Command::CompileComponent => Ok(()),
     }
+}
+
+/// Needs neither a secret key nor settings that can be used: what is wrong with them comes last.
+fn show_settings(json: bool) -> Result<()> {
+    let source = Source::load()?;
+    let settings = config::settings(&source);
+    let problems = Config::read(&source).err();
+    if json {
+        let problems = problems.as_ref().map(|problems| problems.all().to_vec()).unwrap_or_default();
+        output::json(&serde_json::json!({ "settings": settings, "problems": problems }))?;
+    } else {
+        let from = |setting: &Setting| match setting.known {
+            true => setting.from.to_owned(),
+            false => format!("{}; not a setting, so it has no effect", setting.from),
+        };
+        let value = |setting: &Setting| setting.value.clone().unwrap_or_else(|| "-".to_owned());
+        let row = |setting: &Setting| [setting.name.clone(), value(setting), from(setting)];
+        output::table(["NAME", "VALUE", "FROM"], &settings.iter().map(row).collect::<Vec<_>>())?;
+    }
+    problems.map_or(Ok(()), |problems| Err(problems.into()))
 }
 
 async fn migrate(config: &Config, dry_run: bool) -> Result<()> {

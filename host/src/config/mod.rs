@@ -11,6 +11,7 @@ mod pipeline;
 mod plugins;
 mod retention;
 mod server;
+mod show;
 mod source;
 mod telemetry;
 
@@ -21,6 +22,7 @@ pub use pipeline::PipelineSettings;
 pub use plugins::{CacheSettings, PluginSettings};
 pub use retention::RetentionSettings;
 pub use server::ServerSettings;
+pub use show::{Setting, settings};
 pub use source::{Problems, Source};
 pub use telemetry::{LogFormat, TelemetrySettings};
 

@@ -8,26 +8,37 @@ use std::str::FromStr;
 /// The environment with `.env` behind it.
 #[derive(Debug, Clone, Default)]
 pub struct Source {
-    values: HashMap<String, String>,
+    values: HashMap<String, Value>,
+}
+
+#[derive(Debug, Clone)]
+struct Value {
+    text: String,
+    /// Where it was said.
+    origin: &'static str,
 }
 
 impl Source {
+    /// Where a setting was said that the environment held when the program began.
+    pub const SHELL: &str = "shell";
+
     /// The shell's variables, and behind them `.env` of the working directory; `.env.dev` comes
     /// between the two where `WATCHBELL_ENV` is `dev`.
     ///
     /// # Errors
     /// When a file is there but cannot be read or understood; names the file and the line.
     pub fn load() -> Result<Self, Problems> {
-        let mut values: HashMap<String, String> = std::env::vars_os()
+        let mut values: HashMap<String, Value> = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .map(|(name, text)| (name, Value { text, origin: Self::SHELL }))
             .collect();
         let mut problems = Problems::default();
-        let dev = values.get("WATCHBELL_ENV").is_some_and(|kind| kind == "dev");
+        let dev = values.get("WATCHBELL_ENV").is_some_and(|kind| kind.text == "dev");
         for file in dev.then_some(".env.dev").into_iter().chain([".env"]) {
             match read_file(Path::new(file)) {
                 Ok(pairs) => {
-                    for (name, value) in pairs {
-                        values.entry(name).or_insert(value);
+                    for (name, text) in pairs {
+                        values.entry(name).or_insert(Value { text, origin: file });
                     }
                 }
                 Err(problem) => problems.add(problem),
@@ -38,19 +49,30 @@ impl Source {
 
     /// Just these.
     pub fn from_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self { values: pairs.into_iter().collect() }
+        let said = |(name, text)| (name, Value { text, origin: Self::SHELL });
+        Self { values: pairs.into_iter().map(said).collect() }
     }
 
     /// The text of a variable; an empty one counts as not set.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.values.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+        self.values.get(name).map(|value| value.text.trim()).filter(|text| !text.is_empty())
+    }
+
+    /// Where a variable was said: [`Source::SHELL`], or the name of a file.
+    pub fn origin(&self, name: &str) -> &'static str {
+        self.values.get(name).map_or(Self::SHELL, |value| value.origin)
+    }
+
+    /// The names of all variables.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.values.keys().map(String::as_str)
     }
 
     /// All variables whose name begins with `prefix`, with the rest of the name.
     pub fn with_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         self.values
             .iter()
-            .filter_map(move |(name, value)| Some((name.strip_prefix(prefix)?, value.trim())))
+            .filter_map(move |(name, value)| Some((name.strip_prefix(prefix)?, value.text.trim())))
             .filter(|(_, value)| !value.is_empty())
     }
 
@@ -137,6 +159,11 @@ impl Problems {
     /// Notes one.
     pub fn add(&mut self, problem: impl Into<String>) {
         self.0.push(problem.into());
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[String] {
+        &self.0
     }
 
     /// Whether nothing is wrong.

@@ -4,9 +4,19 @@ use super::{Problems, Source, Variable};
 
 pub(super) const VARIABLES: &[Variable] = &[
     Variable {
+        name: "WATCHBELL_ENV",
+        default: "",
+        meaning: "`dev` reads `.env.dev` before `.env`. Only the shell can set it.",
+    },
+    Variable {
+        name: "WATCHBELL_DEBUG",
+        default: "0",
+        meaning: "1 writes debug lines too, where WATCHBELL_LOG says nothing else. Not for production.",
+    },
+    Variable {
         name: "WATCHBELL_LOG",
-        default: "info",
-        meaning: "Which lines are written: error, warn, info, debug or trace, or a filter such as `info,host::deliver=debug`.",
+        default: "",
+        meaning: "Not set: info. Which lines are written: error, warn, info, debug or trace, or a filter such as `info,host::deliver=debug`.",
     },
     Variable {
         name: "WATCHBELL_LOG_FORMAT",
@@ -31,6 +41,8 @@ pub struct TelemetrySettings {
     pub filter: String,
     /// How they look.
     pub format: LogFormat,
+    /// Whether the hub is being worked on rather than relied on.
+    pub debug: bool,
 }
 
 impl TelemetrySettings {
@@ -43,6 +55,8 @@ impl TelemetrySettings {
                 LogFormat::Text
             }
         };
-        Self { filter: source.text("WATCHBELL_LOG").unwrap_or("info").to_owned(), format }
+        let debug = source.flag("WATCHBELL_DEBUG", false, problems);
+        let default = if debug { "debug" } else { "info" };
+        Self { filter: source.text("WATCHBELL_LOG").unwrap_or(default).to_owned(), format, debug }
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use domain::plugin::{PluginKind, PluginName};
-use sandbox::{ComponentFile, LoadRequest, LoadStep, MAX_COMPONENT_BYTES, Plugin, Sandbox};
+use sandbox::{ComponentFile, LoadError, LoadRequest, LoadStep, MAX_COMPONENT_BYTES, Plugin, Sandbox};
 
 use super::{Entry, Manifest};
 use crate::config::PluginSettings;
@@ -47,11 +47,34 @@ impl Candidate {
     }
 }
 
-/// All components that are there; what cannot be read is reported and left out.
-pub(super) fn find(settings: &PluginSettings, manifest: &Manifest) -> Result<Vec<Candidate>> {
+/// Something that was to be a plugin and is left out; it takes nothing else down.
+#[derive(Debug)]
+pub struct LeftOut {
+    /// A kind and a name, or a file.
+    pub what: String,
+    /// Why.
+    pub error: anyhow::Error,
+}
+
+impl LeftOut {
+    /// Writes it down.
+    pub fn log(&self) {
+        let Self { what, error } = self;
+        let error_type = error.downcast_ref().map_or("load.refused", LoadError::error_type);
+        let error = format!("{error:#}");
+        tracing::error!(error.r#type = error_type, error, "left {what} out: {error}");
+    }
+}
+
+/// All components that are there, and what cannot be read.
+pub(super) fn find(
+    settings: &PluginSettings,
+    manifest: &Manifest,
+    left_out: &mut Vec<LeftOut>,
+) -> Result<Vec<Candidate>> {
     let mut candidates = builtin(manifest)?;
-    candidates.extend(configured(manifest));
-    candidates.extend(dropped(&settings.directory, manifest));
+    candidates.extend(configured(manifest, left_out));
+    candidates.extend(dropped(&settings.directory, manifest, left_out));
     Ok(candidates)
 }
 
@@ -69,7 +92,7 @@ fn builtin(manifest: &Manifest) -> Result<Vec<Candidate>> {
     Ok(found)
 }
 
-fn configured(manifest: &Manifest) -> Vec<Candidate> {
+fn configured(manifest: &Manifest, left_out: &mut Vec<LeftOut>) -> Vec<Candidate> {
     let mut found = Vec::new();
     for kind in PluginKind::ALL {
         for (name, entry) in manifest.of(kind).iter().filter(|(_, entry)| entry.enabled) {
@@ -82,7 +105,7 @@ fn configured(manifest: &Manifest) -> Vec<Candidate> {
                     file,
                     builtin: false,
                 }),
-                Err(error) => report(file, &error),
+                Err(error) => left_out.push(unreadable(file, error)),
             }
         }
     }
@@ -91,7 +114,7 @@ fn configured(manifest: &Manifest) -> Vec<Candidate> {
 
 /// Components in the plugin directory: drivers only. What `plugins.toml` says of them counts; a driver
 /// that it does not name is reached by its own URL only.
-fn dropped(directory: &Path, manifest: &Manifest) -> Vec<Candidate> {
+fn dropped(directory: &Path, manifest: &Manifest, left_out: &mut Vec<LeftOut>) -> Vec<Candidate> {
     let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
     let mut files: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "wasm"));
@@ -100,7 +123,7 @@ fn dropped(directory: &Path, manifest: &Manifest) -> Vec<Candidate> {
     for file in files {
         match candidate(&file, manifest) {
             Ok(candidate) => found.extend(candidate),
-            Err(error) => report(&file, &error),
+            Err(error) => left_out.push(unreadable(&file, error)),
         }
     }
     found
@@ -142,6 +165,6 @@ pub(super) fn read(file: &Path) -> Result<ComponentFile<'static>> {
     Ok(ComponentFile::new(bytes.into()))
 }
 
-fn report(file: &Path, error: &anyhow::Error) {
-    tracing::error!(error = format!("{error:#}"), "left `{}` out: {error:#}", file.display());
+fn unreadable(file: &Path, error: anyhow::Error) -> LeftOut {
+    LeftOut { what: format!("`{}`", file.display()), error }
 }

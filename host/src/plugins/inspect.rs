@@ -8,7 +8,7 @@ use domain::signature::SignatureScheme;
 use sandbox::{CONTRACT, LoadError, LoadStep, Plugin};
 use serde_json::{Value, json};
 
-use super::candidate::{self, Candidate};
+use super::candidate::{self, Candidate, LeftOut};
 use super::limits::in_words;
 use super::load::new_sandbox;
 use super::{DriverEntry, Entry, Manifest};
@@ -202,7 +202,9 @@ fn by_name(
     kind: Option<PluginKind>,
     name: &PluginName,
 ) -> Result<Candidate> {
-    let mut found = candidate::find(settings, manifest)?;
+    let mut left_out = Vec::new();
+    let mut found = candidate::find(settings, manifest, &mut left_out)?;
+    left_out.iter().for_each(LeftOut::log);
     found.retain(|candidate| candidate.name == *name && kind.is_none_or(|kind| candidate.kind == kind));
     match (found.pop(), found.as_slice()) {
         (Some(candidate), []) => Ok(candidate),

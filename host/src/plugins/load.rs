@@ -7,9 +7,9 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use domain::plugin::{PluginKind, PluginName};
 use domain::time::millis;
-use sandbox::{Cache, CompileLimits, Compiler, LoadError, LoadStep, Plugin, Sandbox};
+use sandbox::{Cache, CompileLimits, Compiler, LoadStep, Plugin, Sandbox};
 
-use super::candidate::{self, Candidate};
+use super::candidate::{self, Candidate, LeftOut};
 use super::{Catalogue, DriverEntry, Manifest, NotifierEntry, ProviderEntry};
 use crate::clock;
 use crate::config::{CacheSettings, PluginSettings};
@@ -36,18 +36,43 @@ pub async fn start(
     settings: &PluginSettings,
     wanted: impl Fn(PluginKind, &PluginName) -> bool + Send + 'static,
 ) -> Result<Catalogue> {
+    let survey = survey(settings, wanted).await?;
+    survey.left_out.iter().for_each(LeftOut::log);
+    Ok(survey.catalogue)
+}
+
+/// What loading comes to.
+#[derive(Debug)]
+pub struct Survey {
+    /// What loaded.
+    pub catalogue: Catalogue,
+    /// What did not.
+    pub left_out: Vec<LeftOut>,
+    /// The operator's own plugins, by kind and name, that loaded without a digest to compare with.
+    pub unpinned: Vec<String>,
+}
+
+/// [`start`], with what is left out in the answer and not in the log.
+///
+/// # Errors
+/// As [`start`].
+pub async fn survey(
+    settings: &PluginSettings,
+    wanted: impl Fn(PluginKind, &PluginName) -> bool + Send + 'static,
+) -> Result<Survey> {
     let settings = settings.clone();
     let loading = tokio::task::spawn_blocking(move || {
         let begin = Instant::now();
         let manifest = Manifest::read(&settings.file)?;
         let sandbox = new_sandbox(&settings)?;
-        let mut candidates = candidate::find(&settings, &manifest)?;
+        let mut left_out = Vec::new();
+        let mut candidates = candidate::find(&settings, &manifest, &mut left_out)?;
         candidates.retain(|found| wanted(found.kind, &found.name));
         let results = load_all(&sandbox, candidates, settings.body_limit_bytes)?;
         let count = results.iter().filter(|(_, result)| result.is_ok()).count();
         let duration_ms = millis(begin.elapsed());
         tracing::info!(count, duration_ms, "loaded {count} plugins in {duration_ms} ms");
-        catalogue(results)
+        put_together(results, left_out)
     });
     loading.await.context("loading plugins broke off")?
 }
@@ -112,11 +137,15 @@ fn load_all(
     })
 }
 
-/// Reports what could not be loaded, and puts the rest together.
-fn catalogue(results: Vec<(Candidate, Result<Plugin>)>) -> Result<Catalogue> {
+/// Sorts what loaded from what did not.
+fn put_together(results: Vec<(Candidate, Result<Plugin>)>, mut left_out: Vec<LeftOut>) -> Result<Survey> {
     let (mut drivers, mut notifiers, mut providers) = (Vec::new(), Vec::new(), Vec::new());
+    let mut unpinned = Vec::new();
     for (candidate, result) in results {
         let Candidate { kind, name, entry, builtin, .. } = candidate;
+        if !builtin && entry.sha256.is_none() && result.is_ok() {
+            unpinned.push(format!("{kind} `{name}`"));
+        }
         match result {
             Ok(Plugin::Driver(driver)) => {
                 drivers.push(DriverEntry::new(driver, &entry)?);
@@ -131,17 +160,10 @@ fn catalogue(results: Vec<(Candidate, Result<Plugin>)>) -> Result<Catalogue> {
                 system: entry.system,
             }),
             Err(error) if builtin => return Err(error.context(format!("built-in {kind} `{name}`"))),
-            Err(error) => {
-                let error_type = error.downcast_ref().map_or("load.refused", LoadError::error_type);
-                let error = format!("{error:#}");
-                tracing::error!(
-                    plugin.name = %name, plugin.kind = %kind, error.type = error_type, error,
-                    "left {kind} `{name}` out: {error}"
-                );
-            }
+            Err(error) => left_out.push(LeftOut { what: format!("{kind} `{name}`"), error }),
         }
     }
-    Ok(Catalogue::new(drivers, notifiers, providers))
+    Ok(Survey { catalogue: Catalogue::new(drivers, notifiers, providers), left_out, unpinned })
 }
 
 fn log(candidate: &Candidate, step: &LoadStep) {

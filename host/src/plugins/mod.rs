@@ -12,9 +12,10 @@ mod manifest;
 mod services;
 
 pub use by_hand::{Around, Call, Case, Function, Subject, Verdict, cases};
+pub use candidate::LeftOut;
 pub use catalogue::{Catalogue, DriverEntry, DriverSet, NotifierEntry, ProviderEntry};
 pub use channel::{ChannelError, ChannelSettings};
 pub use inspect::{Inspection, Target, check, driver, inspect};
-pub use load::{COMPILE_COMMAND, start};
+pub use load::{COMPILE_COMMAND, Survey, start, survey};
 pub use manifest::{Entry, Manifest};
 pub use services::{CallLog, Outside, Snapshots};

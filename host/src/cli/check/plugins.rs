@@ -1,0 +1,31 @@
+//! Whether the plugins load as they would at start.
+
+use super::Findings;
+use super::codes::Code;
+use crate::config::Config;
+use crate::plugins::{self, Catalogue, LeftOut};
+
+/// Loads them all, as `serve` does.
+pub(super) async fn load(config: &Config, findings: &mut Findings) -> Option<Catalogue> {
+    match plugins::survey(&config.plugins, |_, _| true).await {
+        Ok(survey) => {
+            for LeftOut { what, error } in survey.left_out {
+                findings.error(Code::Plugin, &format!("{what} is left out: {error:#}"));
+            }
+            for plugin in survey.unpinned {
+                let message =
+                    format!("{plugin} is not pinned: whoever can change the file changes what runs");
+                findings.add(
+                    Code::Unpinned,
+                    message,
+                    "`sha256 = \"…\"` in `plugins.toml` (`sha256sum <file>`)",
+                );
+            }
+            Some(survey.catalogue)
+        }
+        Err(error) => {
+            findings.error(Code::Plugin, &format!("{error:#}"));
+            None
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! What the settings say, taken together.
+
+use super::Findings;
+use super::codes::Code;
+use crate::config::{Config, Source, settings};
+
+/// Names that look like settings and are none.
+pub(super) fn unknown(source: &Source, findings: &mut Findings) {
+    for setting in settings(source).into_iter().filter(|setting| !setting.known) {
+        let message = format!("`{}` ({}) is not a setting, so it has no effect", setting.name, setting.from);
+        findings.add(Code::UnknownSetting, message, "`watchbell config sample` lists every setting");
+    }
+}
+
+/// Who is let in, and how much is told.
+pub(super) fn access(config: &Config, findings: &mut Findings) {
+    if !config.auth.api_key_auth_enabled {
+        let message = "`API_KEY_AUTH_ENABLED` is 0: everybody who reaches the port may send and read alerts";
+        findings.add(Code::NoKeysAsked, message, "unset it, and make a key with `watchbell key create`");
+    }
+    if config.telemetry.debug {
+        findings.add(Code::Debug, "`WATCHBELL_DEBUG` is on", "unset it in production");
+    }
+}
+
+/// What production needs beyond that.
+pub(super) fn deploy(config: &Config, findings: &mut Findings) {
+    if !config.server.bind.ip().is_loopback() {
+        let message = format!(
+            "`WATCHBELL_BIND` is {}: keys and alerts cross the network unencrypted",
+            config.server.bind
+        );
+        findings.add(Code::PlainHttp, message, "listen on 127.0.0.1 behind a proxy that speaks HTTPS");
+    }
+}

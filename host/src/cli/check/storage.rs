@@ -1,0 +1,97 @@
+//! What the database says: schema, keys at rest, API keys, channels, and the time.
+
+use domain::time::Timestamp;
+use store::{PageRequest, RunFilter, Store, StoreError};
+
+use super::Findings;
+use super::codes::Code;
+use super::files;
+use crate::app;
+use crate::cli::channel;
+use crate::clock;
+use crate::config::Config;
+use crate::crypto::KeyRing;
+use crate::plugins::Catalogue;
+use crate::telemetry::chain;
+
+/// Before this moment the program did not exist: a clock that says less was never set. 2026-01-01.
+const EARLIEST: Timestamp = Timestamp::from_millis(1_767_225_600_000);
+
+/// Looks at everything that is stored, and changes nothing.
+pub(super) async fn look(config: &Config, catalogue: Option<&Catalogue>, findings: &mut Findings) {
+    if clock::now() < EARLIEST {
+        findings.add(Code::Clock, format!("the clock says {}", clock::now()), "set it, with NTP");
+    }
+    // Looking must not make a database.
+    if let Some(file) = files::database_file(config).filter(|file| files::is_missing(file)) {
+        let message = format!("there is no database at `{}` yet", file.display());
+        findings.add(Code::NoDatabase, message, "`watchbell serve` or `watchbell migrate` makes it");
+        return;
+    }
+    let store = match Store::open(&config.database.url, store::Options::default()).await {
+        Ok(store) => store,
+        Err(error) => return findings.error(Code::Database, &chain(&error)),
+    };
+    match store.pending_migrations().await {
+        Ok(steps) if steps.is_empty() => {
+            if let Err(error) = stored(config, &store, catalogue, findings).await {
+                findings.error(Code::Database, &chain(&error));
+            }
+        }
+        Ok(steps) => {
+            let message = format!("the database waits for {} migrations", steps.len());
+            findings.add(Code::Behind, message, "`watchbell migrate`, or the next `watchbell serve`");
+        }
+        Err(StoreError::Migration(error)) => findings.error(Code::Schema, &error.to_string()),
+        Err(error) => findings.error(Code::Database, &chain(&error)),
+    }
+    store.close().await;
+}
+
+async fn stored(
+    config: &Config,
+    store: &Store,
+    catalogue: Option<&Catalogue>,
+    findings: &mut Findings,
+) -> Result<(), StoreError> {
+    if let Some(error) = catalogue.and_then(|catalogue| app::check_webhook_secrets(config, catalogue).err()) {
+        findings.error(Code::WebhookSecret, &format!("{error:#}"));
+    }
+    let now = clock::now();
+    if config.auth.api_key_auth_enabled && !store.api_keys().await?.iter().any(|key| key.is_live(now)) {
+        let hint = "`watchbell key create --name <sender>`";
+        findings.add(Code::NoKey, "there is no API key that can be used, so nobody can send", hint);
+    }
+    let latest = store.runs(&RunFilter::default(), &PageRequest { limit: 1, cursor: None }).await?;
+    if let Some(run) = latest.items.first().filter(|run| run.created_at > now) {
+        let message = format!("the clock says {now}, but something was stored at {}", run.created_at);
+        findings.add(Code::Clock, message, "set it, with NTP");
+    }
+    match app::stored_keys(config, store).await {
+        Ok((keys, _)) => channels(config, store, &keys, catalogue, findings).await?,
+        Err(error) => findings.error(Code::Keys, &format!("{error:#}")),
+    }
+    Ok(())
+}
+
+async fn channels(
+    config: &Config,
+    store: &Store,
+    keys: &KeyRing,
+    catalogue: Option<&Catalogue>,
+    findings: &mut Findings,
+) -> Result<(), StoreError> {
+    let mut channels = store.channels().await?;
+    channels.retain(|channel| channel.enabled);
+    if channels.is_empty() {
+        let hint = "`watchbell channel add <name> --notifier <notifier> …`";
+        findings.add(Code::NoChannel, "no channel is enabled, so nobody is told", hint);
+    }
+    let Some(catalogue) = catalogue else { return Ok(()) };
+    for channel in channels {
+        if let Err(error) = channel::check_stored(config, catalogue, store, keys, &channel).await {
+            findings.error(Code::Channel, &format!("channel `{}`: {error:#}", channel.name));
+        }
+    }
+    Ok(())
+}
