@@ -14,6 +14,12 @@ pub(super) fn line(text: &str) -> Result<()> {
     Ok(writeln!(std::io::stdout().lock(), "{}", harmless(text))?)
 }
 
+/// The first line of a reason in brackets; nothing where there is none.
+pub(super) fn first_line(reason: Option<&str>) -> String {
+    let line = reason.and_then(|reason| reason.lines().next());
+    line.map(|line| format!(" ({line})")).unwrap_or_default()
+}
+
 /// Prints bytes as they are, and as text without power over the terminal where there is one.
 pub(super) fn bytes(bytes: &[u8]) -> Result<()> {
     let mut stdout = std::io::stdout().lock();

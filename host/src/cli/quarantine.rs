@@ -4,6 +4,7 @@ use anyhow::{Result, ensure};
 use clap::{Args, Subcommand};
 use domain::id::RunId;
 use domain::plugin::PluginName;
+use domain::run::IngestOutcome;
 use serde_json::json;
 use store::{InboxEntry, PageRequest, QuarantineFilter};
 
@@ -179,8 +180,14 @@ async fn several<T>(
 fn told(done: &Reparsed) -> String {
     let Reparsed { run_id, outcome, alerts, runs, .. } = done;
     let driver = done.driver.as_ref().map_or("nobody", PluginName::as_str);
-    let why = done.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-    format!("{run_id}: {outcome} by {driver}, {alerts} alerts, {} downstream runs{why}", runs.len())
+    let why = output::first_line(done.reason.as_deref());
+    match outcome {
+        IngestOutcome::Parsed => {
+            format!("{run_id}: parsed by {driver}, {alerts} alerts, {} downstream runs{why}", runs.len())
+        }
+        IngestOutcome::Ignored => format!("{run_id}: ignored by {driver}{why}"),
+        IngestOutcome::Quarantined => format!("{run_id}: still in quarantine, read by {driver}{why}"),
+    }
 }
 
 fn row(entry: &InboxEntry) -> [String; 5] {

@@ -89,7 +89,7 @@ fn lines(replayed: &Replayed, result: Option<&Reparsed>) -> Vec<String> {
 fn read(reading: &Reading) -> String {
     let driver = reading.driver.as_ref().map_or("nobody", |driver| driver.as_str());
     let version = reading.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
-    let why = reading.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let why = output::first_line(reading.reason.as_deref());
     format!("{} by {driver}{version}, {} alerts{why}", reading.outcome, reading.alerts)
 }
 
