@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use domain::plugin::PluginName;
 use domain::shape::{Root, Shape, ShapeSet};
 use plugin_sdk::driver::{Driver, Root as DriverRoot, Shape as DriverShape};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 /// The content type of a form.
@@ -48,8 +49,8 @@ fn shape(shape: DriverShape) -> Shape {
     }
 }
 
-/// Any body is detected or named unreadable. JSON that a library reads is read here too, and the same shapes
-/// fit it.
+/// Any body is detected or named unreadable. What keeps to the grammar of JSON is readable; where a library reads
+/// it too, the same shapes fit it.
 ///
 /// # Panics
 /// One of these does not hold.
@@ -58,6 +59,10 @@ pub fn check(input: &[u8]) {
     let found = SET.matches(content_type, |_| true, input);
     assert_eq!(found, SET.matches(content_type, |_| true, input), "another answer to the same bytes");
     let body = input.strip_prefix(b"\xef\xbb\xbf").unwrap_or(input);
+    let is_json = str::from_utf8(body).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
+    if is_json && body.trim_ascii_start().starts_with(b"{") {
+        assert!(found.is_ok(), "what is JSON is readable: {found:?}");
+    }
     let Ok(value) = serde_json::from_slice::<Value>(body) else { return };
     if !(value.is_object() || value.is_array()) {
         return;

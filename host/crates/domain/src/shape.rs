@@ -5,13 +5,11 @@
 //! parser, and everything else is skipped without being kept. So no plugin code runs before a
 //! signature is checked, and more drivers cost next to nothing.
 
-use std::collections::HashMap;
-use std::fmt;
+mod walk;
 
 use serde::Serialize;
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
 
+use self::walk::{Findings, Found, Node};
 use crate::plugin::PluginName;
 
 /// What a whole body is.
@@ -43,16 +41,6 @@ pub struct Shape {
     pub equals: Vec<(String, String)>,
     /// The highest that matches wins.
     pub priority: i32,
-}
-
-/// One step of the trie of all pointers.
-#[derive(Debug, Default)]
-struct Node {
-    children: HashMap<String, Node>,
-    /// Slot of the pointer that ends here.
-    slot: Option<usize>,
-    /// Whether the scalar here is compared with anything.
-    compared: bool,
 }
 
 #[derive(Debug)]
@@ -123,39 +111,6 @@ impl Unreadable {
     }
 }
 
-/// What was found, by slot: only what is there takes room, however many pointers are asked for.
-#[derive(Debug, Default)]
-struct Findings(Vec<(usize, Found)>);
-
-/// What was found at a pointer.
-#[derive(Debug)]
-enum Found {
-    Something,
-    Scalar(String),
-}
-
-impl Findings {
-    fn at(&self, slot: usize) -> Option<&Found> {
-        self.0.iter().find(|(found, _)| *found == slot).map(|(_, what)| what)
-    }
-
-    /// Of a key that is there twice the last counts, as in most parsers.
-    fn put(&mut self, slot: usize, what: Found) {
-        match self.0.iter_mut().find(|(found, _)| *found == slot) {
-            Some((_, place)) => *place = what,
-            None => self.0.push((slot, what)),
-        }
-    }
-
-    /// Of a key that is there twice, what was found below the first does not count either.
-    fn forget_below(&mut self, node: &Node) {
-        for child in node.children.values() {
-            self.0.retain(|(found, _)| Some(*found) != child.slot);
-            self.forget_below(child);
-        }
-    }
-}
-
 impl ShapeSet {
     /// Prepares the shapes of these drivers.
     pub fn new<'a>(drivers: impl IntoIterator<Item = (&'a PluginName, &'a [Shape])>) -> Self {
@@ -213,6 +168,8 @@ impl ShapeSet {
 
     /// Every shape that fits, the winner first.
     ///
+    /// JSON is what keeps to its grammar, whatever its texts and numbers hold.
+    ///
     /// # Errors
     /// [`Unreadable`] when the body is neither a form nor a JSON object or array.
     pub fn matches(
@@ -221,8 +178,7 @@ impl ShapeSet {
         has_header: impl Fn(&str) -> bool,
         body: &[u8],
     ) -> Result<Vec<Match>, Unreadable> {
-        let mut found = Findings::default();
-        let root = self.scan(content_type, body, &mut found)?;
+        let (root, found) = self.scan(content_type, body)?;
         let fits = |rule: &&Rule| {
             rule.shape.root == root
                 && rule.required.iter().all(|slot| found.at(*slot).is_some())
@@ -232,7 +188,7 @@ impl ShapeSet {
                 )
                 && rule.shape.headers.iter().all(|header| has_header(header))
         };
-        let asking = found.0.iter().filter_map(|(slot, _)| self.by_slot.get(*slot));
+        let asking = found.slots().filter_map(|slot| self.by_slot.get(slot));
         let mut worth_a_look: Vec<usize> = asking.flatten().chain(&self.unconditional).copied().collect();
         worth_a_look.sort_unstable();
         let rules = worth_a_look.into_iter().filter_map(|index| self.rules.get(index));
@@ -244,17 +200,16 @@ impl ShapeSet {
         Ok(fitting.collect())
     }
 
-    fn scan(&self, content_type: &str, body: &[u8], found: &mut Findings) -> Result<Root, Unreadable> {
+    fn scan(&self, content_type: &str, body: &[u8]) -> Result<(Root, Findings), Unreadable> {
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
         // `curl -d` calls everything a form.
         let is_json = matches!(body.trim_ascii_start().first(), Some(b'{' | b'['));
         if content_type == "application/x-www-form-urlencoded" && !is_json {
+            let mut found = Findings::default();
             for (key, value) in form_urlencoded::parse(body) {
-                if let Some(node) = self.trie.children.get(key.as_ref()) {
-                    mark(node, found, || Found::Scalar(value.into_owned()));
-                }
+                walk::field(&self.trie, &mut found, &key, &value);
             }
-            return Ok(Root::Form);
+            return Ok((Root::Form, found));
         }
         let body = body.trim_ascii();
         let root = match body.first() {
@@ -263,143 +218,8 @@ impl ShapeSet {
             Some(b'[') => Some(Root::Array),
             Some(_) => None,
         };
-        let mut deserializer = serde_json::Deserializer::from_slice(body);
-        Walk { node: &self.trie, found }
-            .deserialize(&mut deserializer)
-            .and_then(|()| deserializer.end())
-            .map_err(|error| Unreadable::NotJson(error.to_string()))?;
-        root.ok_or(Unreadable::Scalar)
-    }
-}
-
-fn mark(node: &Node, found: &mut Findings, scalar: impl FnOnce() -> Found) {
-    if let Some(slot) = node.slot {
-        found.put(slot, if node.compared { scalar() } else { Found::Something });
-    }
-}
-
-/// Walks a JSON value beside a node of the trie.
-struct Walk<'a> {
-    node: &'a Node,
-    found: &'a mut Findings,
-}
-
-impl<'de> DeserializeSeed<'de> for Walk<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        if self.node.children.is_empty() {
-            // As it is written: an emoji cut in half or a number without end is no reason to refuse a body.
-            let raw = <&'de RawValue>::deserialize(deserializer)?.get();
-            mark(self.node, self.found, || scalar(raw));
-            return Ok(());
-        }
-        deserializer.deserialize_any(self)
-    }
-}
-
-/// What is compared: a text without its quotes and escapes, a number in its shortest form.
-fn scalar(raw: &str) -> Found {
-    let quoted = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    match (quoted, raw.as_bytes().first()) {
-        (Some(inner), _) => Found::Scalar(serde_json::from_str(raw).unwrap_or_else(|_| inner.to_owned())),
-        (None, Some(b'{' | b'[' | b'n')) => Found::Something,
-        (None, _) if raw.contains(['.', 'e', 'E']) && !raw.starts_with(['t', 'f']) => {
-            Found::Scalar(raw.parse::<f64>().map_or_else(|_| raw.to_owned(), |number| number.to_string()))
-        }
-        (None, _) => Found::Scalar(raw.to_owned()),
-    }
-}
-
-impl<'de> Visitor<'de> for Walk<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON value")
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
-        mark(self.node, self.found, || Found::Scalar(value.to_string()));
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
-        mark(self.node, self.found, || Found::Scalar(value.to_string()));
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
-        mark(self.node, self.found, || Found::Scalar(value.to_string()));
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
-        mark(self.node, self.found, || Found::Scalar(value.to_string()));
-        Ok(())
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<(), E> {
-        mark(self.node, self.found, || Found::Scalar(value.to_owned()));
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        mark(self.node, self.found, || Found::Something);
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        mark(self.node, self.found, || Found::Something);
-        // Only the first element can be asked for, which keeps a long array as cheap as a short one.
-        if let Some(node) = self.node.children.get("0") {
-            items.next_element_seed(Walk { node, found: &mut *self.found })?;
-        }
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
-        mark(self.node, self.found, || Found::Something);
-        let mut walked: Vec<&Node> = Vec::new();
-        while let Some(node) = entries.next_key_seed(Key(self.node))? {
-            if let Some(node) = node.filter(|node| !node.children.is_empty()) {
-                if walked.iter().any(|before| std::ptr::eq(*before, node)) {
-                    self.found.forget_below(node);
-                } else {
-                    walked.push(node);
-                }
-            }
-            match node {
-                Some(node) => entries.next_value_seed(Walk { node, found: &mut *self.found })?,
-                None => {
-                    entries.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Looks a key up in the trie without copying it.
-struct Key<'a>(&'a Node);
-
-impl<'de, 'a> DeserializeSeed<'de> for Key<'a> {
-    type Value = Option<&'a Node>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl<'a> Visitor<'_> for Key<'a> {
-    type Value = Option<&'a Node>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-        Ok(self.0.children.get(key))
+        let found = walk::json(&self.trie, body).map_err(|error| Unreadable::NotJson(error.to_string()))?;
+        Ok((root.ok_or(Unreadable::Scalar)?, found))
     }
 }
 
@@ -498,6 +318,38 @@ mod tests {
         shape.required = vec!["/title".into(), "/count".into()];
         let body = br#"{"title":"cut in an emoji \ud83d","count":1e999}"#;
         assert_eq!(winners(&[("d", shape)], "", body), ["d"]);
+    }
+
+    #[test]
+    fn what_json_is_does_not_hang_on_what_its_texts_and_numbers_hold() {
+        let mut nested = shape("nested", 2);
+        nested.required = vec!["/alerts/0/labels/alertname".into()];
+        let mut plain = shape("plain", 1);
+        plain.equals = vec![("/state".into(), "a".into())];
+        let drivers = [("nested", nested), ("plain", plain)];
+        for odd in [
+            r#""alerts":"\ud83d""#,
+            r#""alerts":1e999"#,
+            r#""alerts":[-1e999]"#,
+            r#""\ud83d":1,"alerts":[]"#,
+            r#""alerts":[{"labels":"\udc00"}]"#,
+            r#""alerts":[{"\ud83d":{},"labels":{"\udc00":1e999}}]"#,
+        ] {
+            assert_eq!(winners(&drivers, "", format!(r#"{{{odd},"st\u0061te":"a"}}"#).as_bytes()), ["plain"]);
+        }
+        let both =
+            br#"{"alerts":[{"labels":{"\ud83d":1,"alertname":"a"}}],"state":"a","n":1e999,"\ud83d":0}"#;
+        assert_eq!(winners(&drivers, "", both), ["nested", "plain"]);
+        let set = ShapeSet::new([(&"plain".parse().unwrap(), [drivers[0].1.clone()].as_slice())]);
+        for body in [
+            &br#"{"alerts":"\ud83"}"#[..],
+            b"{\"alerts\":\"\n\"}",
+            b"{\"\n\":1}",
+            b"{\"alerts\":1e}",
+            b"{1:1}",
+        ] {
+            assert_eq!(set.matches("", |_| false, body).unwrap_err().kind(), "not_json");
+        }
     }
 
     #[test]
