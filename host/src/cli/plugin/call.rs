@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
+use domain::golden;
 use domain::limits::Limits;
 use domain::time::Timestamp;
 use sandbox::{CallError, LogLevel, PluginLog, Spent};
@@ -28,9 +29,11 @@ The plugin gets the limits and grants of plugins.toml, and nothing beyond them: 
 addresses in --config and to `allow_hosts`, and `analyze` may reach `allow_hosts`. Private addresses need
 SSRF_ALLOWED_HOSTS.
 
-The result is one line of JSON. A refusal of the plugin is {\"error\": {\"kind\", \"message\"}}, a call that was
-stopped {\"trap\": {\"kind\", \"function\", \"message\"}}, both with exit code 1. Standard error has the plugin's
-log and what the call used of its limits.
+The result is one line of JSON, in the form of the files that `watchbell plugin test` compares: for `parse` and
+`analyze` all that <case>.expected.json holds but `shape` and `requests`, for `send` its `result`, for
+`validate-config` its `problems`, which are pairs of a path and a message. A refusal of the plugin is
+{\"error\": \"invalid-input\", \"message\": …}, a call that was stopped {\"trap\": \"trap.cpu\", \"message\": …}, both
+with exit code 1. Standard error has the plugin's log and what the call used of its limits.
 
   watchbell plugin call grafana parse < body.json
   watchbell plugin call acme.wasm parse --example | watchbell plugin call acme.wasm parse
@@ -109,14 +112,11 @@ async fn snapshots() -> Option<Snapshots> {
     Some(Arc::new(move |kind, options: &str| snapshot_json(&snapshot, kind, options)))
 }
 
+/// A refusal as golden files have it; a call that was stopped alike, though none of them may expect it.
 fn refusal(error: &CallError) -> Value {
     match error {
-        CallError::Plugin(error) => {
-            json!({ "error": { "kind": error.kind(), "message": error.to_string() } })
-        }
-        CallError::Trap(trap) => json!({
-            "trap": { "kind": trap.error_type(), "function": trap.function, "message": trap.to_string() },
-        }),
+        CallError::Plugin(error) => golden::error(error),
+        CallError::Trap(trap) => json!({ "trap": trap.error_type(), "message": trap.to_string() }),
     }
 }
 

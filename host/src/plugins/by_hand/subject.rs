@@ -135,7 +135,8 @@ impl Subject {
         }
     }
 
-    /// Makes one call with the plugin's real limits and grants; the inner result is the plugin's.
+    /// Makes one call with the plugin's real limits and grants; the inner result is the plugin's, in the form
+    /// of golden files.
     ///
     /// # Errors
     /// When it cannot be made: another kind of plugin, or an input or settings that are not understood.
@@ -190,7 +191,7 @@ impl Subject {
         let outside = Arc::new(Outside::new(around.log, around.egress, grants, self.limits.egress, None));
         if call.function == Function::ValidateConfig {
             let problems = notifier.validate_config(&settings.config, outside).await;
-            return Ok(problems.map(|problems| json!(problems)));
+            return Ok(problems.map(|problems| golden::problems(&problems)));
         }
         let notification = input::notification(json_input(&call.input)?)?;
         let sent = notifier.send(&notification, &settings.config, outside).await;
@@ -209,11 +210,11 @@ impl Subject {
         let outside = Outside::new(around.log, around.egress, grants, self.limits.egress, snapshots);
         if call.function == Function::ValidateConfig {
             let problems = provider.validate_config(&config, Arc::new(outside)).await;
-            return Ok(problems.map(|problems| json!(problems)));
+            return Ok(problems.map(|problems| golden::problems(&problems)));
         }
         let request = input::analysis_request(json_input(&call.input)?)?;
         let analysis = provider.analyze(&request, &config, Arc::new(outside)).await;
-        Ok(analysis.map(|analysis| json!(analysis)))
+        Ok(analysis.map(|analysis| golden::analysis(&analysis)))
     }
 
     fn grants(
