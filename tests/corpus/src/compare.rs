@@ -24,6 +24,8 @@ pub(crate) struct Difference<'w> {
 pub(crate) enum What<'w> {
     /// Who reads a body that was sent to no driver's URL: the hub's driver, where it finds one.
     Detection(Option<String>),
+    /// The driver that the body was sent to is not there, so nothing else could be compared.
+    NoDriver,
     /// Alerts for the one, none for the other.
     Outcome(Made),
     /// Nothing: we make a mistake that the witness is known to make.
@@ -49,6 +51,37 @@ pub(crate) enum Field {
     EndsAt,
 }
 
+impl Field {
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Name, Self::Status, Self::Severity, Self::Fingerprint, Self::StartsAt, Self::EndsAt];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Status => "status",
+            Self::Severity => "severity",
+            Self::Fingerprint => "fingerprint",
+            Self::StartsAt => "start",
+            Self::EndsAt => "end",
+        }
+    }
+
+    fn is_same(self, ours: &ParsedAlert, theirs: &Alert) -> bool {
+        match self {
+            Self::Name => ours.name == theirs.name,
+            Self::Status => ours.status.as_str() == theirs.status && !rules::is_no_recovery(ours),
+            Self::Severity => ours.severity.as_str() == theirs.severity,
+            // What neither got from the sender is compared by what it groups and not by its text.
+            Self::Fingerprint => {
+                let own = ours.fingerprint.as_deref();
+                own.map_or(theirs.is_derived(), |own| own == theirs.fingerprint)
+            }
+            Self::StartsAt => theirs.starts_at.is(ours.starts_at),
+            Self::EndsAt => theirs.ends_at.is(ours.ends_at),
+        }
+    }
+}
+
 impl fmt::Display for Difference<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({}): ", self.witness.file, self.driver)?;
@@ -63,6 +96,7 @@ impl fmt::Display for Difference<'_> {
                     word(witness.detected.as_deref())
                 )
             }
+            What::NoDriver => f.write_str("there is no such driver"),
             What::Outcome(made) => {
                 let ours = match made {
                     Made::Alerts(alerts) => format!("{} alerts", alerts.len()),
@@ -93,7 +127,7 @@ impl fmt::Display for Difference<'_> {
                     Field::StartsAt => (time(ours.starts_at), format!("{:?}", theirs.starts_at)),
                     Field::EndsAt => (time(ours.ends_at), format!("{:?}", theirs.ends_at)),
                 };
-                write!(f, "{field:?}: {ours}, the witness: {theirs}")
+                write!(f, "{}: {ours}, the witness: {theirs}", field.name())
             }
             What::Split(theirs, ours) => {
                 write!(f, "one alert `{theirs}` to the witness, {} here", ours.len())
@@ -113,35 +147,16 @@ pub(crate) fn made<'w>(witness: &'w Witness, driver: &str, made: &Made) -> Vec<D
         (Made::Alerts(ours), Some(theirs)) if ours.len() == theirs.len() => {
             let pairs = ours.iter().zip(theirs);
             let fields = pairs.flat_map(|((ours, _), theirs)| {
-                differing(ours, theirs)
-                    .into_iter()
-                    .map(|field| What::Field(field, Box::new(ours.clone()), theirs))
+                let differing = Field::ALL.into_iter().filter(|field| !field.is_same(ours, theirs));
+                differing.map(|field| What::Field(field, Box::new(ours.clone()), theirs))
             });
             fields.map(difference).collect()
         }
         (Made::Alerts(ours), Some(theirs)) if !theirs.is_empty() => vec![difference(What::Count(ours.len()))],
-        // A refusal and an empty list both end without an alert.
-        (Made::Nothing(_) | Made::Refused(_), None | Some([])) => Vec::new(),
+        // No alert either way, but what is refused lies in quarantine and somebody has to look at it.
+        (Made::Nothing(_), Some([])) | (Made::Refused(_), None) => Vec::new(),
         _ => vec![difference(What::Outcome(made.clone()))],
     }
-}
-
-fn differing(ours: &ParsedAlert, theirs: &Alert) -> Vec<Field> {
-    let mut fields = Vec::new();
-    let mut same = |field, same: bool| {
-        if !same {
-            fields.push(field);
-        }
-    };
-    same(Field::Name, ours.name == theirs.name);
-    same(Field::Status, ours.status.as_str() == theirs.status && !rules::is_no_recovery(ours));
-    same(Field::Severity, ours.severity.as_str() == theirs.severity);
-    // What neither got from the sender is compared by what it groups and not by its text.
-    let own = ours.fingerprint.as_deref();
-    same(Field::Fingerprint, own.map_or(theirs.is_derived(), |own| own == theirs.fingerprint));
-    same(Field::StartsAt, theirs.starts_at.is(ours.starts_at));
-    same(Field::EndsAt, theirs.ends_at.is(ours.ends_at));
-    fields
 }
 
 impl Alert {

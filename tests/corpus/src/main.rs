@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 
-use crate::compare::{Difference, Identities, What};
+use crate::compare::{Difference, Field, Identities, What};
 use crate::hub::Hub;
 use crate::witness::Witness;
 
@@ -73,7 +73,10 @@ async fn differences<'w>(corpus: &'w [Witness], hub: &Hub) -> Result<Vec<Differe
         // At its own URL and at the one for all: what the witness says is of the former.
         let readers: BTreeSet<&str> = named.into_iter().chain(detected.as_deref()).collect();
         for driver in readers {
-            let Some(made) = hub.read(driver, body.clone()).await? else { continue };
+            let Some(made) = hub.read(driver, body.clone()).await? else {
+                differences.push(Difference { witness, driver: driver.to_owned(), what: What::NoDriver });
+                continue;
+            };
             if named == Some(driver) || witness.alerts.is_some() {
                 differences.extend(compare::made(witness, driver, &made));
                 identities.add(witness, driver, &made);
@@ -103,6 +106,12 @@ fn report(corpus: &[Witness], differences: &[Difference<'_>], all: bool) -> Resu
     for difference in &wrong {
         writeln!(out, "WRONG  {difference}")?;
     }
+    let fields = Field::ALL.map(Field::name).join(", ");
+    writeln!(
+        out,
+        "compared: who reads a body; whether alerts, nothing or a refusal comes of it; how many alerts; of each \
+         {fields}; which alerts are one. Nothing else is, such as labels, descriptions and links."
+    )?;
     let files = |list: &[&Difference<'_>]| -> BTreeSet<String> {
         list.iter().map(|difference| difference.witness.file.clone()).collect()
     };

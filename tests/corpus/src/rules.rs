@@ -42,6 +42,7 @@ pub(crate) fn reason(difference: &Difference<'_>) -> Option<&'static str> {
     let driver = difference.driver.as_str();
     match &difference.what {
         What::Detection(ours) => detection(difference, ours.as_deref()),
+        What::NoDriver => (driver == "cluster").then_some("cluster-agents-have-no-driver"),
         What::Outcome(made) => outcome(difference, made),
         What::Count(_) | What::Shared(_) => None,
         What::Field(field, ours, theirs) => {
@@ -179,6 +180,8 @@ fn outcome(difference: &Difference<'_>, made: &Made) -> Option<&'static str> {
     let body = &witness.payload;
     let driver = difference.driver.as_str();
     let evidence = || EVIDENCE.iter().any(|(name, pointer)| *name == driver && has(body, pointer));
+    let is_empty = |pointer| body.pointer(pointer).and_then(Value::as_array).is_some_and(Vec::is_empty);
+    let theirs_is_empty = witness.alerts.as_ref().is_some_and(Vec::is_empty);
     let all_named =
         |alerts: &[(ParsedAlert, String)]| alerts.iter().all(|(alert, _)| says(body, &alert.name));
     first! {
@@ -188,9 +191,15 @@ fn outcome(difference: &Difference<'_>, made: &Made) -> Option<&'static str> {
         matches!(made, Made::Alerts(alerts) if all_named(alerts)) && witness.alerts.is_none() && evidence()
             => "a-body-that-names-its-alert-is-read",
         matches!(made, Made::Alerts(alerts) if all_named(alerts))
-            && witness.alerts.as_ref().is_some_and(Vec::is_empty)
+            && theirs_is_empty
             && !has(body, "/alerts")
             => "an-alert-is-not-lost",
+        matches!(made, Made::Refused(_)) && theirs_is_empty && !has(body, "/alerts")
+            && !text(body, "/title").is_empty()
+            => "what-may-be-an-alert-goes-to-quarantine",
+        matches!(made, Made::Nothing(_)) && witness.alerts.is_none()
+            && (is_empty("/alerts") || is_empty("/messages"))
+            => "an-empty-list-is-nothing",
     }
 }
 
@@ -434,6 +443,32 @@ mod tests {
         resolved.alerts.as_mut().unwrap()[0].status = "resolved".to_owned();
         let change = json!({ "status": "resolved", "raw_status": "incident.acknowledged" });
         assert_eq!(reasons(&resolved, change), [None]);
+    }
+
+    #[test]
+    fn an_empty_push_is_nothing_and_a_refusal_is_none() {
+        let mut witness = witness(json!({ "alerts": [] }), Time::None);
+        let reasons = |witness: &Witness, made: Made| -> Vec<Option<&'static str>> {
+            compare::made(witness, "alertmanager", &made).iter().map(reason).collect()
+        };
+        let rule = Some("an-empty-list-is-nothing");
+        for (theirs, nothing, refused) in [(Some(vec![]), vec![], vec![None]), (None, vec![rule], vec![])] {
+            witness.alerts = theirs;
+            assert_eq!(reasons(&witness, Made::Nothing(String::new())), nothing, "{witness:?}");
+            assert_eq!(reasons(&witness, Made::Refused(String::new())), refused, "{witness:?}");
+        }
+        witness.payload = json!({ "alerts": "none" });
+        assert_eq!(reasons(&witness, Made::Nothing(String::new())), [None]);
+    }
+
+    #[test]
+    fn a_driver_that_is_missing_is_wrong_but_for_those_of_the_cluster() {
+        let witness = witness(body(), Time::None);
+        let reason = |driver: &str| {
+            reason(&Difference { witness: &witness, driver: driver.to_owned(), what: What::NoDriver })
+        };
+        assert_eq!(reason("cluster"), Some("cluster-agents-have-no-driver"));
+        assert_eq!(reason("grafana"), None);
     }
 
     #[test]
