@@ -10,7 +10,7 @@ use crate::workspace::Workspace;
 use crate::{artifacts, plugins, process};
 
 /// Where the payloads are kept that are not ours to publish, as seen from the root of the workspace.
-const BESIDE: &str = "../shared/corpus";
+pub(crate) const BESIDE: &str = "../shared/corpus";
 
 #[derive(clap::Args)]
 pub(crate) struct Options {

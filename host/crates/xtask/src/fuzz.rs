@@ -41,7 +41,7 @@ pub(crate) struct Options {
     seconds: u32,
 }
 
-/// Builds one target and runs it on the golden inputs, on what earlier runs kept, and on what comes of them.
+/// Builds one target and runs it on its seeds, on what earlier runs kept, and on what comes of them.
 ///
 /// # Errors
 /// There is no such target, no nightly compiler, or the fuzzer found something.
@@ -56,12 +56,14 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()
     let program = build(&folder, &build_folder, &host, &options.target)?;
     let kept = build_folder.join("corpus").join(&options.target);
     let findings = build_folder.join("findings").join(&options.target);
-    for made in [&kept, &findings] {
+    let beginning = build_folder.join("seeds").join(&options.target);
+    for made in [&kept, &findings, &beginning] {
         std::fs::create_dir_all(made).with_context(|| format!("`{}` was not made", made.display()))?;
     }
+    gather(&workspace.root, &seeds(&workspace.root, &options.target)?, &beginning)?;
     let mut fuzzer = Command::new(program);
     // New inputs are written to the first folder; the others are read only.
-    fuzzer.current_dir(&folder).arg(&kept).args(seeds(&workspace.root, &options.target)?);
+    fuzzer.current_dir(&folder).args([&kept, &beginning]);
     fuzzer.arg(format!("-max_total_time={}", options.seconds));
     fuzzer.args([format!("-max_len={MAX_INPUT_BYTES}"), format!("-timeout={INPUT_LIMIT_S}")]);
     fuzzer.args(["-print_final_stats=1", "-verbosity=1"]);
@@ -84,16 +86,44 @@ fn targets(folder: &Path) -> anyhow::Result<Vec<String>> {
     Ok(names)
 }
 
-/// The golden inputs of the driver, or of all drivers for what is about all of them.
+/// Where a target begins: its own seeds, or the golden inputs of the driver of that name, or those of all.
 fn seeds(root: &Path, target: &str) -> anyhow::Result<Vec<PathBuf>> {
     let drivers = root.join("plugins/drivers");
-    let own = drivers.join(target).join("testdata");
-    if own.is_dir() {
-        return Ok(vec![own]);
+    for own in [root.join("tests/fuzz/seeds").join(target), drivers.join(target).join("testdata")] {
+        if own.is_dir() {
+            return inputs(&own);
+        }
     }
+    let mut seeds = Vec::new();
+    for driver in listed(&drivers)? {
+        seeds.extend(inputs(&driver.join("testdata"))?);
+    }
+    Ok(seeds)
+}
+
+/// The inputs of a folder, without what is expected of them.
+fn inputs(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = listed(folder)?;
+    files.retain(|file| !file.to_string_lossy().ends_with(".expected.json"));
+    Ok(files)
+}
+
+fn listed(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let entries =
-        std::fs::read_dir(&drivers).with_context(|| format!("`{}` is not readable", drivers.display()))?;
-    Ok(entries.filter_map(|entry| Some(entry.ok()?.path().join("testdata"))).collect())
+        std::fs::read_dir(folder).with_context(|| format!("`{}` is not readable", folder.display()))?;
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.sort();
+    Ok(paths)
+}
+
+/// Copies seeds into one folder, because libFuzzer takes folders alone. Names begin with where a seed is from.
+fn gather(root: &Path, seeds: &[PathBuf], folder: &Path) -> anyhow::Result<()> {
+    for seed in seeds {
+        let name = seed.strip_prefix(root).unwrap_or(seed).to_string_lossy().replace('/', "-");
+        std::fs::copy(seed, folder.join(name))
+            .with_context(|| format!("`{}` was not copied", seed.display()))?;
+    }
+    Ok(())
 }
 
 /// The platform of the nightly compiler. Naming it keeps the flags from build scripts.
@@ -142,12 +172,31 @@ mod tests {
             .collect();
         for driver in &drivers {
             assert!(targets.contains(driver), "driver `{driver}` has no fuzz target");
-            assert_eq!(
-                seeds(&root, driver).unwrap(),
-                [root.join(format!("plugins/drivers/{driver}/testdata"))]
-            );
+            let seeds = seeds(&root, driver).unwrap();
+            assert!(seeds.len() >= 12, "driver `{driver}` has {} seeds", seeds.len());
+            let own = root.join(format!("plugins/drivers/{driver}/testdata"));
+            assert!(seeds.iter().all(|seed| seed.starts_with(&own)), "{seeds:?}");
         }
-        assert_eq!(seeds(&root, "shape").unwrap().len(), drivers.len());
+        assert!(seeds(&root, "shape").unwrap().len() >= 12 * drivers.len());
+    }
+
+    #[test]
+    fn seeds_are_inputs_and_never_what_is_expected() {
+        let root = Workspace::here().unwrap().root;
+        for target in targets(&root.join("tests/fuzz")).unwrap() {
+            let seeds = seeds(&root, &target).unwrap();
+            let is_expected = |seed: &PathBuf| seed.to_string_lossy().ends_with(".expected.json");
+            assert!(!seeds.is_empty() && !seeds.iter().any(is_expected), "{target}: {seeds:?}");
+        }
+    }
+
+    #[test]
+    fn seeds_of_signatures_begin_with_a_template() {
+        for seed in seeds(&Workspace::here().unwrap().root, "signature").unwrap() {
+            let text = std::fs::read_to_string(&seed).unwrap();
+            let lines: Vec<&str> = text.splitn(3, '\n').collect();
+            assert!(lines.len() == 3 && lines[0].contains("{body}"), "{}", seed.display());
+        }
     }
 
     #[test]

@@ -34,7 +34,11 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<Ex
     let metadata = workspace.metadata()?;
     let may_install = debian::may_install(options.install);
     let mut report = Report::default();
-    report.step("format", || step(cargo(workspace, &["fmt", "--all", "--check"])));
+    report.step("format", || {
+        step(cargo(workspace, &["fmt", "--all", "--check"]))?;
+        // A workspace of its own.
+        step(cargo(workspace, &["fmt", "--check", "--manifest-path", "tests/fuzz/Cargo.toml"]))
+    });
     report.step("tidy", || tidy::check(workspace).map(|()| Outcome::Passed));
     if !options.quick {
         report.step("dependencies", || deny::check(workspace, &metadata.target_directory, may_install));
@@ -50,8 +54,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<Ex
     if !options.quick {
         report.step("docs", || step(docs(workspace)));
     }
-    if let Some(folder) = corpus::beside(workspace).filter(|_| !options.quick) {
-        report.step("corpus", || corpus::report(workspace, &folder, false).map(|()| Outcome::Passed));
+    if !options.quick {
+        report.step("corpus", || corpus_report(workspace));
     }
     run_tests(workspace, &metadata, options, &mut report);
     Ok(report.close(env::is_ci()))
@@ -99,6 +103,17 @@ fn cargo(workspace: &Workspace, arguments: &[&str]) -> Command {
 
 fn step(mut command: Command) -> anyhow::Result<Outcome> {
     process::run(&mut command).map(|()| Outcome::Passed)
+}
+
+/// The payloads are not ours to publish: a checkout that stands alone is whole without them.
+fn corpus_report(workspace: &Workspace) -> anyhow::Result<Outcome> {
+    match corpus::beside(workspace) {
+        Some(folder) => corpus::report(workspace, &folder, false).map(|()| Outcome::Passed),
+        None => Ok(Outcome::NotHere(format!(
+            "no folder `{}` here\nhint: put payloads there, or run `cargo xtask corpus <folder>`",
+            corpus::BESIDE
+        ))),
+    }
 }
 
 fn docs(workspace: &Workspace) -> Command {

@@ -11,6 +11,8 @@ pub(crate) enum Outcome {
     Passed,
     /// It could not run here; the text says why and how to get it.
     NotRun(String),
+    /// The same for what no machine can promise, so that it is said and is never a failure.
+    NotHere(String),
 }
 
 struct Step {
@@ -54,7 +56,7 @@ impl Report {
     fn succeeded(&self, all_must_run: bool) -> bool {
         self.counts.failed == 0
             && self.steps.iter().all(|step| match step.result {
-                Ok(Outcome::Passed) => true,
+                Ok(Outcome::Passed | Outcome::NotHere(_)) => true,
                 Ok(Outcome::NotRun(_)) => !all_must_run,
                 Err(_) => false,
             })
@@ -69,7 +71,7 @@ impl Report {
                     passed += 1;
                     ("passed", String::new())
                 }
-                Ok(Outcome::NotRun(reason)) => {
+                Ok(Outcome::NotRun(reason) | Outcome::NotHere(reason)) => {
                     not_run += 1;
                     ("not run", reason.replace('\n', "\n          "))
                 }
@@ -128,5 +130,12 @@ mod tests {
         let report = report(vec![Ok(Outcome::NotRun("no program".to_owned()))]);
         assert!(report.succeeded(false));
         assert!(!report.succeeded(true));
+    }
+
+    #[test]
+    fn what_nobody_can_promise_is_said_and_fails_nowhere() {
+        let report = report(vec![Ok(Outcome::NotHere("no folder".to_owned()))]);
+        assert!(report.succeeded(true));
+        assert!(report.summary().contains("not run") && report.summary().contains("no folder"));
     }
 }
