@@ -271,13 +271,17 @@ fn plugin(path: &str) -> String {
 #[tokio::test]
 async fn shipped_plugins_pass_their_own_cases_in_the_sandbox() {
     let home = home(&[]).await;
-    for (folder, kind) in
-        [("drivers/grafana", "driver"), ("notifiers/slack", "notifier"), ("notifiers/generic", "notifier")]
-    {
-        let name = folder.rsplit('/').next().unwrap();
-        let (code, said, _) = test(&home, &[&plugin(folder), "--plugin", name, "--kind", kind]).await;
-        assert_eq!(code, Some(0), "{said}");
+    for (folder, kind) in [("drivers", "driver"), ("notifiers", "notifier"), ("intelligence", "provider")] {
+        let mut tested = 0;
+        for entry in std::fs::read_dir(plugin(folder)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let cases = plugin(&format!("{folder}/{name}"));
+            let (code, said, error) = test(&home, &[&cases, "--plugin", &name, "--kind", kind]).await;
+            assert_eq!(code, Some(0), "{name}: {said}{error}");
+            tested += 1;
+        }
+        assert!(tested > 0, "{folder}");
     }
-    let (code, said, _) = test(&home, &[&plugin("intelligence/local"), "--plugin", "local"]).await;
-    assert_eq!(code, Some(0), "{said}");
+    let (_, said, _) = test(&home, &[&plugin("drivers/datadog"), "--plugin", "datadog"]).await;
+    assert!(said.contains("ok      form_triggered\n"), "forms are cases too: {said}");
 }

@@ -7,20 +7,33 @@ use domain::shape::{Shape, ShapeSet};
 use sandbox::CallError;
 use serde_json::{Value, json};
 
-use crate::built::{JSON, Silence, drivers, incoming, testdata};
+use crate::built::{FORM, JSON, Silence, drivers, incoming, testdata};
 
-/// Inputs and expected results of a driver.
-fn cases(name: &PluginName) -> Vec<(String, Vec<u8>, Value)> {
+/// One golden input with its content type, and what comes of it.
+struct Golden {
+    case: String,
+    content_type: &'static str,
+    body: Vec<u8>,
+    expected: Value,
+}
+
+/// The cases of a driver: an input that ends in `.json` is sent as JSON, one in `.form` as a form.
+fn cases(name: &PluginName) -> Vec<Golden> {
     let folder = testdata(name);
     let mut cases = Vec::new();
     for entry in std::fs::read_dir(&folder).unwrap() {
         let path = entry.unwrap().path();
         let file = path.file_name().unwrap().to_string_lossy().into_owned();
         let Some(case) = file.strip_suffix(".expected.json") else { continue };
+        let input = |end| std::fs::read(folder.join(format!("{case}.{end}")));
+        let (content_type, body) = match input("form") {
+            Ok(body) => (FORM, body),
+            Err(_) => (JSON, input("json").unwrap()),
+        };
         let expected = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-        cases.push((case.to_owned(), std::fs::read(folder.join(format!("{case}.json"))).unwrap(), expected));
+        cases.push(Golden { case: case.to_owned(), content_type, body, expected });
     }
-    assert!(cases.len() >= 8, "driver `{name}` has {} cases", cases.len());
+    assert!(cases.len() >= 12, "driver `{name}` has {} cases", cases.len());
     cases
 }
 
@@ -36,8 +49,8 @@ fn result(result: Result<Parsed, CallError>) -> Value {
 #[tokio::test]
 async fn built_drivers_make_of_golden_inputs_what_their_sources_promise() {
     for (name, driver) in drivers() {
-        for (case, body, mut expected) in cases(&name) {
-            let found = result(driver.parse(&incoming(JSON, body), "{}", &Silence).await);
+        for Golden { case, content_type, body, mut expected } in cases(&name) {
+            let found = result(driver.parse(&incoming(content_type, body), "{}", &Silence).await);
             expected.as_object_mut().unwrap().remove("shape");
             assert_eq!(found, expected, "{name}/{case}");
         }
@@ -50,17 +63,19 @@ fn detection_among_all_drivers_finds_the_one_that_the_golden_input_is_for() {
     let shapes = ShapeSet::new(
         drivers.iter().map(|(name, driver)| (name, driver.info().shapes.as_slice() as &[Shape])),
     );
-    let mut found_any = 0;
+    let (mut found_any, mut forms) = (0, 0);
     for (name, _) in &drivers {
-        for (case, body, expected) in cases(name) {
+        for Golden { case, content_type, body, expected } in cases(name) {
             if expected["shape"].is_null() {
                 continue;
             }
-            let matches = shapes.matches(JSON, |_| false, &body).unwrap();
+            let matches = shapes.matches(content_type, |_| false, &body).unwrap();
             let winner = matches.first().unwrap_or_else(|| panic!("{name}/{case}: nobody"));
-            assert_eq!(&winner.driver, name, "{case}");
+            assert_eq!((&winner.driver, &json!(winner.shape)), (name, &expected["shape"]), "{case}");
             found_any += 1;
+            forms += usize::from(content_type == FORM);
         }
     }
     assert!(found_any > 20, "only {found_any} golden inputs are recognised");
+    assert!(forms >= 3, "only {forms} forms are recognised");
 }

@@ -2,12 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::{alert_json, breach, error_json, matching, run};
+use super::{alert_json, breach, error_json, matching, matching_form, run};
 use crate::driver::{Driver, Incoming, Outcome, Parsed};
 use crate::{Alert, PluginError};
 
 /// When golden webhooks were received: 2026-06-01T12:00:00Z.
 pub const RECEIVED_AT: i64 = 1_780_315_200_000;
+
+/// The content type of a form.
+pub const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Compares what the driver makes of every input, and tries each input in many broken forms, of which
 /// none may end in a result that the host refuses.
@@ -15,19 +18,23 @@ pub const RECEIVED_AT: i64 = 1_780_315_200_000;
 /// The expected file names the shape that recognises the body, so that detection is pinned too.
 pub fn driver<D: Driver>(folder: &str) {
     let shapes = D::metadata().shapes;
-    run(folder, |body| {
+    run(folder, |content_type, body| {
+        let parse =
+            |body: &[u8]| D::parse(&Incoming { content_type: content_type.to_owned(), ..incoming(body) }, "");
         for broken in variations(body) {
-            if let Ok(parsed) = parse::<D>(&broken)
+            if let Ok(parsed) = parse(&broken)
                 && let Some(field) = breach(&parsed)
             {
                 panic!("`{field}` breaks the contract for {}", String::from_utf8_lossy(&broken));
             }
         }
-        let mut result = match &parse::<D>(body) {
+        let mut result = match &parse(body) {
             Ok(parsed) => parsed_json(parsed),
             Err(error) => error_json(error),
         };
-        let shape = matching(&shapes, &[], body).map(|shape| shape.name.as_str());
+        let shape =
+            if content_type == FORM { matching_form(&shapes, body) } else { matching(&shapes, &[], body) };
+        let shape = shape.map(|shape| shape.name.as_str());
         if let Value::Object(fields) = &mut result {
             fields.insert("shape".to_owned(), json!(shape));
         }

@@ -1,7 +1,7 @@
 //! Golden tests: a folder of inputs, and what a plugin makes of each.
 //!
-//! `testdata/<case>.json` is an input; `testdata/<case>.expected.json` is the result as it was
-//! reviewed. A test calls [`driver`], [`notifier`] or [`provider`] once for its plugin's folder. With
+//! `testdata/<case>.json` is an input, or `testdata/<case>.form` where a sender of webhooks has forms;
+//! `testdata/<case>.expected.json` is the result as it was reviewed. A test calls [`driver`], [`notifier`] or [`provider`] once for its plugin's folder. With
 //! the environment variable `BLESS=1` the expected files are written instead of compared; read the
 //! difference before committing it. Failures panic, as a test's assertion does.
 
@@ -24,22 +24,28 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 pub use bounds::breach;
-pub use driver::{RECEIVED_AT, alert_in, alerts_in, alerts_of, driver, incoming, parse, sample, variations};
+pub use driver::{
+    FORM, RECEIVED_AT, alert_in, alerts_in, alerts_of, driver, incoming, parse, sample, variations,
+};
 pub use notifier::notifier;
 pub use provider::provider;
-pub use shape::matching;
+pub use shape::{matching, matching_form};
 
 use crate::{Alert, AlertStatus, Label, PluginError, Severity};
 
-/// Calls `actual` for every input of a folder and compares the result with the expected file.
-fn run(folder: &str, actual: impl Fn(&[u8]) -> Value) {
+/// How inputs end, and as what a driver gets them.
+const INPUTS: [(&str, &str); 2] = [("json", "application/json"), ("form", FORM)];
+
+/// Calls `actual` for every input of a folder, with its content type, and compares the result with the
+/// expected file.
+fn run(folder: &str, actual: impl Fn(&str, &[u8]) -> Value) {
     #[expect(clippy::disallowed_methods, reason = "how a test is told to write its expectations")]
     let bless = std::env::var_os("BLESS").is_some();
     let inputs = inputs(Path::new(folder));
     assert!(!inputs.is_empty(), "`{folder}` holds no case");
     let mut failed = Vec::new();
-    for input in inputs {
-        let found = actual(&fs::read(&input).expect("a listed file can be read"));
+    for (input, content_type) in inputs {
+        let found = actual(content_type, &fs::read(&input).expect("a listed file can be read"));
         let expected_path = input.with_extension("expected.json");
         if bless {
             let text = serde_json::to_string_pretty(&found).expect("a JSON value can be written") + "\n";
@@ -64,14 +70,16 @@ fn run(folder: &str, actual: impl Fn(&[u8]) -> Value) {
     );
 }
 
-/// The inputs of a folder, by name.
-fn inputs(folder: &Path) -> Vec<PathBuf> {
+/// The inputs of a folder, by name, with their content types.
+fn inputs(folder: &Path) -> Vec<(PathBuf, &'static str)> {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("`{}`: {error}", folder.display()));
-    let mut inputs: Vec<PathBuf> = entries
+    let mut inputs: Vec<(PathBuf, &str)> = entries
         .map(|entry| entry.expect("a folder can be listed").path())
-        .filter(|path| {
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            name.ends_with(".json") && !name.ends_with(".expected.json")
+        .filter(|path| !path.to_string_lossy().ends_with(".expected.json"))
+        .filter_map(|path| {
+            let content_type =
+                INPUTS.iter().find(|(end, _)| path.extension().is_some_and(|found| found == *end));
+            content_type.map(|(_, content_type)| (path, *content_type))
         })
         .collect();
     inputs.sort();

@@ -12,7 +12,7 @@ use crate::notifier::{Notification, Notifier};
 /// An input is `{"notification": {…}, "config": {…}, "answer": {…}}`. An answer is
 /// `{"status", "headers", "body"}`, or `{"error": "timeout"}` with the name of an `http-error`.
 pub fn notifier<N: Notifier>(folder: &str) {
-    run(folder, |input| {
+    run(folder, |_, input| {
         let input: Value = serde_json::from_slice(input).expect("an input is JSON");
         let config = json_text(&input, "config");
         let mut remote = Recording { answer: answer(&input["answer"]), requests: Vec::new() };

@@ -12,7 +12,7 @@ use crate::intelligence::{Analysis, AnalysisRequest, Priority, Provider, Snapsho
 /// An input is `{"request": {…}, "config": {…}, "snapshots": {"memory": {…}, …}}`. A snapshot that is
 /// missing is one that was not granted.
 pub fn provider<P: Provider>(folder: &str) {
-    run(folder, |input| {
+    run(folder, |_, input| {
         let input: Value = serde_json::from_slice(input).expect("an input is JSON");
         let request = &input["request"];
         let request = AnalysisRequest {

@@ -1,7 +1,7 @@
 //! Shapes as the host reads them, in the plainest way: enough to pin in a golden file which shape a
 //! payload has. The host's own evaluator is faster and stricter.
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::driver::{Root, Shape};
 
@@ -9,17 +9,25 @@ use crate::driver::{Root, Shape};
 /// priority the one that is declared first, as at the host.
 pub fn matching<'s>(shapes: &'s [Shape], headers: &[&str], body: &[u8]) -> Option<&'s Shape> {
     let body: Value = serde_json::from_slice(body).ok()?;
+    let root = if body.is_object() { Root::Object } else { Root::Array };
+    best(shapes, root, headers, &body)
+}
+
+/// The same for a form without headers: its pointers have one step, the name of a field.
+pub fn matching_form<'s>(shapes: &'s [Shape], body: &[u8]) -> Option<&'s Shape> {
+    let fields: Map<String, Value> =
+        form_urlencoded::parse(body).map(|(key, value)| (key.into_owned(), json!(value))).collect();
+    best(shapes, Root::Form, &[], &Value::Object(fields))
+}
+
+fn best<'s>(shapes: &'s [Shape], root: Root, headers: &[&str], body: &Value) -> Option<&'s Shape> {
     // The last of the highest is taken, so the first is last here.
-    shapes.iter().rev().filter(|shape| matches(shape, headers, &body)).max_by_key(|shape| shape.priority)
+    let fitting = shapes.iter().rev().filter(|shape| shape.root == root && matches(shape, headers, body));
+    fitting.max_by_key(|shape| shape.priority)
 }
 
 fn matches(shape: &Shape, headers: &[&str], body: &Value) -> bool {
-    let root_fits = match shape.root {
-        Root::Object => body.is_object(),
-        Root::Array => body.is_array(),
-        Root::Form => false,
-    };
-    root_fits
+    (body.is_object() || body.is_array())
         && shape.headers.iter().all(|header| headers.contains(&header.as_str()))
         && shape.required.iter().all(|pointer| body.pointer(pointer).is_some())
         && shape.forbidden.iter().all(|pointer| body.pointer(pointer).is_none())
