@@ -31,6 +31,7 @@ pub mod intelligence;
 pub mod json;
 pub mod log;
 pub mod notifier;
+mod repeats;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testkit;
 pub mod text;

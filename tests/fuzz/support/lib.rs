@@ -5,7 +5,7 @@ pub mod shape;
 pub mod signature;
 
 use plugin_sdk::PluginError;
-use plugin_sdk::driver::{Driver, Incoming, Outcome};
+use plugin_sdk::driver::{self, Driver, Incoming, Outcome};
 use plugin_sdk::testkit::{breach, incoming};
 
 /// Any bytes end in alerts, in nothing with a reason or in an error of the sender's; the answer keeps to the
@@ -16,7 +16,7 @@ use plugin_sdk::testkit::{breach, incoming};
 pub fn driver<D: Driver>(body: &[u8]) {
     for content_type in ["application/json", shape::FORM] {
         let request = Incoming { content_type: content_type.to_owned(), ..incoming(body) };
-        let answer = D::parse(&request, "{}");
+        let answer = driver::read::<D>(&request, "{}");
         match &answer {
             Ok(parsed) => {
                 assert_eq!(breach(parsed), None, "the host refuses the answer");
@@ -25,7 +25,7 @@ pub fn driver<D: Driver>(body: &[u8]) {
             Err(PluginError::InvalidInput(why) | PluginError::Unsupported(why)) => assert!(!why.is_empty()),
             Err(other) => panic!("not the sender's fault: {other:?}"),
         }
-        let again = D::parse(&request, "{}");
+        let again = driver::read::<D>(&request, "{}");
         assert_eq!(format!("{answer:?}"), format!("{again:?}"), "another answer to the same bytes");
     }
 }

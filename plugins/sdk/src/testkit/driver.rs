@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{alert_json, breach, error_json, matching, matching_form, run};
-use crate::driver::{Driver, Incoming, Outcome, Parsed};
+use crate::driver::{self, Driver, Incoming, Outcome, Parsed};
 use crate::{Alert, PluginError};
 
 /// When golden webhooks were received: 2026-06-01T12:00:00Z.
@@ -19,8 +19,9 @@ pub const FORM: &str = "application/x-www-form-urlencoded";
 pub fn driver<D: Driver>(folder: &str) {
     let shapes = D::metadata().shapes;
     run(folder, |content_type, body| {
-        let parse =
-            |body: &[u8]| D::parse(&Incoming { content_type: content_type.to_owned(), ..incoming(body) }, "");
+        let parse = |body: &[u8]| {
+            driver::read::<D>(&Incoming { content_type: content_type.to_owned(), ..incoming(body) }, "")
+        };
         for broken in variations(body) {
             if let Ok(parsed) = parse(&broken)
                 && let Some(field) = breach(&parsed)
@@ -47,7 +48,7 @@ pub fn driver<D: Driver>(folder: &str) {
 /// # Errors
 /// What the driver says.
 pub fn parse<D: Driver>(body: &[u8]) -> Result<Parsed, PluginError> {
-    D::parse(&incoming(body), "")
+    driver::read::<D>(&incoming(body), "")
 }
 
 /// The alerts of a result; panics where there are none.
