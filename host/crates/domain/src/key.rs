@@ -36,10 +36,57 @@ pub struct ApiKey {
     pub last_used_at: Option<Timestamp>,
 }
 
+/// Whether a key can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyState {
+    /// It can.
+    Live,
+    /// Its time is over.
+    Expired,
+    /// It was taken back.
+    Revoked,
+}
+
+/// A key with whether it can be used now.
+#[derive(Debug, Serialize)]
+pub struct ShownKey<'a> {
+    /// The key.
+    #[serde(flatten)]
+    pub key: &'a ApiKey,
+    /// Whether it can be used.
+    pub state: KeyState,
+}
+
+impl KeyState {
+    /// A word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
 impl ApiKey {
     /// Whether it can be used at all.
     pub fn is_live(&self, now: Timestamp) -> bool {
-        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
+        self.state(now) == KeyState::Live
+    }
+
+    /// Whether it can be used, and if not, why.
+    pub fn state(&self, now: Timestamp) -> KeyState {
+        match (self.revoked_at, self.expires_at) {
+            (Some(_), _) => KeyState::Revoked,
+            (None, Some(end)) if end <= now => KeyState::Expired,
+            (None, _) => KeyState::Live,
+        }
+    }
+
+    /// It with its state, as lists show it.
+    pub fn shown(&self, now: Timestamp) -> ShownKey<'_> {
+        ShownKey { key: self, state: self.state(now) }
     }
 
     /// Whether it may call `path`. Prefixes match on whole segments: `/alerts` covers `/alerts/1/`
@@ -63,7 +110,8 @@ pub fn is_management(path: &str) -> bool {
     covers(MANAGE_PREFIX, path)
 }
 
-fn covers(prefix: &str, path: &str) -> bool {
+/// Whether `path` is `prefix` or lies below it, by whole segments.
+pub(crate) fn covers(prefix: &str, path: &str) -> bool {
     let prefix = prefix.trim_end_matches('/');
     path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod alert;
+pub mod client;
 pub mod delivery;
 pub mod egress;
 pub mod fingerprint;
@@ -16,6 +17,7 @@ pub mod key;
 pub mod limits;
 pub mod plan;
 pub mod plugin;
+pub mod rate;
 pub mod retry;
 pub mod route;
 pub mod run;
