@@ -21,7 +21,7 @@ use crate::crypto::{KeyRing, WrappedKey};
 use crate::deliver::{self, Deliverer};
 use crate::egress::{AllowList, Egress, SystemResolver};
 use crate::http;
-use crate::ingest::{Again, Ingest, SignatureRules, Writer, secret_defect};
+use crate::ingest::{Admission, Again, Ingest, SignatureRules, Writer, secret_defect};
 use crate::jobs::{self, Retention};
 use crate::pipeline::{self, Pipeline};
 use crate::plugins::{self, Catalogue};
@@ -99,6 +99,12 @@ fn signature_rules(config: &Config) -> SignatureRules {
     SignatureRules { secrets: config.auth.webhook_secrets.clone(), required: config.auth.signature_required }
 }
 
+/// Every route with what it needs, one a line: `GET /alerts key`.
+pub fn routes() -> String {
+    let line = |route: &http::Route| format!("{} {} {}\n", route.method, route.path, route.needs.name());
+    http::ROUTES.iter().map(line).collect()
+}
+
 /// Serves until a signal says stop.
 ///
 /// # Errors
@@ -137,7 +143,14 @@ impl Parts {
             Arc::new(Egress::new(AllowList::parse(&config.egress.allowed)?, Arc::new(SystemResolver))?);
         let context = Arc::new(http::Context {
             store: store.clone(),
-            authenticator: Arc::new(Authenticator::new(store.clone(), config.auth.api_key_auth_enabled)),
+            authenticator: Arc::new(Authenticator::new(
+                store.clone(),
+                config.auth.api_key_auth_enabled,
+                config.limits.auth_failures,
+            )),
+            trusted_proxies: config.limits.trusted_proxies.clone(),
+            admission: Admission::new(&config.limits)?,
+            says_unavailable: config.limits.says_unavailable,
             ingest: Ingest::new(Arc::clone(&catalogue), Arc::clone(&keys), Arc::clone(&rules), handle),
             again: Again::new(store.clone(), Arc::clone(&catalogue), Arc::clone(&keys), rules),
             metrics: metrics::start()?,
@@ -276,6 +289,9 @@ pub fn check_webhook_secrets(config: &Config, catalogue: &Catalogue) -> Result<(
 fn warn_if_open(config: &Config) {
     if !config.auth.api_key_auth_enabled {
         tracing::warn!("API_KEY_AUTH_ENABLED=0: everybody who reaches this port may send and read alerts");
+    }
+    if let Some(warning) = config.limits.split_counting(&config.database.url) {
+        tracing::warn!("{warning}");
     }
 }
 

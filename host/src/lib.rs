@@ -10,6 +10,7 @@ pub mod checks;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod counters;
 pub mod crypto;
 pub mod deliver;
 pub mod egress;

@@ -18,6 +18,8 @@ mod keys;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod paths;
 #[cfg(test)]
 mod plugins;

@@ -25,7 +25,7 @@ pub struct Home {
 }
 
 impl Home {
-    /// An empty folder with a fresh secret key and a free port.
+    /// An empty folder with a fresh secret key, a free port and no limits on requests.
     pub async fn new() -> Self {
         let folder =
             tempfile::Builder::new().prefix("watchbell-test-").tempdir().expect("a temporary folder");
@@ -33,6 +33,9 @@ impl Home {
         let key = home.fresh_secret_key().await;
         home.set("WATCHBELL_SECRET_KEY", &key);
         home.set("WATCHBELL_BIND", "127.0.0.1:0");
+        // Tests ask more often than callers may; those that are about limits set them.
+        home.set("RATE_LIMIT_ENABLED", "0");
+        home.set("AUTH_FAILURE_LIMIT", "0");
         home
     }
 

@@ -14,6 +14,7 @@
 )]
 
 mod alertmanager;
+mod cache;
 mod env;
 mod home;
 mod hub;
@@ -24,6 +25,7 @@ mod standard_webhooks;
 mod wait;
 
 pub use alertmanager::Alertmanager;
+pub use cache::{Cache, Kind};
 pub use env::binary;
 pub use home::Home;
 pub use hub::Hub;

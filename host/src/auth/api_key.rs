@@ -1,4 +1,4 @@
-//! API keys: made, looked up, and checked against a path.
+//! API keys: looked up, and checked against a path.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,64 +7,29 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use domain::id::{KeyId, Mint};
+use domain::client::Client;
+use domain::id::KeyId;
 use domain::key::{ApiKey, is_management};
+use domain::rate::Window;
 use domain::secret::Secret;
 use domain::time::Timestamp;
 use moka::future::Cache;
-use rand::RngExt as _;
 use sha2::{Digest as _, Sha256};
 use store::{Store, StoreError};
 
-/// What every token begins with, so that scanners find leaked ones.
-const TOKEN_PREFIX: &str = "wbk_";
-/// How many characters of a token are kept to tell keys apart.
-const SHOWN_CHARS: usize = 8;
+use super::failures::Failures;
+
 /// How long a key that was found is believed: the bound on how late another process learns that it
 /// was revoked.
 const CACHE_FOR: Duration = Duration::from_secs(5);
 /// The most keys held in memory; beyond it the least used are looked up again.
 const CACHED_KEYS: u64 = 10_000;
+/// How long a key that was taken back here is refused whatever a look-up says; one that began before ends
+/// long before that.
+const REVOKED_FOR: Duration = Duration::from_secs(300);
 
-/// A freshly made key: what is stored, and the token that is shown once.
-#[derive(Debug)]
-pub struct NewKey {
-    /// What is stored.
-    pub key: ApiKey,
-    /// SHA-256 of the token.
-    pub digest: [u8; 32],
-    /// What the caller sends.
-    pub token: Secret<String>,
-}
-
-/// Makes a key. Nothing is stored yet.
-pub fn make(
-    name: &str,
-    allowed_endpoints: Vec<String>,
-    manage: bool,
-    now: Timestamp,
-    mint: &mut dyn Mint,
-) -> NewKey {
-    let random: [u8; 20] = rand::rng().random();
-    let token = format!("{TOKEN_PREFIX}{}", hex::encode(random));
-    NewKey {
-        key: ApiKey {
-            id: KeyId::mint(mint),
-            name: name.to_owned(),
-            prefix: token.chars().take(SHOWN_CHARS).collect(),
-            allowed_endpoints,
-            manage,
-            created_at: now,
-            expires_at: None,
-            revoked_at: None,
-            last_used_at: None,
-        },
-        digest: digest(&token),
-        token: Secret::new(token),
-    }
-}
-
-fn digest(token: &str) -> [u8; 32] {
+/// What is stored of a token.
+pub(super) fn digest(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
@@ -95,80 +60,126 @@ pub enum Refusal {
     /// The key is fine but not for this path.
     #[error("this API key is not allowed here")]
     Forbidden,
+    /// Too many requests without a good key came from this address.
+    #[error(
+        "too many requests without a good API key came from this address; try again in {retry_after_s} s"
+    )]
+    TooMany {
+        /// When requests are looked at again.
+        retry_after_s: u32,
+    },
     /// The key could not be looked up.
     #[error("the key could not be looked up")]
     Unavailable(#[source] StoreError),
+}
+
+impl Refusal {
+    /// A word for it, of a small closed set.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
+            Self::TooMany { .. } => "too-many-failures",
+            Self::Unavailable(_) => "unavailable",
+        }
+    }
+}
+
+/// A request, as far as it says who is calling and what.
+#[derive(Debug, Clone, Copy)]
+pub struct Asking<'a> {
+    /// Without slashes at its end.
+    pub path: &'a str,
+    /// Where the key is.
+    pub headers: &'a http::HeaderMap,
+    /// Where it came from.
+    pub client: Client,
 }
 
 /// Looks keys up and remembers them for a few seconds.
 pub struct Authenticator {
     store: Store,
     enabled: bool,
+    failures: Failures,
     known: Cache<[u8; 32], Arc<ApiKey>>,
+    /// Keys taken back by this process, for longer than any look-up that began before is believed.
+    revoked: moka::sync::Cache<KeyId, ()>,
     used: Mutex<HashMap<KeyId, Timestamp>>,
 }
 
 impl Authenticator {
-    /// Keys of this store; with `enabled` off everybody is let in.
-    pub fn new(store: Store, enabled: bool) -> Self {
+    /// Keys of this store; with `enabled` off everybody is let in. `failure_limit` is how many requests
+    /// without a good key one address has in a minute.
+    pub fn new(store: Store, enabled: bool, failure_limit: Option<u32>) -> Self {
         let known = Cache::builder().max_capacity(CACHED_KEYS).time_to_live(CACHE_FOR).build();
-        Self { store, enabled, known, used: Mutex::default() }
+        let revoked =
+            moka::sync::Cache::builder().max_capacity(CACHED_KEYS).time_to_live(REVOKED_FOR).build();
+        let failures = Failures::new(failure_limit);
+        Self { store, enabled, failures, known, revoked, used: Mutex::default() }
     }
 
     /// Decides whether a request may go on.
     ///
     /// # Errors
     /// [`Refusal`], which says nothing about which part of a key was wrong.
-    pub async fn check(
-        &self,
-        exempt: bool,
-        path: &str,
-        headers: &http::HeaderMap,
-        now: Timestamp,
-    ) -> Result<Caller, Refusal> {
-        if exempt {
-            return Ok(Caller { key: None });
-        }
-        match self.identify(path, headers, now).await {
+    pub async fn check(&self, asking: Asking<'_>, now: Timestamp) -> Result<Caller, Refusal> {
+        match self.identify(asking, now).await {
             Ok(key) => Ok(Caller { key: Some(key) }),
             // With keys off everybody is let in, but a good key still says who it is. Managing the hub
             // takes a key all the same.
-            Err(_) if !self.enabled && !is_management(path) => Ok(Caller { key: None }),
+            Err(_) if self.lets_all_in(asking.path) => Ok(Caller { key: None }),
             Err(refusal) => Err(refusal),
         }
     }
 
-    async fn identify(
-        &self,
-        path: &str,
-        headers: &http::HeaderMap,
-        now: Timestamp,
-    ) -> Result<KeyId, Refusal> {
-        let token = token(headers).ok_or(Refusal::Unauthenticated)?;
-        let key = self.find(&digest(token.expose())).await?;
-        if !key.is_live(now) {
-            return Err(Refusal::Unauthenticated);
+    fn lets_all_in(&self, path: &str) -> bool {
+        !self.enabled && !is_management(path)
+    }
+
+    async fn identify(&self, asking: Asking<'_>, now: Timestamp) -> Result<KeyId, Refusal> {
+        let digest = token(asking.headers).map(|token| digest(token.expose()));
+        if self.failures.refuses(asking.client, digest.as_ref(), now) {
+            return Err(Refusal::TooMany { retry_after_s: Window::seconds_left(now) });
         }
-        if !key.may_call(path) {
+        let found = match &digest {
+            Some(digest) => self.find(digest).await?,
+            None => None,
+        };
+        let live = found.filter(|key| key.is_live(now) && !self.revoked.contains_key(&key.id));
+        let (Some(key), Some(digest)) = (live, digest) else {
+            // Where no key is asked for, none is missing.
+            if digest.is_some() || !self.lets_all_in(asking.path) {
+                self.failures.count(asking.client, now);
+            }
+            return Err(Refusal::Unauthenticated);
+        };
+        self.failures.prove(&digest);
+        if !key.may_call(asking.path) {
             return Err(Refusal::Forbidden);
         }
         self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(key.id, now);
         Ok(key.id)
     }
 
-    async fn find(&self, digest: &[u8; 32]) -> Result<Arc<ApiKey>, Refusal> {
+    /// Takes a key back; it is refused by this process before this returns, and by others within 5 s.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if there is none.
+    pub async fn revoke(&self, id: KeyId, now: Timestamp) -> Result<(), StoreError> {
+        self.store.revoke_api_key(id, now).await?;
+        self.revoked.insert(id, ());
+        Ok(())
+    }
+
+    async fn find(&self, digest: &[u8; 32]) -> Result<Option<Arc<ApiKey>>, Refusal> {
         if let Some(key) = self.known.get(digest).await {
-            return Ok(key);
+            return Ok(Some(key));
         }
-        match self.store.api_key_by_digest(digest).await {
-            Ok(Some(key)) => {
-                let key = Arc::new(key);
-                self.known.insert(*digest, Arc::clone(&key)).await;
-                Ok(key)
-            }
-            Ok(None) => Err(Refusal::Unauthenticated),
-            Err(error) => Err(Refusal::Unavailable(error)),
+        let found = self.store.api_key_by_digest(digest).await.map_err(Refusal::Unavailable)?.map(Arc::new);
+        if let Some(key) = &found {
+            self.known.insert(*digest, Arc::clone(key)).await;
         }
+        Ok(found)
     }
 
     /// Writes down when keys were last used; called by a timer, so that no request pays for it.
@@ -237,13 +248,5 @@ mod tests {
         for value in ["", "Bearer", "Bearer ", "Basic !!!", "Digest abc", "Basic YWJj"] {
             assert_eq!(found(&[("authorization", value)]), None, "{value}");
         }
-    }
-
-    #[test]
-    fn made_keys_have_the_shape_that_scanners_know() {
-        let new = make("test", vec![], false, Timestamp::default(), &mut crate::clock::Ids);
-        let token = new.token.expose();
-        assert!(token.starts_with(TOKEN_PREFIX) && token.len() == 44);
-        assert_eq!(new.key.prefix, token.get(..8).unwrap());
     }
 }

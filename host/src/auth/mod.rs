@@ -1,5 +1,7 @@
 //! Who is calling, and whether they may.
 
-pub mod api_key;
+mod api_key;
+mod failures;
+pub mod new_key;
 
-pub use api_key::{Authenticator, Caller, Refusal};
+pub use api_key::{Asking, Authenticator, Caller, Refusal};

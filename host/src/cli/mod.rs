@@ -68,6 +68,9 @@ enum Command {
     /// Settings
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Print every route with what it needs: what the test of access goes by
+    #[command(hide = true)]
+    Routes,
     /// Compile one component: what the hub starts for itself, under limits
     #[command(name = COMPILE_COMMAND, hide = true)]
     CompileComponent,
@@ -111,6 +114,7 @@ fn run(command: Command) -> Result<()> {
         Command::Config(ConfigCommand::Sample) => output::text(&config::sample()),
         Command::Config(ConfigCommand::Show { json }) => show_settings(json),
         Command::Check(options) => check::run(&options),
+        Command::Routes => output::text(&app::routes()),
         Command::Plugin(command) if command.needs_no_secrets() => plugin::look(command),
         command => with_config(command),
     }
@@ -141,7 +145,11 @@ async fn dispatch(command: Command, config: Config) -> Result<()> {
         Command::Quarantine(command) => quarantine::run(command, &config).await,
         Command::Replay(command) => replay::run(command, &config).await,
         Command::Plugin(command) => plugin::run(command, &config).await,
-        Command::Secrets(_) | Command::Config(_) | Command::Check(_) | Command::CompileComponent => Ok(()),
+        Command::Secrets(_)
+        | Command::Config(_)
+        | Command::Check(_)
+        | Command::Routes
+        | Command::CompileComponent => Ok(()),
     }
 }
 

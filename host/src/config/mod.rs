@@ -7,6 +7,7 @@ mod auth;
 mod crypto;
 mod database;
 mod egress;
+mod limits;
 mod pipeline;
 mod plugins;
 mod retention;
@@ -18,6 +19,7 @@ mod telemetry;
 pub use auth::AuthSettings;
 pub use database::DatabaseSettings;
 pub use egress::EgressSettings;
+pub use limits::{CacheAddress, LimitSettings};
 pub use pipeline::PipelineSettings;
 pub use plugins::{CacheSettings, PluginSettings};
 pub use retention::RetentionSettings;
@@ -50,6 +52,8 @@ pub struct Config {
     pub crypto: SecretKeys,
     /// Who may call.
     pub auth: AuthSettings,
+    /// How many requests of one caller are let in.
+    pub limits: LimitSettings,
     /// Where plugins come from.
     pub plugins: PluginSettings,
     /// Where plugins may go.
@@ -72,6 +76,7 @@ impl Config {
         let server = ServerSettings::read(source, &mut problems);
         let crypto = crypto::read(source, &mut problems);
         let auth = AuthSettings::read(source, &mut problems);
+        let limits = LimitSettings::read(source, &mut problems);
         let pipeline = PipelineSettings::read(source, &mut problems);
         let retention = RetentionSettings::read(source, &mut problems);
         let telemetry = TelemetrySettings::read(source, &mut problems);
@@ -83,6 +88,7 @@ impl Config {
             database: DatabaseSettings::read(source),
             crypto,
             auth,
+            limits,
             plugins,
             egress: EgressSettings::read(source),
             pipeline,
@@ -111,6 +117,7 @@ const SECTIONS: &[(&str, &[Variable])] = &[
     ("Database", database::VARIABLES),
     ("Keys at rest", crypto::VARIABLES),
     ("Access", auth::VARIABLES),
+    ("Limits", limits::VARIABLES),
     ("Plugins", plugins::VARIABLES),
     ("Egress", egress::VARIABLES),
     ("Pipeline", pipeline::VARIABLES),

@@ -4,6 +4,7 @@ mod api;
 mod health;
 mod layer;
 mod problem;
+mod routes;
 mod webhook;
 
 use std::convert::Infallible;
@@ -20,6 +21,7 @@ use axum::middleware::{AddExtension, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::serve::IncomingStream;
+use domain::client::TrustedProxies;
 use metrics_exporter_prometheus::PrometheusHandle;
 use store::Store;
 use tokio::net::TcpListener;
@@ -27,8 +29,9 @@ use tower::util::{BoxCloneService, MapRequest};
 use tower::{Layer as _, Service, ServiceExt as _};
 
 use crate::auth::Authenticator;
-use crate::ingest::{Again, Ingest};
+use crate::ingest::{Admission, Again, Ingest};
 use problem::Problem;
+pub use routes::{Needs, ROUTES, Route};
 
 /// What handlers need.
 pub struct Context {
@@ -36,6 +39,12 @@ pub struct Context {
     pub store: Store,
     /// Who may call.
     pub authenticator: Arc<Authenticator>,
+    /// Whose word counts on where a request came from.
+    pub trusted_proxies: TrustedProxies,
+    /// How many requests are let in.
+    pub admission: Admission,
+    /// Whether who called too often is told 503.
+    pub says_unavailable: bool,
     /// What happens to webhooks.
     pub ingest: Ingest,
     /// Stored webhooks, read again.
@@ -81,7 +90,7 @@ impl Service<IncomingStream<'_, TcpListener>> for Connections {
     }
 }
 
-/// All routes, ready to be served.
+/// All routes, ready to be served. Each stands in [`ROUTES`] too, which says who may call it.
 fn service(context: Arc<Context>) -> Routes {
     let routes = Router::new()
         .route("/alerts/webhook", get(webhook::alive).post(webhook::detected))
@@ -92,6 +101,9 @@ fn service(context: Arc<Context>) -> Routes {
         .route("/incidents/{id}", get(api::incidents::one))
         .route("/orchestration/pipelines", get(api::runs::list))
         .route("/orchestration/pipeline/{run_id}", get(api::runs::one))
+        .route("/intelligence/health", get(health::alive))
+        .route("/manage/keys", get(api::keys::list).post(api::keys::create))
+        .route("/manage/keys/{id}/revoke", post(api::keys::revoke))
         .route("/manage/quarantine", get(api::quarantine::list))
         .route("/manage/quarantine/reparse", post(api::quarantine::reparse_all))
         .route("/manage/quarantine/discard", post(api::quarantine::discard_all))

@@ -13,7 +13,7 @@ use crate::ingest;
 use crate::telemetry::chain;
 
 /// How long a sender should wait before it tries again, in seconds.
-const RETRY_AFTER_S: u64 = 2;
+const RETRY_AFTER_S: u32 = 2;
 
 /// One problem. The request's identifier is added by the outermost layer.
 #[derive(Debug, Clone)]
@@ -24,12 +24,28 @@ pub(in crate::http) struct Problem {
     pub(in crate::http) kind: &'static str,
     /// What is wrong with this request and what to do.
     pub(in crate::http) detail: String,
+    /// When to try again, in seconds, where that is known.
+    pub(in crate::http) retry_after_s: Option<u32>,
 }
 
 impl Problem {
     /// A problem of this kind.
     pub(in crate::http) fn new(status: StatusCode, kind: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, kind, detail: detail.into() }
+        Self { status, kind, detail: detail.into(), retry_after_s: None }
+    }
+
+    /// Too many requests.
+    pub(in crate::http) fn too_many(detail: impl Into<String>, retry_after_s: u32) -> Self {
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", detail);
+        Self { retry_after_s: Some(retry_after_s), ..problem }
+    }
+
+    /// 503 instead of 429, for senders that drop what gets a 429.
+    pub(in crate::http) fn says_unavailable(mut self, really: bool) -> Self {
+        if really && self.status == StatusCode::TOO_MANY_REQUESTS {
+            self.status = StatusCode::SERVICE_UNAVAILABLE;
+        }
+        self
     }
 
     /// No such thing.
@@ -56,7 +72,8 @@ impl Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         match self.status {
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+                let retry_after_s = self.retry_after_s.unwrap_or(RETRY_AFTER_S);
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after_s));
             }
             StatusCode::UNAUTHORIZED => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -98,6 +115,7 @@ impl From<auth::Refusal> for Problem {
                 Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", refusal.to_string())
             }
             auth::Refusal::Forbidden => Self::new(StatusCode::FORBIDDEN, "forbidden", refusal.to_string()),
+            auth::Refusal::TooMany { retry_after_s } => Self::too_many(refusal.to_string(), *retry_after_s),
             auth::Refusal::Unavailable(cause) => {
                 tracing::error!(error.r#type = cause.kind(), error = %chain(cause), "an API key could not be looked up");
                 unavailable()

@@ -3,6 +3,7 @@
 //! [`Ingest::receive`] is the whole of it, in order: detect, verify, parse, seal, commit. Nothing is
 //! answered before the commit, and whatever got past the signature is kept.
 
+mod admit;
 mod again;
 mod detect;
 mod payload;
@@ -26,6 +27,7 @@ use crate::crypto::KeyRing;
 use crate::plugins::{Catalogue, DriverEntry, DriverSet};
 use crate::telemetry::chain;
 
+pub use admit::Admission;
 pub use again::{
     Actor, Again, AgainError, AlertStep, By, Change, ChangedAlert, Difference, Failed, IncidentStep, Named,
     Reading, Reparsed, Replayed, Round,

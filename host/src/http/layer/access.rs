@@ -10,6 +10,7 @@ use domain::id::Mint as _;
 use domain::time::millis;
 use tracing::Instrument as _;
 
+use super::limit;
 use crate::clock::Ids;
 use crate::http::problem::Problem;
 
@@ -22,6 +23,9 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
     (header::CACHE_CONTROL, "no-store"),
 ];
+
+/// What a problem leaves on its answer.
+const KEPT: [HeaderName; 4] = [header::ALLOW, limit::LIMIT, limit::REMAINING, limit::RESET];
 
 /// Gives the request an identifier, renders problems, adds the common headers, writes the line.
 pub(in crate::http) async fn access(request: Request, next: Next) -> Response {
@@ -36,10 +40,10 @@ pub(in crate::http) async fn access(request: Request, next: Next) -> Response {
 
     let problem = response.extensions_mut().remove::<Problem>().or_else(|| rejected(&response));
     if let Some(problem) = problem {
-        let allow = response.headers_mut().remove(header::ALLOW);
+        let kept = KEPT.map(|name| (response.headers_mut().remove(&name), name));
         response = problem.render(&id);
-        if let Some(allow) = allow {
-            response.headers_mut().insert(header::ALLOW, allow);
+        for (value, name) in kept {
+            response.headers_mut().extend(value.map(|value| (name, value)));
         }
     }
     let headers = response.headers_mut();

@@ -1,37 +1,51 @@
-//! The API key of a request.
+//! The API key of a request, and how many requests it has left.
 
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use domain::rate::Identity;
 
-use crate::auth::Refusal;
+use super::limit::{self, client};
+use crate::auth::{Asking, Caller, Refusal};
 use crate::clock;
-use crate::http::Context;
 use crate::http::problem::Problem;
+use crate::http::routes::{self, Listed, Needs};
+use crate::http::{Context, unknown_path};
+use crate::telemetry::metrics;
 
-/// Paths that need no key, asked with GET or HEAD.
-const EXEMPT: [&str; 3] = ["/alerts/webhook", "/healthz", "/readyz"];
-
-/// Turns away who may not call, before anything else is looked at.
+/// Turns away who may not call or has called too often, before anything else of the request is looked at.
 pub(in crate::http) async fn key(
     State(context): State<Arc<Context>>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    let path = request.uri().path();
-    let routed = request.extensions().get::<MatchedPath>().is_some();
-    let exempt = reads && EXEMPT.contains(&path);
-    match context.authenticator.check(exempt, path, request.headers(), clock::now()).await {
-        Ok(caller) => {
-            request.extensions_mut().insert(caller);
-            next.run(request).await
-        }
-        // Where there is nothing, who is known is told so.
-        Err(Refusal::Forbidden) if !routed => next.run(request).await,
-        Err(refusal) => Problem::from(refusal).into_response(),
+    let matched = request.extensions().get::<MatchedPath>();
+    let listed = matched.map(|path| routes::find(request.method(), path.as_str()));
+    if listed == Some(Listed::As(Needs::Nothing)) {
+        request.extensions_mut().insert(Caller { key: None });
+        return next.run(request).await;
     }
+    let now = clock::now();
+    let path = request.uri().path();
+    let client = client(&request, &context.trusted_proxies);
+    let asking = Asking { path, headers: request.headers(), client };
+    let caller = match context.authenticator.check(asking, now).await {
+        Ok(caller) => caller,
+        // Where there is nothing, who is known is told so.
+        Err(Refusal::Forbidden) if listed.is_none() => Caller { key: None },
+        Err(refusal) => {
+            metrics::refused_caller(refusal.kind());
+            return Problem::from(refusal).says_unavailable(context.says_unavailable).into_response();
+        }
+    };
+    if listed == Some(Listed::Not) {
+        tracing::error!("`{path}` is served but not in the table of routes, so it is not answered");
+        return unknown_path(request).await.into_response();
+    }
+    let identity = caller.key.map_or(Identity::Client(client), Identity::Key);
+    let standing = context.admission.admit(identity, path, now).await;
+    request.extensions_mut().insert(caller);
+    limit::answer(standing, context.says_unavailable, request, next).await
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod key;
+mod limit;
 mod path;
 
 pub(super) use access::{Told, access};

@@ -19,8 +19,11 @@ struct Program {
     package: &'static str,
 }
 
-const PROGRAMS: &[Program] =
-    &[Program { suite: "alertmanager", name: "prometheus-alertmanager", package: "prometheus-alertmanager" }];
+const PROGRAMS: &[Program] = &[
+    Program { suite: "alertmanager", name: "prometheus-alertmanager", package: "prometheus-alertmanager" },
+    Program { suite: "memcached", name: "memcached", package: "memcached" },
+    Program { suite: "redis", name: "redis-server", package: "redis-server" },
+];
 
 /// A library that a suite calls.
 struct Library {
@@ -95,7 +98,7 @@ mod tests {
 
     #[test]
     fn in_ci_every_suite_is_required() {
-        assert_eq!(Present::default().required(true), "alertmanager,standardwebhooks");
+        assert_eq!(Present::default().required(true), "alertmanager,memcached,redis,standardwebhooks");
     }
 
     #[test]

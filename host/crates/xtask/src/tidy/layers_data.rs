@@ -14,7 +14,7 @@ pub(crate) struct Layer {
 pub(crate) const CRATES: &[&str] = &["sandbox", "store"];
 
 /// Modules that every other may name, but not one another: they know nothing but `domain`.
-pub(crate) const SHARED: &[&str] = &["clock", "config", "crypto", "telemetry"];
+pub(crate) const SHARED: &[&str] = &["clock", "config", "counters", "crypto", "telemetry"];
 
 pub(crate) const LAYERS: &[Layer] = &[
     // Parses the arguments and hands over.
@@ -55,6 +55,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     Layer { module: "clock", may_name: &[] },
     // A secret key is refused where every other bad setting is.
     Layer { module: "config", may_name: &["crypto"] },
+    Layer { module: "counters", may_name: &[] },
     Layer { module: "crypto", may_name: &[] },
     Layer { module: "telemetry", may_name: &["config"] },
 ];

@@ -1,0 +1,64 @@
+//! `/manage/keys/`: API keys. A token is shown once, to who makes it.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Extension, Path, State};
+use axum::http::StatusCode;
+use domain::id::KeyId;
+use domain::key::KeyState;
+use domain::time::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Body, id, typed};
+use crate::auth::Caller;
+use crate::auth::new_key::{self, Wish};
+use crate::clock::{self, Ids};
+use crate::http::Context;
+use crate::http::problem::Problem;
+
+/// What a new key shall be.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::http) struct Create {
+    name: String,
+    allowed_endpoints: Vec<String>,
+    manage: bool,
+    expires_at: Option<String>,
+}
+
+/// All keys, the oldest first, those revoked and expired too.
+pub(in crate::http) async fn list(State(context): State<Arc<Context>>) -> Result<Json<Value>, Problem> {
+    let (keys, now) = (context.store.api_keys().await?, clock::now());
+    let shown: Vec<_> = keys.iter().map(|key| key.shown(now)).collect();
+    Ok(Json(json!({ "keys": shown })))
+}
+
+/// Makes a key; its token is in this answer and nowhere else.
+pub(in crate::http) async fn create(
+    State(context): State<Arc<Context>>,
+    Extension(caller): Extension<Caller>,
+    Body(wish): Body<Create>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let Create { name, allowed_endpoints, manage, expires_at } = wish;
+    let expires_at: Option<Timestamp> = typed("expires_at", expires_at)?;
+    let now = clock::now();
+    let wish = Wish { name, allowed_endpoints, manage, expires_at };
+    let new = new_key::make(wish, now, &mut Ids).map_err(Problem::parameter)?;
+    context.store.add_api_key(&new.key, &new.digest).await?;
+    tracing::info!(actor = %caller, "{caller} made key {}", new.key.id);
+    Ok((StatusCode::CREATED, Json(json!({ "key": new.key.shown(now), "token": new.token.expose() }))))
+}
+
+/// Takes a key back. It is refused from this answer on, by other processes within 5 s.
+pub(in crate::http) async fn revoke(
+    State(context): State<Arc<Context>>,
+    Extension(caller): Extension<Caller>,
+    Path(key): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let key: KeyId = id("key", &key)?;
+    context.authenticator.revoke(key, clock::now()).await?;
+    tracing::info!(actor = %caller, "{caller} revoked key {key}");
+    Ok(Json(json!({ "id": key, "state": KeyState::Revoked })))
+}
