@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder};
 use tests::{Cache, Home, Hub, Kind, PATIENCE, Reply, wait_for};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 /// How many connections send at the same time.
 const CONNECTIONS: usize = 64;
@@ -279,4 +281,74 @@ async fn an_address_without_good_keys_is_refused_before_they_are_looked_up() {
     assert_eq!(known, 200, "a key that was good here before goes on");
     assert_eq!(fresh, 429, "one that was never seen is not looked up");
     assert_eq!(hub.send(hub.anonymous(Method::GET, "/healthz")).await.status, 200);
+}
+
+/// One connection, spoken to by hand.
+struct Connection {
+    stream: TcpStream,
+    seen: Vec<u8>,
+}
+
+impl Connection {
+    async fn open(hub: &Hub) -> Self {
+        Self { stream: TcpStream::connect(hub.address()).await.unwrap(), seen: Vec::new() }
+    }
+
+    async fn write(&mut self, text: &str) {
+        self.stream.write_all(text.as_bytes()).await.unwrap();
+        self.stream.flush().await.unwrap();
+    }
+
+    /// The head of the next answer.
+    async fn head(&mut self) -> String {
+        let text = |seen: &[u8]| String::from_utf8_lossy(seen).to_ascii_lowercase();
+        let complete = |seen: &[u8]| {
+            let text = text(seen);
+            let (head, body) = text.split_once("\r\n\r\n")?;
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "))?;
+            (body.len() >= length.parse().ok()?).then(|| head.to_owned())
+        };
+        let read = async {
+            loop {
+                if let Some(head) = complete(&self.seen) {
+                    self.seen.clear();
+                    return head;
+                }
+                assert!(
+                    self.stream.read_buf(&mut self.seen).await.unwrap() > 0,
+                    "closed: {}",
+                    text(&self.seen)
+                );
+            }
+        };
+        tokio::time::timeout(PATIENCE, read).await.expect("an answer")
+    }
+}
+
+#[tokio::test]
+async fn a_refused_sender_gets_its_answer_and_keeps_its_connection() {
+    let hub = Hub::new().await;
+    let mut connection = Connection::open(&hub).await;
+    for _ in 0..20 {
+        // As many clients do: first the head, and the body when that is on its way.
+        connection.write("POST /alerts/webhook/ HTTP/1.1\r\nhost: hub\r\ncontent-length: 6000\r\n\r\n").await;
+        connection.write(&"x".repeat(6000)).await;
+        let head = connection.head().await;
+        assert!(head.starts_with("http/1.1 401") && !head.contains("connection: close"), "{head}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_sender_that_never_ends_is_answered_and_its_connection_closed() {
+    let hub = Hub::new().await;
+    for (header, body) in
+        [("content-length: 6000", "x"), ("expect: 100-continue\r\ncontent-length: 6000", "")]
+    {
+        let mut connection = Connection::open(&hub).await;
+        connection
+            .write(&format!("POST /alerts/webhook/ HTTP/1.1\r\nhost: hub\r\n{header}\r\n\r\n{body}"))
+            .await;
+        let head = connection.head().await;
+        assert!(head.starts_with("http/1.1 401") && head.contains("connection: close"), "{header}: {head}");
+    }
 }

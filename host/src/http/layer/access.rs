@@ -25,7 +25,8 @@ const HEADERS: [(HeaderName, &str); 6] = [
 ];
 
 /// What a problem leaves on its answer.
-const KEPT: [HeaderName; 4] = [header::ALLOW, limit::LIMIT, limit::REMAINING, limit::RESET];
+const KEPT: [HeaderName; 5] =
+    [header::ALLOW, header::CONNECTION, limit::LIMIT, limit::REMAINING, limit::RESET];
 
 /// Gives the request an identifier, renders problems, adds the common headers, writes the line.
 pub(in crate::http) async fn access(request: Request, next: Next) -> Response {

@@ -7,6 +7,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use domain::rate::Identity;
 
+use super::discard;
 use super::limit::{self, client};
 use crate::auth::{Asking, Caller, Refusal};
 use crate::clock;
@@ -37,7 +38,8 @@ pub(in crate::http) async fn key(
         Err(Refusal::Forbidden) if listed.is_none() => Caller { key: None },
         Err(refusal) => {
             metrics::refused_caller(refusal.kind());
-            return Problem::from(refusal).says_unavailable(context.says_unavailable).into_response();
+            let problem = Problem::from(refusal).says_unavailable(context.says_unavailable);
+            return discard::refuse(request, context.body_limit_bytes, problem).await;
         }
     };
     if listed == Some(Listed::Not) {
@@ -47,5 +49,13 @@ pub(in crate::http) async fn key(
     let identity = caller.key.map_or(Identity::Client(client), Identity::Key);
     let standing = context.admission.admit(identity, path, now).await;
     request.extensions_mut().insert(caller);
-    limit::answer(standing, context.says_unavailable, request, next).await
+    let Some(standing) = standing else { return next.run(request).await };
+    let mut response = if standing.admitted {
+        next.run(request).await
+    } else {
+        let problem = limit::over(standing).says_unavailable(context.says_unavailable);
+        discard::refuse(request, context.body_limit_bytes, problem).await
+    };
+    limit::tell(standing, response.headers_mut());
+    response
 }

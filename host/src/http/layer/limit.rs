@@ -3,9 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue};
-use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use domain::client::{Client, TrustedProxies};
 use domain::rate::Standing;
 
@@ -28,26 +26,19 @@ pub(super) fn client(request: &Request, trusted: &TrustedProxies) -> Client {
     trusted.client(peer, values.into_iter())
 }
 
-/// Goes on or refuses; either way the answer says where the caller stands, where that is known.
-pub(super) async fn answer(
-    standing: Option<Standing>,
-    says_unavailable: bool,
-    request: Request,
-    next: Next,
-) -> Response {
-    let Some(standing) = standing else { return next.run(request).await };
-    let mut response = if standing.admitted {
-        next.run(request).await
-    } else {
-        let detail = format!(
-            "over the limit of {} requests a minute; try again in {} s",
-            standing.limit, standing.reset_s
-        );
-        Problem::too_many(detail, standing.reset_s).says_unavailable(says_unavailable).into_response()
-    };
-    let values = [(LIMIT, standing.limit), (REMAINING, standing.remaining), (RESET, standing.reset_s)];
-    for (name, value) in values {
-        response.headers_mut().insert(name, HeaderValue::from(value));
+/// What a request over its limit is told.
+pub(super) fn over(standing: Standing) -> Problem {
+    let detail = format!(
+        "over the limit of {} requests a minute; try again in {} s",
+        standing.limit, standing.reset_s
+    );
+    Problem::too_many(detail, standing.reset_s)
+}
+
+/// Says on an answer where the caller stands.
+pub(super) fn tell(standing: Standing, headers: &mut HeaderMap) {
+    for (name, value) in [(LIMIT, standing.limit), (REMAINING, standing.remaining), (RESET, standing.reset_s)]
+    {
+        headers.insert(name, HeaderValue::from(value));
     }
-    response
 }

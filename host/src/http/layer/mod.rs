@@ -1,6 +1,7 @@
 //! What every request passes before and after its handler.
 
 mod access;
+mod discard;
 mod key;
 mod limit;
 mod path;
