@@ -285,3 +285,14 @@ async fn shipped_plugins_pass_their_own_cases_in_the_sandbox() {
     let (_, said, _) = test(&home, &[&plugin("drivers/datadog"), "--plugin", "datadog"]).await;
     assert!(said.contains("ok      form_triggered\n"), "forms are cases too: {said}");
 }
+
+#[tokio::test]
+async fn a_name_that_plugins_of_two_kinds_have_means_the_one_that_has_the_function() {
+    let home = home(&[]).await;
+    let (_, found, said) = call(&home, &["generic", "parse"], br#"{"name":"Disk"}"#).await;
+    assert_eq!(found["alerts"][0]["name"], "Disk", "{said}");
+    let (code, example, said) = call(&home, &["generic", "send", "--example"], b"").await;
+    assert!(code == Some(0) && example["idempotency_key"].is_string(), "{example} {said}");
+    let (code, _, said) = call(&home, &["generic", "metadata"], b"").await;
+    assert!(code == Some(1) && said.contains("several plugins are called `generic`"), "{said}");
+}

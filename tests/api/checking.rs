@@ -36,6 +36,11 @@ async fn a_hub_that_works_has_nothing_to_say_and_an_empty_folder_what_is_missing
     home.add_channel("ops", &sink.url()).await;
     let (codes, well, found) = check(&home, &["--deploy"]).await;
     assert!(codes.iter().all(|code| code.starts_with("W02")) && well, "{found}");
+    home.set("RATE_LIMIT_ENABLED", "1");
+    let (codes, _, found) = check(&home, &["--deploy"]).await;
+    assert!(codes.contains(&"W002".to_owned()) && found.to_string().contains("Alertmanager"), "{found}");
+    home.set("RATE_LIMIT_STATUS", "503");
+    assert!(!check(&home, &["--deploy"]).await.0.contains(&"W002".to_owned()));
     let said = home.cli_text(&["check"]).await;
     assert_eq!(said, "0 errors, 0 warnings\n");
     assert_eq!(sink.connections(), 0, "nobody is called");

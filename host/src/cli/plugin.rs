@@ -83,7 +83,7 @@ impl AsWhat {
             Kind::Notifier => PluginKind::Notifier,
             Kind::Provider => PluginKind::Intelligence,
         });
-        Target { what, kind, name: self.name }
+        Target { what, kind, rather: None, name: self.name }
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Target {
     pub what: String,
     /// The kind, where it must be a certain one.
     pub kind: Option<PluginKind>,
+    /// The kind that is meant where plugins of several kinds have the name.
+    pub rather: Option<PluginKind>,
     /// The name of a file's plugin; without it the file's own name without `.wasm`.
     pub name: Option<PluginName>,
 }
@@ -59,7 +61,8 @@ pub fn check(settings: &PluginSettings, target: &Target, steps: &dyn Fn(&str)) -
 /// # Errors
 /// When there is none, it is no driver, or it does not load.
 pub async fn driver(settings: &PluginSettings, what: &str) -> Result<DriverEntry> {
-    let target = Target { what: what.to_owned(), kind: Some(PluginKind::Driver), name: None };
+    let kind = Some(PluginKind::Driver);
+    let target = Target { what: what.to_owned(), kind, rather: None, name: None };
     let settings = settings.clone();
     let loading = tokio::task::spawn_blocking(move || {
         let manifest = Manifest::read(&settings.file)?;
@@ -179,7 +182,7 @@ fn put(report: &mut Value, key: &str, value: Value) {
 pub(super) fn find(settings: &PluginSettings, manifest: &Manifest, target: &Target) -> Result<Candidate> {
     let path = Path::new(&target.what);
     match target.what.parse::<PluginName>() {
-        Ok(name) if !path.is_file() => by_name(settings, manifest, target.kind, &name),
+        Ok(name) if !path.is_file() => by_name(settings, manifest, target, &name),
         _ => by_file(path, manifest, target),
     }
 }
@@ -199,13 +202,19 @@ fn by_file(path: &Path, manifest: &Manifest, target: &Target) -> Result<Candidat
 fn by_name(
     settings: &PluginSettings,
     manifest: &Manifest,
-    kind: Option<PluginKind>,
+    target: &Target,
     name: &PluginName,
 ) -> Result<Candidate> {
     let mut left_out = Vec::new();
     let mut found = candidate::find(settings, manifest, &mut left_out)?;
     left_out.iter().for_each(LeftOut::log);
-    found.retain(|candidate| candidate.name == *name && kind.is_none_or(|kind| candidate.kind == kind));
+    let fits = |kind: PluginKind| target.kind.is_none_or(|wanted| kind == wanted);
+    found.retain(|candidate| candidate.name == *name && fits(candidate.kind));
+    if let Some(rather) = target.rather
+        && found.iter().any(|candidate| candidate.kind == rather)
+    {
+        found.retain(|candidate| candidate.kind == rather);
+    }
     match (found.pop(), found.as_slice()) {
         (Some(candidate), []) => Ok(candidate),
         (Some(_), _) => {

@@ -58,6 +58,8 @@ codes! {
     Plugin = "E005" "A plugin, or what `plugins.toml` says of one, cannot be used.",
     Channel = "E006" "A channel cannot send: its notifier is missing or does not take its settings.",
     WebhookSecret = "E007" "A webhook secret would protect nothing; the hub does not start.",
+    SplitCounting = "W001" "Rate limits are counted in one process, but the database is a server: several would each let in the whole limit.",
+    DroppedByLimit = "W002" "Some senders drop for good what a rate limit answers 429.",
     NoKeysAsked = "W003" "API keys are switched off: everybody who reaches the port may send and read.",
     Debug = "W004" "Debugging is on.",
     NoKey = "W005" "There is no API key that can be used, so nobody can send.",

@@ -4,6 +4,9 @@ use super::Findings;
 use super::codes::Code;
 use crate::config::{Config, Source, settings};
 
+/// Senders that try again after a 5xx and not after a 429, by their documentation.
+const DROP_429: [&str; 3] = ["Alertmanager", "Datadog", "Grafana"];
+
 /// Names that look like settings and are none.
 pub(super) fn unknown(source: &Source, findings: &mut Findings) {
     for setting in settings(source).into_iter().filter(|setting| !setting.known) {
@@ -18,6 +21,9 @@ pub(super) fn access(config: &Config, findings: &mut Findings) {
         let message = "`API_KEY_AUTH_ENABLED` is 0: everybody who reaches the port may send and read alerts";
         findings.add(Code::NoKeysAsked, message, "unset it, and make a key with `watchbell key create`");
     }
+    if let Some(text) = config.limits.split_counting(&config.database.url) {
+        findings.error(Code::SplitCounting, text.trim_start_matches("W001: "));
+    }
     if config.telemetry.debug {
         findings.add(Code::Debug, "`WATCHBELL_DEBUG` is on", "unset it in production");
     }
@@ -25,6 +31,10 @@ pub(super) fn access(config: &Config, findings: &mut Findings) {
 
 /// What production needs beyond that.
 pub(super) fn deploy(config: &Config, findings: &mut Findings) {
+    if config.limits.rules.is_some() && !config.limits.says_unavailable {
+        let message = format!("{} drop for good what a rate limit answers 429", DROP_429.join(", "));
+        findings.add(Code::DroppedByLimit, message, "`RATE_LIMIT_STATUS=503` has them try again");
+    }
     if !config.server.bind.ip().is_loopback() {
         let message = format!(
             "`WATCHBELL_BIND` is {}: keys and alerts cross the network unencrypted",

@@ -17,7 +17,7 @@ use crate::cli::output;
 use crate::clock;
 use crate::config::{EgressSettings, PluginSettings, Source};
 use crate::egress::{AllowList, Egress, SystemResolver};
-use crate::plugins::{Around, Call, Function, Snapshots, Subject};
+use crate::plugins::{Around, Call, Function, Snapshots, Subject, Target};
 
 /// How to use it, below the list of options.
 pub(super) const HELP: &str = "\
@@ -37,7 +37,7 @@ with exit code 1. Standard error has the plugin's log and what the call used of 
 
   watchbell plugin call grafana parse < body.json
   watchbell plugin call acme.wasm parse --example | watchbell plugin call acme.wasm parse
-  echo '{\"title\": \"a test\"}' | watchbell plugin call generic send --kind notifier --config @channel.json";
+  echo '{\"title\": \"a test\"}' | watchbell plugin call generic send --config @channel.json";
 
 #[derive(Args)]
 pub(in crate::cli) struct Options {
@@ -70,7 +70,8 @@ pub(super) fn run(options: Options) -> Result<()> {
     let settings = PluginSettings::without_secrets(&source)?;
     let config = options.config.as_deref().map(config).transpose()?;
     let headers = options.headers.iter().map(|header| split(header)).collect::<Result<_>>()?;
-    let subject = Subject::load(&settings, &options.as_what.target(options.target))?;
+    let target = Target { rather: options.function.kind(), ..options.as_what.target(options.target) };
+    let subject = Subject::load(&settings, &target)?;
     if options.example {
         return output::text(&String::from_utf8_lossy(&subject.example(options.function)?));
     }

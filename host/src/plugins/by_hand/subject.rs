@@ -43,6 +43,16 @@ impl Function {
         }
     }
 
+    /// The one kind of plugin that has it, if it is one.
+    pub const fn kind(self) -> Option<PluginKind> {
+        match self {
+            Self::Parse => Some(PluginKind::Driver),
+            Self::Send => Some(PluginKind::Notifier),
+            Self::Analyze => Some(PluginKind::Intelligence),
+            Self::Metadata | Self::ValidateConfig => None,
+        }
+    }
+
     /// Whether a call of it begins with reading an input.
     pub const fn has_input(self) -> bool {
         !matches!(self, Self::Metadata | Self::ValidateConfig)
