@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::Authenticator;
 use crate::checks::Machine;
 use crate::clock::{self, Ids};
-use crate::config::Config;
+use crate::config::{Config, ServerSettings};
 use crate::crypto::{KeyRing, WrappedKey};
 use crate::deliver::{self, Deliverer};
 use crate::egress::{AllowList, Egress, SystemResolver};
@@ -112,13 +112,17 @@ pub fn routes() -> String {
 pub async fn serve(config: Config) -> Result<()> {
     let (store, keys) = open(&config).await?;
     let catalogue = Arc::new(plugins::start(&config.plugins, |_, _| true).await?);
-    let listener = TcpListener::bind(config.server.bind).await.with_context(|| {
+    let listener = http::listen(config.server.bind).with_context(|| {
         format!(
             "`WATCHBELL_BIND`: {} cannot be listened on\nhint: is another process there?",
             config.server.bind
         )
     })?;
-    let parts = Parts::new(&config, store, keys, catalogue)?;
+    let certificates = match config.https.tls.clone() {
+        Some(files) => Some(http::Certificates::open(files.certificate, files.key).await?),
+        None => None,
+    };
+    let parts = Parts { certificates, ..Parts::new(&config, store, keys, catalogue)? };
     parts.run(&config, listener).await
 }
 
@@ -126,6 +130,7 @@ pub async fn serve(config: Config) -> Result<()> {
 struct Parts {
     store: Store,
     context: Arc<http::Context>,
+    certificates: Option<Arc<http::Certificates>>,
     writer: Writer,
     pipeline: Pipeline,
     deliverer: Deliverer,
@@ -155,7 +160,7 @@ impl Parts {
             again: Again::new(store.clone(), Arc::clone(&catalogue), Arc::clone(&keys), rules),
             metrics: metrics::start()?,
             body_limit_bytes: config.server.body_limit_bytes,
-            read_timeout: config.server.read_timeout,
+            https: config.https.clone(),
         });
         let pipeline = pipeline::Parts {
             store: store.clone(),
@@ -176,6 +181,7 @@ impl Parts {
         Ok(Self {
             store,
             context,
+            certificates: None,
             writer,
             pipeline: Pipeline::new(pipeline, Arc::clone(&outbox)),
             deliverer: Deliverer::new(deliverer),
@@ -199,10 +205,19 @@ impl Parts {
         let address = listener.local_addr()?;
         warn_if_open(config);
         let mut signals = Signals::new()?;
-        let server = axum::serve(listener, http::Connections::new(self.context))
-            .with_graceful_shutdown(closing.clone().cancelled_owned());
-        let mut server = tokio::spawn(server.into_future());
-        tracing::info!(server.address = %address, "listening on http://{address}");
+        let certificates = self.certificates;
+        let scheme = if certificates.is_some() { "https" } else { "http" };
+        if let Some(certificates) = &certificates {
+            tasks.spawn(Arc::clone(certificates).follow(stop.clone()));
+        }
+        let server = http::Server {
+            connections: http::Connections::new(self.context),
+            limits: limits(&config.server),
+            most: config.server.connections,
+            certificates,
+        };
+        let mut server = tokio::spawn(server.run(listener, closing.clone()));
+        tracing::info!(server.address = %address, "listening on {scheme}://{address}");
 
         tokio::select! {
             () = signals.next() => {}
@@ -218,6 +233,15 @@ impl Parts {
         drain(server, tasks, &mut signals, config.server.stop_timeout).await;
         self.store.close().await;
         Ok(())
+    }
+}
+
+fn limits(settings: &ServerSettings) -> http::Limits {
+    http::Limits {
+        head: settings.head_timeout,
+        body: settings.read_timeout,
+        answer: settings.write_timeout,
+        idle: settings.idle_timeout,
     }
 }
 

@@ -12,6 +12,10 @@ mod checking;
 #[cfg(test)]
 mod detection;
 #[cfg(test)]
+mod edge;
+#[cfg(test)]
+mod https;
+#[cfg(test)]
 mod inspecting;
 #[cfg(test)]
 mod keys;

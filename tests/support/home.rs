@@ -64,6 +64,11 @@ impl Home {
         self.settings.get(name).unwrap_or_else(|| panic!("`{name}` is not set"))
     }
 
+    /// Whether an environment variable of the hub is set.
+    pub fn is_set(&self, name: &str) -> bool {
+        self.settings.contains_key(name)
+    }
+
     /// Lets plugins reach remotes of this machine, as a [`crate::Sink`] is one.
     #[must_use]
     pub fn with_local_remotes(self) -> Self {

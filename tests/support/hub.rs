@@ -18,7 +18,9 @@ use crate::wait::{PATIENCE, wait_for};
 /// How long one request may take before the test fails.
 const REQUEST_WITHIN: Duration = Duration::from_secs(30);
 /// The line with which the hub says where it listens.
-const LISTENING: &str = "listening on http://";
+const LISTENING: &str = "listening on ";
+/// In the hub's folder, who is trusted to say which hub is which.
+const AUTHORITY: &str = "ca.pem";
 /// How many lines of a hub's log a failed test shows.
 const SHOWN_LINES: usize = 60;
 
@@ -27,6 +29,7 @@ const SHOWN_LINES: usize = 60;
 pub struct Hub {
     /// `None` while it is stopped.
     process: Option<Child>,
+    scheme: &'static str,
     address: String,
     token: String,
     client: reqwest::Client,
@@ -57,7 +60,11 @@ impl Hub {
 
     pub(crate) async fn start(home: Home) -> Self {
         let (_, token) = home.create_key(&[]).await;
+        let scheme = if home.is_set("TLS_CERT") { "https" } else { "http" };
+        let authority = std::fs::read(home.path().join(AUTHORITY)).ok();
+        let authority = authority.map(|pem| reqwest::Certificate::from_pem(&pem).expect("a certificate"));
         let client = reqwest::Client::builder()
+            .tls_certs_merge(authority)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .retry(reqwest::retry::never())
@@ -65,7 +72,7 @@ impl Hub {
             .build()
             .expect("an HTTP client");
         let (address, log) = (String::new(), Log::default());
-        let mut hub = Self { process: None, address, token, client, log, home };
+        let mut hub = Self { process: None, scheme, address, token, client, log, home };
         hub.restart().await;
         hub
     }
@@ -87,7 +94,7 @@ impl Hub {
                 panic!("the hub ended: {}", log.lines().join("\n"));
             }
             let line = line?;
-            let (_, rest) = line.split_once(LISTENING)?;
+            let (_, rest) = line.split_once(LISTENING)?.1.split_once("://")?;
             rest.split_whitespace().next().map(str::to_owned)
         })
         .await;
@@ -128,6 +135,29 @@ impl Hub {
         ended.expect("a process of one's own can be waited for")
     }
 
+    /// How much memory the program has in use, in bytes; its peak is counted anew from here.
+    pub fn memory(&self) -> u64 {
+        std::fs::write(self.process_file("clear_refs"), "5").expect("a process of one's own");
+        self.status("VmRSS:")
+    }
+
+    /// The most memory the program had in use since [`Hub::memory`], in bytes.
+    pub fn memory_peak(&self) -> u64 {
+        self.status("VmHWM:")
+    }
+
+    fn process_file(&self, name: &str) -> String {
+        let id = self.process.as_ref().and_then(Child::id).expect("the hub runs");
+        format!("/proc/{id}/{name}")
+    }
+
+    fn status(&self, field: &str) -> u64 {
+        let status = std::fs::read_to_string(self.process_file("status")).expect("the hub runs");
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("a field of Linux");
+        let kib: u64 = line.split_whitespace().next().and_then(|kib| kib.parse().ok()).expect("a number");
+        kib * 1024
+    }
+
     /// `host:port`.
     pub fn address(&self) -> &str {
         &self.address
@@ -150,7 +180,7 @@ impl Hub {
 
     /// A request without any key.
     pub fn anonymous(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client.request(method, format!("http://{}{path}", self.address))
+        self.client.request(method, format!("{}://{}{path}", self.scheme, self.address))
     }
 
     /// Sends a request; a broken connection is an error.

@@ -42,7 +42,8 @@ pub(super) const VARIABLES: &[Variable] = &[
         name: "TRUSTED_PROXIES",
         default: "",
         meaning: "Networks and addresses of proxies, as 10.0.0.0/8,192.0.2.7. Only their X-Forwarded-For counts: its\n\
-                  right-most address that is none of them is the client. Not set: the peer is the client.",
+                  right-most address that is none of them is the client. Not set: the peer is the client. Only they\n\
+                  are believed about SECURE_PROXY_SSL_HEADER too.",
     },
     Variable {
         name: "CACHE_URL",

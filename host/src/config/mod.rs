@@ -7,6 +7,7 @@ mod auth;
 mod crypto;
 mod database;
 mod egress;
+mod https;
 mod limits;
 mod pipeline;
 mod plugins;
@@ -19,6 +20,7 @@ mod telemetry;
 pub use auth::AuthSettings;
 pub use database::DatabaseSettings;
 pub use egress::EgressSettings;
+pub use https::{HttpsSettings, TlsFiles};
 pub use limits::{CacheAddress, LimitSettings};
 pub use pipeline::PipelineSettings;
 pub use plugins::{CacheSettings, PluginSettings};
@@ -46,6 +48,8 @@ pub struct Variable {
 pub struct Config {
     /// Where to listen, and how much of a request is read.
     pub server: ServerSettings,
+    /// What is encrypted on the way.
+    pub https: HttpsSettings,
     /// Where to store.
     pub database: DatabaseSettings,
     /// The keys that everything stored is sealed with.
@@ -74,6 +78,7 @@ impl Config {
     pub fn read(source: &Source) -> Result<Self, Problems> {
         let mut problems = Problems::default();
         let server = ServerSettings::read(source, &mut problems);
+        let https = HttpsSettings::read(source, &mut problems);
         let crypto = crypto::read(source, &mut problems);
         let auth = AuthSettings::read(source, &mut problems);
         let limits = LimitSettings::read(source, &mut problems);
@@ -85,6 +90,7 @@ impl Config {
         let Some(crypto) = crypto.filter(|_| problems.is_empty()) else { return Err(problems) };
         Ok(Self {
             server,
+            https,
             database: DatabaseSettings::read(source),
             crypto,
             auth,
@@ -114,6 +120,7 @@ impl PluginSettings {
 /// The sections of `.env.sample`, in order.
 const SECTIONS: &[(&str, &[Variable])] = &[
     ("Server", server::VARIABLES),
+    ("HTTPS", https::VARIABLES),
     ("Database", database::VARIABLES),
     ("Keys at rest", crypto::VARIABLES),
     ("Access", auth::VARIABLES),

@@ -23,6 +23,27 @@ pub(super) const VARIABLES: &[Variable] = &[
         meaning: "How long a request body may take to arrive, in seconds, 1 to 300; then 408.",
     },
     Variable {
+        name: "WATCHBELL_HEAD_TIMEOUT_S",
+        default: "10",
+        meaning: "How long the head of a request and the handshake of TLS may take, in seconds, 1 to 60; then 408.",
+    },
+    Variable {
+        name: "WATCHBELL_WRITE_TIMEOUT_S",
+        default: "30",
+        meaning: "How long a caller may take to read an answer, in seconds, 1 to 300.",
+    },
+    Variable {
+        name: "WATCHBELL_IDLE_TIMEOUT_S",
+        default: "75",
+        meaning: "How long a connection is kept open between two requests, in seconds, 1 to 600.",
+    },
+    Variable {
+        name: "WATCHBELL_CONNECTIONS",
+        default: "1024",
+        meaning: "How many connections there may be at once, 16 to 65536. Beyond that, whoever has kept the hub\n\
+                  waiting the longest has to go: first those that begin and do not go on, then idle ones.",
+    },
+    Variable {
         name: "WATCHBELL_STOP_TIMEOUT_S",
         default: "10",
         meaning: "How long requests and deliveries in flight may take at stop, in seconds, 0 to 300.",
@@ -44,6 +65,14 @@ pub struct ServerSettings {
     pub body_limit_bytes: usize,
     /// How long a body may take.
     pub read_timeout: Duration,
+    /// How long the head of a request may take.
+    pub head_timeout: Duration,
+    /// How long an answer may take to be read.
+    pub write_timeout: Duration,
+    /// How long a connection is kept open between two requests.
+    pub idle_timeout: Duration,
+    /// How many connections there may be at once.
+    pub connections: usize,
     /// How long what is in flight may take at stop.
     pub stop_timeout: Duration,
     /// Threads of the runtime.
@@ -70,6 +99,10 @@ impl ServerSettings {
                 problems,
             ),
             read_timeout: seconds("WATCHBELL_READ_TIMEOUT_S", 30, 1..=300, problems),
+            head_timeout: seconds("WATCHBELL_HEAD_TIMEOUT_S", 10, 1..=60, problems),
+            write_timeout: seconds("WATCHBELL_WRITE_TIMEOUT_S", 30, 1..=300, problems),
+            idle_timeout: seconds("WATCHBELL_IDLE_TIMEOUT_S", 75, 1..=600, problems),
+            connections: source.number("WATCHBELL_CONNECTIONS", 1024, 16..=65_536, problems),
             stop_timeout: seconds("WATCHBELL_STOP_TIMEOUT_S", 10, 0..=300, problems),
             threads: source.number("WATCHBELL_THREADS", default_threads(), 1..=256, problems),
         }

@@ -5,33 +5,32 @@ mod health;
 mod layer;
 mod problem;
 mod routes;
+mod serve;
 mod webhook;
 
 use std::convert::Infallible;
-use std::future::{Ready, ready};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll};
-use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Extension, Request};
+use axum::extract::Request;
 use axum::http::{Method, StatusCode};
-use axum::middleware::{AddExtension, from_fn, from_fn_with_state};
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use axum::serve::IncomingStream;
 use domain::client::TrustedProxies;
 use metrics_exporter_prometheus::PrometheusHandle;
 use store::Store;
-use tokio::net::TcpListener;
-use tower::util::{BoxCloneService, MapRequest};
-use tower::{Layer as _, Service, ServiceExt as _};
+use tower::ServiceExt as _;
+use tower::util::{BoxCloneSyncService, MapRequest};
 
 use crate::auth::Authenticator;
+use crate::config::HttpsSettings;
 use crate::ingest::{Admission, Again, Ingest};
 use problem::Problem;
 pub use routes::{Needs, ROUTES, Route};
+
+pub use serve::{Certificates, Limits, Server, listen};
 
 /// What handlers need.
 pub struct Context {
@@ -53,40 +52,30 @@ pub struct Context {
     pub metrics: PrometheusHandle,
     /// The largest body, in bytes.
     pub body_limit_bytes: usize,
-    /// How long a body may take to arrive.
-    pub read_timeout: Duration,
+    /// What has to be encrypted, and what is said about it.
+    pub https: HttpsSettings,
 }
 
 /// The address on the other side of a request's connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub SocketAddr);
 
-/// Gives each connection the routes, and each of its requests the peer's address.
+/// Gives each connection the routes.
 pub struct Connections {
     routes: Routes,
 }
 
-type Routes = BoxCloneService<Request, Response, Infallible>;
+type Routes = BoxCloneSyncService<Request, Response, Infallible>;
 
 impl Connections {
     /// For all connections of a server.
     pub fn new(context: Arc<Context>) -> Self {
         Self { routes: service(context) }
     }
-}
 
-impl Service<IncomingStream<'_, TcpListener>> for Connections {
-    type Response = AddExtension<Routes, Peer>;
-    type Error = Infallible;
-    type Future = Ready<Result<Self::Response, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, connection: IncomingStream<'_, TcpListener>) -> Self::Future {
-        let peer = Extension(Peer(*connection.remote_addr()));
-        ready(Ok(peer.layer(self.routes.clone())))
+    /// For one of them.
+    fn routes(&self) -> Routes {
+        self.routes.clone()
     }
 }
 
@@ -117,9 +106,11 @@ fn service(context: Arc<Context>) -> Routes {
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(Arc::clone(&context), layer::key))
+        .layer(from_fn_with_state(Arc::clone(&context), layer::encrypted_only))
         .layer(from_fn(layer::access))
+        .layer(from_fn_with_state(Arc::clone(&context), layer::transport))
         .with_state(context);
-    BoxCloneService::new(MapRequest::new(routes, layer::without_trailing_slash).map_err(|never| never))
+    BoxCloneSyncService::new(MapRequest::new(routes, layer::without_trailing_slash).map_err(|never| never))
 }
 
 async fn unknown_path(request: Request) -> Problem {

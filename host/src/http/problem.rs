@@ -2,12 +2,15 @@
 //!
 //! Internal causes are logged where they stop and never sent.
 
+use std::error::Error;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use store::StoreError;
 
+use super::serve::TooSlow;
 use crate::auth;
 use crate::ingest;
 use crate::telemetry::chain;
@@ -56,6 +59,18 @@ impl Problem {
     /// A parameter that cannot be understood.
     pub(in crate::http) fn parameter(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid-parameter", detail)
+    }
+
+    /// A body that did not come whole.
+    pub(in crate::http) fn from_body(error: &(dyn Error + 'static)) -> Self {
+        let mut cause = Some(error);
+        while let Some(error) = cause {
+            if let Some(slow) = error.downcast_ref::<TooSlow>() {
+                return Self::new(StatusCode::REQUEST_TIMEOUT, "too-slow", slow.to_string());
+            }
+            cause = error.source();
+        }
+        Self::new(StatusCode::BAD_REQUEST, "broken-body", "the body broke off")
     }
 
     /// The document, with the identifier of the request.

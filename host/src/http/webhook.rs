@@ -80,24 +80,17 @@ async fn read_body(context: &Context, headers: &HeaderMap, body: Body) -> Result
     let declared =
         headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let mut body = Arriving { body, limit, kept: Vec::new(), seen: 0 };
-    let ended = if declared.is_some_and(|length| length > limit as u64) {
-        Ok(Ok(false))
-    } else {
-        tokio::time::timeout(context.read_timeout, body.read(limit)).await
-    };
+    let ended =
+        if declared.is_some_and(|length| length > limit as u64) { Ok(false) } else { body.read(limit).await };
     match ended {
-        Ok(Ok(true)) => Ok(body.kept),
-        Ok(Ok(false)) => {
+        Ok(true) => Ok(body.kept),
+        Ok(false) => {
             // A sender that is still writing when the connection closes sees that instead of the answer.
             let _gave_up = tokio::time::timeout(DRAIN_FOR, body.read(limit.saturating_mul(2))).await;
             let detail = format!("the body is over {limit} bytes");
             Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail))
         }
-        Ok(Err(_)) => Err(Problem::new(StatusCode::BAD_REQUEST, "broken-body", "the body broke off")),
-        Err(_) => {
-            let detail = format!("the body did not arrive within {}s", context.read_timeout.as_secs());
-            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "too-slow", detail))
-        }
+        Err(error) => Err(Problem::from_body(&error)),
     }
 }
 

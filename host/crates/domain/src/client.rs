@@ -74,7 +74,9 @@ impl TrustedProxies {
         Client::from(found)
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Whether the word of this address is taken.
+    pub fn trusts(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
         self.0.iter().any(|net| net.contains(&address))
     }
 }

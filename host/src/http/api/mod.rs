@@ -11,6 +11,7 @@ use std::str::FromStr;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use store::{MAX_PAGE, PageRequest};
@@ -46,9 +47,13 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let bytes = Bytes::from_request(request, state)
-            .await
-            .map_err(|rejection| Problem::new(rejection.status(), "broken-body", rejection.body_text()))?;
+        let bytes =
+            Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
+                StatusCode::PAYLOAD_TOO_LARGE => {
+                    Problem::new(rejection.status(), "too-large", rejection.body_text())
+                }
+                _ => Problem::from_body(&rejection),
+            })?;
         if bytes.trim_ascii().is_empty() {
             return Ok(Self(T::default()));
         }

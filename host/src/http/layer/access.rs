@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use domain::id::Mint as _;
@@ -15,18 +15,22 @@ use crate::clock::Ids;
 use crate::http::problem::Problem;
 
 /// Said on every answer; none of them is a page that anybody may embed.
-const HEADERS: [(HeaderName, &str); 6] = [
+const HEADERS: [(HeaderName, &str); 5] = [
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "same-origin"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
     (header::CACHE_CONTROL, "no-store"),
 ];
 
 /// What a problem leaves on its answer.
 const KEPT: [HeaderName; 5] =
     [header::ALLOW, header::CONNECTION, limit::LIMIT, limit::REMAINING, limit::RESET];
+/// What a browser may do with an answer that is data: nothing, should it ever show one.
+const DATA: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox";
+/// What a page may do: use files of this hub, never a script in its text, and send forms here alone.
+const PAGE: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; \
+                    connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Gives the request an identifier, renders problems, adds the common headers, writes the line.
 pub(in crate::http) async fn access(request: Request, next: Next) -> Response {
@@ -51,6 +55,8 @@ pub(in crate::http) async fn access(request: Request, next: Next) -> Response {
     for (name, value) in HEADERS {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
+    let policy = if is_page(headers) { PAGE } else { DATA };
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(policy));
     if let Ok(value) = HeaderValue::from_str(&id) {
         headers.insert(HeaderName::from_static("x-request-id"), value);
     }
@@ -69,6 +75,10 @@ pub(in crate::http) async fn access(request: Request, next: Next) -> Response {
         );
     });
     response
+}
+
+fn is_page(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
 }
 
 /// On an answer whose request has a line in the log already: a second one for every webhook would cost

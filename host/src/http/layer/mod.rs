@@ -2,10 +2,12 @@
 
 mod access;
 mod discard;
+mod https;
 mod key;
 mod limit;
 mod path;
 
 pub(super) use access::{Told, access};
+pub(super) use https::{encrypted_only, transport};
 pub(super) use key::key;
 pub(super) use path::without_trailing_slash;
