@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod bodies;
 #[cfg(test)]
+mod bombs;
+#[cfg(test)]
 mod calling;
 #[cfg(test)]
 mod checking;

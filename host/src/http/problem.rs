@@ -73,6 +73,11 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "broken-body", "the body broke off")
     }
 
+    /// Nothing is wrong with the request; later it may work.
+    pub(in crate::http) fn unavailable() -> Self {
+        unavailable()
+    }
+
     /// The document, with the identifier of the request.
     pub(in crate::http) fn render(&self, request_id: &str) -> Response {
         let body = json!({
@@ -89,6 +94,10 @@ impl Problem {
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
                 let retry_after_s = self.retry_after_s.unwrap_or(RETRY_AFTER_S);
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after_s));
+            }
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                let accepted = HeaderValue::from_static(ingest::ContentEncoding::ACCEPTED);
+                headers.insert(header::ACCEPT_ENCODING, accepted);
             }
             StatusCode::UNAUTHORIZED => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

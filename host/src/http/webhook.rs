@@ -16,7 +16,7 @@ use super::layer::Told;
 use super::problem::Problem;
 use crate::auth::Caller;
 use crate::clock;
-use crate::ingest::{Accepted, Received};
+use crate::ingest::{Accepted, ContentEncoding, Payload, Received, TooLarge};
 use domain::run::IngestOutcome;
 
 /// How long a body that is too large is read and thrown away.
@@ -55,7 +55,9 @@ async fn take(
     let received_at = clock::now();
     let (parts, body) = request.into_parts();
     let strict = is_strict(parts.uri.query().unwrap_or_default());
+    let encoding = ContentEncoding::of(&parts.headers).ok_or_else(unknown_encoding)?;
     let body = read_body(context, &parts.headers, body).await?;
+    let payload = decode(context, encoding, body).await?;
     let accepted = context
         .ingest
         .receive(Received {
@@ -63,7 +65,7 @@ async fn take(
             method: parts.method.as_str().to_owned(),
             query: parts.uri.query().unwrap_or_default().to_owned(),
             headers: parts.headers,
-            body,
+            payload,
             received_at,
             api_key: caller.key,
         })
@@ -92,6 +94,33 @@ async fn read_body(context: &Context, headers: &HeaderMap, body: Body) -> Result
         }
         Err(error) => Err(Problem::from_body(&error)),
     }
+}
+
+/// Decodes a body that came compressed, elsewhere than on the threads that answer.
+async fn decode(context: &Context, encoding: ContentEncoding, body: Vec<u8>) -> Result<Payload, Problem> {
+    let limit = context.body_limit_bytes;
+    let decoded = match encoding {
+        ContentEncoding::Identity => Ok(Payload::Plain(body)),
+        _ => {
+            let decoding = tokio::task::spawn_blocking(move || encoding.decode(body, limit));
+            decoding.await.map_err(|error| {
+                tracing::error!(error.r#type = "decoding", "a body could not be decoded: {error}");
+                Problem::unavailable()
+            })?
+        }
+    };
+    decoded.map_err(|TooLarge| {
+        let detail = format!("the body is over {limit} bytes when it is decoded");
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
+    })
+}
+
+fn unknown_encoding() -> Problem {
+    let detail = format!(
+        "`Content-Encoding` must be one of {}; send the body again in one of them",
+        ContentEncoding::ACCEPTED
+    );
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unknown-encoding", detail)
 }
 
 /// A body on its way in: kept up to the limit, and only counted beyond it.

@@ -2,10 +2,15 @@
 //!
 //! [`Ingest::receive`] is the whole of it, in order: detect, verify, parse, seal, commit. Nothing is
 //! answered before the commit, and whatever got past the signature is kept.
+//!
+//! A body that comes compressed is decoded before: drivers are found by what it means, read that, and
+//! that is kept. Signatures are checked over the bytes that were sent. Those are kept only where they
+//! cannot be decoded.
 
 mod admit;
 mod again;
 mod detect;
+mod encoding;
 mod payload;
 mod read;
 mod signature;
@@ -32,6 +37,7 @@ pub use again::{
     Actor, Again, AgainError, AlertStep, By, Change, ChangedAlert, Difference, Failed, IncidentStep, Named,
     Reading, Reparsed, Replayed, Round,
 };
+pub use encoding::{ContentEncoding, Payload, TooLarge};
 pub use payload::shown;
 pub use signature::secret_defect;
 use writer::NotWritten;
@@ -48,8 +54,8 @@ pub struct Received {
     pub query: String,
     /// All headers.
     pub headers: HeaderMap,
-    /// The bytes.
-    pub body: Vec<u8>,
+    /// The body.
+    pub payload: Payload,
     /// When it arrived.
     pub received_at: Timestamp,
     /// Who sent it.
@@ -142,7 +148,10 @@ impl Ingest {
             payload::delivery_id(driver, |name| received.headers.get(name)?.to_str().ok())
         });
         let verified = chosen.driver().is_some_and(|driver| self.rules.has_secret(driver));
-        let mut verdict = read::verdict(chosen, &incoming, run_id, trace_id).await?;
+        let mut verdict = match received.payload.defect() {
+            Some(reason) => read::undecodable(chosen.driver(), reason),
+            None => read::verdict(chosen, &incoming, run_id, trace_id).await?,
+        };
         verdict.report(run_id, trace_id);
         let sealed_request = payload::seal(&self.keys, run_id, &incoming)
             .map_err(|error| Refused::Unavailable(chain(&error)))?;
@@ -216,7 +225,9 @@ impl Ingest {
     ) -> Result<detect::Choice, Refused> {
         let verify = |entry: &DriverEntry| {
             let name = entry.driver.info().plugin.name.as_str();
-            signature::verify(name, &entry.signatures, &self.rules, &received.headers, incoming)
+            let body = received.payload.sent().unwrap_or(&incoming.body);
+            let signed = signature::Signed { body, received_at: received.received_at };
+            signature::verify(name, &entry.signatures, &self.rules, &received.headers, signed)
         };
         let choice = match &received.driver {
             None => detect::automatic(drivers, &self.rules, incoming, verify)?,

@@ -20,11 +20,14 @@ const MAX_DELIVERY_ID_BYTES: usize = 255;
 
 /// The request as a driver gets it; the body moves over.
 pub(super) fn incoming(received: &mut Received, drivers: &DriverSet) -> Incoming {
-    let body = std::mem::take(&mut received.body);
+    let body = received.payload.take();
+    // What is passed on is decoded; what says otherwise would have it decoded again.
+    let decoded = received.payload.sent().is_some();
     let text =
         |name: &str| received.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let content_type = text("content-type").split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let shown = |name: &str| !WITHHELD.contains(&name) && !drivers.is_signature_header(name);
+    let untrue = |name: &str| decoded && matches!(name, "content-encoding" | "content-length");
+    let shown = |name: &str| !WITHHELD.contains(&name) && !drivers.is_signature_header(name) && !untrue(name);
     let headers =
         received.headers.iter().filter(|(name, _)| shown(name.as_str())).filter_map(|(name, value)| {
             let value = value.to_str().ok().filter(|value| value.len() <= MAX_HEADER_BYTES)?;

@@ -79,6 +79,12 @@ impl Verdict {
     }
 }
 
+/// What becomes of a request whose body is not what its encoding says: nobody reads it.
+pub(super) fn undecodable(driver: Option<&DriverEntry>, reason: &str) -> Verdict {
+    let name = driver.map(|entry| entry.driver.info().plugin.name.clone());
+    Verdict::quarantined(name, "undecodable", reason)
+}
+
 /// What becomes of a request, whoever was chosen to read it.
 ///
 /// # Errors

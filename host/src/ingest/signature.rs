@@ -5,7 +5,6 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::{alphabet, engine::DecodePaddingMode};
-use domain::plugin::Incoming;
 use domain::signature::{
     Algorithm, Encoding, HmacScheme, STANDARD_WEBHOOKS_HEADER, SecretEncoding, SignatureScheme,
 };
@@ -64,6 +63,15 @@ pub fn secret_defect(schemes: &[SignatureScheme], secret: &str) -> Option<String
     (!keys.any(|key| key.is_ok())).then(|| format!("does not fit how its sender signs: {why}"))
 }
 
+/// What a signature is made over.
+#[derive(Clone, Copy)]
+pub(super) struct Signed<'a> {
+    /// The bytes that were sent, before anything is decoded.
+    pub(super) body: &'a [u8],
+    /// When they came.
+    pub(super) received_at: Timestamp,
+}
+
 /// Checks a webhook against all schemes and secrets of its driver.
 ///
 /// # Errors
@@ -73,9 +81,9 @@ pub(super) fn verify(
     schemes: &[SignatureScheme],
     rules: &SignatureRules,
     headers: &HeaderMap,
-    incoming: &Incoming,
+    signed: Signed<'_>,
 ) -> Result<(), &'static str> {
-    let (body, now) = (incoming.body.as_slice(), incoming.received_at);
+    let Signed { body, received_at: now } = signed;
     if schemes.is_empty() {
         return Ok(());
     }

@@ -168,18 +168,11 @@ fn check(
     for (name, value) in headers {
         map.append(*name, value.parse().unwrap());
     }
-    verify("acme", schemes, &rules(secrets), &map, &incoming(body.to_vec(), NOW)).is_ok()
+    verify("acme", schemes, &rules(secrets), &map, signed(body, NOW)).is_ok()
 }
 
-pub(super) fn incoming(body: Vec<u8>, now: i64) -> Incoming {
-    Incoming {
-        method: "POST".into(),
-        query: String::new(),
-        content_type: String::new(),
-        headers: vec![],
-        body,
-        received_at: Timestamp::from_millis(now * 1000),
-    }
+pub(super) fn signed(body: &[u8], now: i64) -> Signed<'_> {
+    Signed { body, received_at: Timestamp::from_millis(now * 1000) }
 }
 
 fn plain(headers: &[(&'static str, &str)], body: &[u8]) -> bool {
@@ -222,7 +215,7 @@ fn a_signed_time_is_a_number_of_seconds_near_now() {
     let at = |schemes: &[SignatureScheme], headers: &[(&'static str, &str)], secret: &str, now| {
         let headers = headers.iter().map(|(name, value)| ((*name).parse().unwrap(), value.parse().unwrap()));
         let headers = HeaderMap::from_iter(headers);
-        verify("acme", schemes, &rules(&[secret]), &headers, &incoming(BODY.to_vec(), now)).is_ok()
+        verify("acme", schemes, &rules(&[secret]), &headers, signed(BODY, now)).is_ok()
     };
     let grafana_headers = [("x-grafana-alerting-signature", TIMED), ("x-time", "1700000000")];
     let standard =
@@ -289,7 +282,7 @@ fn missing_repeated_cut_and_altered_signatures_fail() {
 fn without_a_secret_nothing_is_checked_unless_it_is_required() {
     let (schemes, none) = (grafana(), HeaderMap::new());
     let pass = |schemes: &[SignatureScheme], rules: &SignatureRules| {
-        verify("acme", schemes, rules, &none, &incoming(BODY.to_vec(), NOW)).is_ok()
+        verify("acme", schemes, rules, &none, signed(BODY, NOW)).is_ok()
     };
     assert!(pass(&schemes, &rules(&[])));
     let required = SignatureRules { required: true, ..rules(&[]) };
@@ -314,13 +307,13 @@ fn secrets_that_would_verify_nothing_are_found() {
 
 #[test]
 fn a_short_or_empty_key_verifies_nothing() {
-    let signed = |key: &[u8]| {
+    let mac_with = |key: &[u8]| {
         let mac =
             Hmac::<Sha256>::new_from_slice(key).unwrap().chain_update([b"m.1700000000.", BODY].concat());
         format!("v1,{}", BASE64.encode(mac.finalize().into_bytes()))
     };
     let pass = |secret: &str, key: &[u8]| {
-        let signature = signed(key);
+        let signature = mac_with(key);
         let headers =
             [("webhook-id", "m"), ("webhook-timestamp", "1700000000"), ("webhook-signature", &signature)];
         check(&generic(), &[secret], &headers, BODY)
