@@ -163,6 +163,42 @@ async fn while_memcached_is_down_requests_pass_and_then_limits_hold_again() {
     check_a_cache_that_dies(Kind::Memcached).await;
 }
 
+/// How often requests passed uncounted for this cause.
+async fn uncounted(hub: &Hub, cause: &str) -> u64 {
+    let name = format!("watchbell_rate_limit_uncounted_total{{cause=\"{cause}\"}} ");
+    let text = hub.get("/metrics").await.text();
+    text.lines().find_map(|line| line.strip_prefix(&name)?.parse().ok()).unwrap_or(0)
+}
+
+async fn check_a_cache_that_hangs(kind: Kind) {
+    let Some(cache) = Cache::start(kind).await else { return };
+    let home = limited("/alerts/=1").await.with("CACHE_URL", &cache.url()).with("CACHE_TIMEOUT_MS", "200");
+    let hub = home.start().await;
+    cache.hang();
+    let requests = 50;
+    for _ in 0..requests {
+        assert_eq!(hub.get("/alerts/").await.status, 200);
+    }
+    let waited = uncounted(&hub, "timeout").await;
+    let left_alone = uncounted(&hub, "left-alone").await;
+    // A connection that was not made in a second is an error, where this takes so long.
+    assert_eq!(waited + left_alone + uncounted(&hub, "error").await, requests);
+    assert!(waited > 0 && left_alone > 0, "{waited} of {requests} waited, {left_alone} did not");
+    cache.go_on();
+    let refused = async || (hub.get("/alerts/").await.status == 429).then_some(());
+    wait_for("the limit holds again", PATIENCE, refused).await;
+}
+
+#[tokio::test]
+async fn while_redis_hangs_requests_pass_and_soon_without_waiting() {
+    check_a_cache_that_hangs(Kind::Redis).await;
+}
+
+#[tokio::test]
+async fn while_memcached_hangs_requests_pass_and_soon_without_waiting() {
+    check_a_cache_that_hangs(Kind::Memcached).await;
+}
+
 #[tokio::test]
 async fn a_hub_starts_without_its_cache_and_lets_requests_pass() {
     // Nobody listens on the port that is nobody's.

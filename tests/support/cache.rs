@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::Stdio;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -106,6 +107,28 @@ impl Cache {
     pub async fn kill(&mut self) {
         let mut process = self.process.take().expect("the cache runs");
         process.kill().await.expect("a process of one's own can be killed");
+    }
+
+    /// Lets it hang: it takes connections and questions, and answers nothing.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn hang(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn go_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = self.process.as_ref().and_then(Child::id).expect("the cache runs");
+        let id = i32::try_from(id).ok().and_then(Pid::from_raw).expect("a process number");
+        kill_process(id, signal).expect("a process of one's own can be sent a signal");
     }
 
     /// Starts it again where it was, empty.
