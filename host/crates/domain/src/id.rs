@@ -43,6 +43,11 @@ macro_rules! ulid_id {
                 Self(mint.mint())
             }
 
+            /// All 128 bits.
+            pub const fn bits(self) -> u128 {
+                self.0.0
+            }
+
             /// The least that can have been made at this time or later.
             pub fn first_at(time: Timestamp) -> Self {
                 Self(Ulid::from_parts(u64::try_from(time.as_millis()).unwrap_or_default(), 0))
@@ -119,6 +124,13 @@ impl TraceId {
     /// Takes a fresh one from `mint`.
     pub fn mint(mint: &mut (impl Mint + ?Sized)) -> Self {
         Self(mint.mint().0.max(1))
+    }
+}
+
+impl TraceId {
+    /// All 128 bits.
+    pub const fn bits(self) -> u128 {
+        self.0
     }
 }
 

@@ -25,3 +25,4 @@ pub mod secret;
 pub mod shape;
 pub mod signature;
 pub mod time;
+pub mod trace;

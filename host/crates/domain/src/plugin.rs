@@ -30,15 +30,20 @@ pub enum PluginKind {
 impl PluginKind {
     /// Every kind.
     pub const ALL: [Self; 3] = [Self::Driver, Self::Notifier, Self::Intelligence];
+
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Driver => "driver",
+            Self::Notifier => "notifier",
+            Self::Intelligence => "provider",
+        }
+    }
 }
 
 impl fmt::Display for PluginKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Driver => "driver",
-            Self::Notifier => "notifier",
-            Self::Intelligence => "provider",
-        })
+        f.write_str(self.as_str())
     }
 }
 

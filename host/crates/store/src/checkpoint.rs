@@ -14,6 +14,8 @@ const CATCHING_UP: usize = 3;
 pub struct Checkpoint {
     /// Pages in the log.
     pub log_pages: u64,
+    /// The size of these, in bytes.
+    pub log_bytes: u64,
     /// How many of them are in the database file by now.
     pub moved_pages: u64,
     /// Whether the log had passed its bound and all of it was moved.
@@ -34,7 +36,7 @@ impl Store {
             sqlx::query_scalar("PRAGMA page_size").fetch_one(upkeep).await.doing("read its page size")?;
         let log_bytes = gentle.log_pages.saturating_mul(u64::try_from(page_bytes).unwrap_or(4096));
         if log_bytes <= self.inner.wal_limit_bytes {
-            return Ok(gentle);
+            return Ok(Checkpoint { log_bytes, ..gentle });
         }
         // Writers went on meanwhile. Each round leaves a fraction of what the one before left.
         for _ in 0..CATCHING_UP {
@@ -44,7 +46,7 @@ impl Store {
         // is slower than to write over it, nor waited for: `RESTART` would wait behind a reader with
         // every webhook behind it.
         let thorough = run(&self.inner.writer).await?;
-        Ok(Checkpoint { emptied: thorough.moved_pages == thorough.log_pages, ..thorough })
+        Ok(Checkpoint { emptied: thorough.moved_pages == thorough.log_pages, log_bytes, ..thorough })
     }
 }
 
@@ -55,5 +57,5 @@ async fn run(pool: &Pool) -> Result<Checkpoint, StoreError> {
     let pages = |column: usize| -> Result<u64, StoreError> {
         Ok(u64::try_from(row.try_get::<i64, _>(column).doing(DOING)?).unwrap_or(0))
     };
-    Ok(Checkpoint { log_pages: pages(1)?, moved_pages: pages(2)?, emptied: false })
+    Ok(Checkpoint { log_pages: pages(1)?, log_bytes: 0, moved_pages: pages(2)?, emptied: false })
 }

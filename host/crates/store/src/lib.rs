@@ -11,6 +11,7 @@
 
 mod alert;
 mod api_key;
+mod backlog;
 mod channel;
 mod checkpoint;
 mod data_key;
@@ -33,6 +34,7 @@ mod stats;
 mod together;
 
 pub use alert::{AlertDetail, AlertFilter, AlertHistory};
+pub use backlog::Backlog;
 pub use checkpoint::Checkpoint;
 pub use data_key::DataKey;
 pub use error::StoreError;

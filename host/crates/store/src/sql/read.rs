@@ -93,6 +93,25 @@ statements! {
              (SELECT freelist_count FROM pragma_freelist_count) AS free_pages,
              (SELECT page_size FROM pragma_page_size) AS page_bytes" }
 
+    /// How many runs are not over, at most 10000, and when the first is due.
+    RUNS_WAITING = { any:
+        "SELECT COUNT(*) AS found, MIN(due_at) AS first FROM
+             (SELECT due_at FROM run WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 10000) AS waiting" }
+
+    /// How many deliveries are not final, at most 10000, and when the first is due.
+    DELIVERIES_WAITING = { any:
+        "SELECT COUNT(*) AS found, MIN(due_at) AS first FROM
+             (SELECT due_at FROM delivery WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 10000) AS waiting" }
+
+    /// How many deliveries were given up on, at most 10000.
+    DEAD_DELIVERIES = { any:
+        "SELECT COUNT(*) AS found FROM (SELECT id FROM delivery WHERE status = 'dead' LIMIT 10000) AS dead" }
+
+    /// How many requests are in quarantine, at most 10000, and the size of their bodies.
+    QUARANTINE_SIZE = { any:
+        "SELECT COUNT(*) AS found, COALESCE(SUM(size_bytes), 0) AS bytes FROM
+             (SELECT size_bytes FROM inbox WHERE outcome = 'quarantined' LIMIT 10000) AS quarantined" }
+
     /// What is wrong with the file: broken pages and indexes, and rows that refer to nothing.
     DAMAGE = { sqlite:
         "SELECT integrity_check AS problem FROM pragma_integrity_check WHERE integrity_check <> 'ok'
