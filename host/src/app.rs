@@ -25,7 +25,7 @@ use crate::ingest::{Admission, Again, Ingest, SignatureRules, Writer, secret_def
 use crate::jobs::{self, Retention};
 use crate::pipeline::{self, Pipeline};
 use crate::plugins::{self, Catalogue};
-use crate::telemetry::metrics;
+use crate::telemetry::{export, metrics};
 
 /// How long the first pause between tries of a run is.
 const RUN_RETRY_BASE: Duration = Duration::from_secs(2);
@@ -110,6 +110,7 @@ pub fn routes() -> String {
 /// # Errors
 /// When a part does not start; the text says which and what to do.
 pub async fn serve(config: Config) -> Result<()> {
+    export::start(&config.telemetry.export)?;
     let (store, keys) = open(&config).await?;
     let catalogue = Arc::new(plugins::start(&config.plugins, |_, _| true).await?);
     let listener = http::listen(config.server.bind).with_context(|| {
@@ -158,7 +159,7 @@ impl Parts {
             says_unavailable: config.limits.says_unavailable,
             ingest: Ingest::new(Arc::clone(&catalogue), Arc::clone(&keys), Arc::clone(&rules), handle),
             again: Again::new(store.clone(), Arc::clone(&catalogue), Arc::clone(&keys), rules),
-            metrics: metrics::start()?,
+            metrics: metrics::start(clock::now())?,
             body_limit_bytes: config.server.body_limit_bytes,
             https: config.https.clone(),
         });
@@ -200,6 +201,7 @@ impl Parts {
         tasks.spawn(jobs::checkpoints(self.store.clone(), stop.clone()));
         let retention = Retention::new(self.store.clone(), config.retention.clone());
         tasks.spawn(jobs::retention(retention, stop.clone()));
+        tasks.spawn(jobs::gauges(self.store.clone(), self.context.metrics.clone(), stop.clone()));
         tasks.spawn(jobs::last_used(Arc::clone(&self.context.authenticator), stop.clone()));
 
         let address = listener.local_addr()?;
@@ -232,6 +234,7 @@ impl Parts {
         stop.cancel();
         drain(server, tasks, &mut signals, config.server.stop_timeout).await;
         self.store.close().await;
+        export::stop().await;
         Ok(())
     }
 }

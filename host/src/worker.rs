@@ -14,6 +14,7 @@ use store::StoreError;
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Span};
 
 use crate::clock;
 use crate::telemetry::chain;
@@ -52,6 +53,9 @@ pub trait Work: Send + Sync + 'static {
     /// When the claim on one ends.
     fn lease_until(item: &Self::Item) -> Timestamp;
 
+    /// Whose story the log lines are that are written meanwhile.
+    fn span(item: &Self::Item) -> Span;
+
     /// What is worked on, for log lines.
     fn name(item: &Self::Item) -> String;
 }
@@ -65,7 +69,8 @@ pub async fn run<W: Work>(work: Arc<W>, most: usize, wake: Arc<Notify>, stop: Ca
         let may_be_more = !claimed.is_empty() && claimed.len() == room;
         for item in claimed {
             let work = Arc::clone(&work);
-            under_way.spawn(async move { hold(&*work, item).await });
+            let span = W::span(&item);
+            under_way.spawn(async move { hold(&*work, item).await }.instrument(span));
         }
         tokio::select! {
             () = stop.cancelled() => {}

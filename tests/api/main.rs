@@ -43,6 +43,8 @@ mod secrets;
 mod signatures;
 #[cfg(test)]
 mod standard_webhooks;
+#[cfg(test)]
+mod telemetry;
 
 // A driver from a few lines of WebAssembly text, as the hostile ones are made.
 #[cfg(test)]

@@ -95,7 +95,8 @@ impl Hub {
             }
             let line = line?;
             let (_, rest) = line.split_once(LISTENING)?.1.split_once("://")?;
-            rest.split_whitespace().next().map(str::to_owned)
+            // In a log of JSON a quotation mark ends it.
+            rest.split([' ', '"']).next().map(str::to_owned)
         })
         .await;
         wait_for("the hub is ready", PATIENCE, async || {

@@ -173,10 +173,15 @@ async fn check(config: &Config, entry: &NotifierEntry, settings: &Value) -> Resu
     let info = entry.notifier.info();
     let split = ChannelSettings::split(&info.config_schema, settings)?;
     let plugin = &info.plugin.name;
-    let log = CallLog::new(plugin, RunId::mint(&mut Ids), TraceId::mint(&mut Ids));
+    let log = CallLog::new(PluginKind::Notifier, plugin, RunId::mint(&mut Ids), TraceId::mint(&mut Ids));
     let egress = Arc::new(Egress::new(AllowList::parse(&config.egress.allowed)?, Arc::new(SystemResolver))?);
-    let grants =
-        Grants { plugin: plugin.clone(), channel: None, origins: split.origins, secrets: split.secrets };
+    let grants = Grants {
+        plugin: plugin.clone(),
+        channel: None,
+        origins: split.origins,
+        secrets: split.secrets,
+        trace: None,
+    };
     let outside = Arc::new(Outside::new(log, egress, grants, entry.notifier.limits().egress, None));
     let problems = entry.notifier.validate_config(&split.config, outside).await?;
     if problems.is_empty() {

@@ -92,6 +92,8 @@ enum ConfigCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Print `docs/METRICS.md`: every metric, its labels, its meaning
+    Metrics,
 }
 
 /// Parses the arguments, runs the command, and says how it ended: 0 done, 1 failed, 2 not understood.
@@ -115,6 +117,7 @@ fn run(command: Command) -> Result<()> {
         Command::Config(ConfigCommand::Show { json }) => show_settings(json),
         Command::Check(options) => check::run(&options),
         Command::Routes => output::text(&app::routes()),
+        Command::Config(ConfigCommand::Metrics) => output::text(&telemetry::metrics::reference()),
         Command::Plugin(command) if command.needs_no_secrets() => plugin::look(command),
         command => with_config(command),
     }

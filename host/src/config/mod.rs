@@ -28,7 +28,7 @@ pub use retention::RetentionSettings;
 pub use server::ServerSettings;
 pub use show::{Setting, settings};
 pub use source::{Problems, Source};
-pub use telemetry::{LogFormat, TelemetrySettings};
+pub use telemetry::{ExportSettings, LogFormat, TelemetrySettings};
 
 use crate::crypto::SecretKeys;
 

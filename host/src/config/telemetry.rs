@@ -1,5 +1,7 @@
 //! What is logged, and how.
 
+use domain::secret::Secret;
+
 use super::{Problems, Source, Variable};
 
 pub(super) const VARIABLES: &[Variable] = &[
@@ -23,6 +25,17 @@ pub(super) const VARIABLES: &[Variable] = &[
         default: "text",
         meaning: "`text` for people, `json` for machines.",
     },
+    Variable {
+        name: "OTEL_EXPORTER_OTLP_ENDPOINT",
+        default: "",
+        meaning: "Where traces are sent, as OpenTelemetry over HTTP: `http://collector:4318`; `/v1/traces` is added.\nNothing is sent without it.",
+    },
+    Variable {
+        name: "OTEL_EXPORTER_OTLP_HEADERS",
+        default: "",
+        meaning: "Headers for the collector: `name=value,name=value`, values percent-encoded. Secret; `env:NAME` and\n`file:/path` are not read here.",
+    },
+    Variable { name: "OTEL_SERVICE_NAME", default: "watchbell", meaning: "What traces say they are of." },
 ];
 
 /// How a line looks.
@@ -43,6 +56,40 @@ pub struct TelemetrySettings {
     pub format: LogFormat,
     /// Whether the hub is being worked on rather than relied on.
     pub debug: bool,
+    /// Where traces go.
+    pub export: ExportSettings,
+}
+
+/// Where traces go.
+#[derive(Debug, Clone)]
+pub struct ExportSettings {
+    /// The collector; nothing is sent without one.
+    pub endpoint: Option<String>,
+    /// Sent along with every batch.
+    pub headers: Vec<(String, Secret<String>)>,
+    /// What they are said to be of.
+    pub service_name: String,
+}
+
+impl ExportSettings {
+    fn read(source: &Source, problems: &mut Problems) -> Self {
+        let endpoint = source.text("OTEL_EXPORTER_OTLP_ENDPOINT").map(str::to_owned);
+        if endpoint.as_ref().is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
+            problems.add("`OTEL_EXPORTER_OTLP_ENDPOINT` must begin with `http://` or `https://`");
+        }
+        let mut headers = Vec::new();
+        for pair in source.text("OTEL_EXPORTER_OTLP_HEADERS").unwrap_or_default().split(',') {
+            match pair.split_once('=') {
+                Some((name, value)) if !name.trim().is_empty() => {
+                    headers.push((name.trim().to_owned(), Secret::new(value.trim().to_owned())));
+                }
+                _ if pair.trim().is_empty() => {}
+                _ => problems.add("`OTEL_EXPORTER_OTLP_HEADERS` must be `name=value` with a comma between"),
+            }
+        }
+        let service_name = source.text("OTEL_SERVICE_NAME").unwrap_or("watchbell").to_owned();
+        Self { endpoint, headers, service_name }
+    }
 }
 
 impl TelemetrySettings {
@@ -57,6 +104,11 @@ impl TelemetrySettings {
         };
         let debug = source.flag("WATCHBELL_DEBUG", false, problems);
         let default = if debug { "debug" } else { "info" };
-        Self { filter: source.text("WATCHBELL_LOG").unwrap_or(default).to_owned(), format, debug }
+        Self {
+            filter: source.text("WATCHBELL_LOG").unwrap_or(default).to_owned(),
+            format,
+            debug,
+            export: ExportSettings::read(source, problems),
+        }
     }
 }

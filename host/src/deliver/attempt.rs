@@ -4,31 +4,41 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::delivery::{AttemptResult, ClaimedDelivery};
-use domain::plugin::Notification;
+use domain::plugin::{Notification, PluginKind};
 use domain::retry::DELIVERY;
-use domain::time::millis;
+use domain::time::{Timestamp, millis};
+use domain::trace::{SpanId, TraceParent};
 use sandbox::CallError;
 use serde_json::Value;
 
 use super::classify::{self, Verdict};
 use super::worker::Parts;
-use crate::clock;
+use crate::clock::{self, Ids};
 use crate::crypto::{Place, Purpose};
 use crate::egress::Grants;
-use crate::plugins::{CallLog, ChannelSettings, Outside};
-use crate::telemetry::chain;
+use crate::plugins::{CallLog, ChannelSettings, Outside, count_call};
+use crate::telemetry::export::{self, Side, Step};
+use crate::telemetry::{chain, metrics};
 
 /// Makes one attempt at a claimed delivery, whose attempt row is already written.
 pub(super) async fn attempt(parts: &Parts, delivery: &ClaimedDelivery) {
     let started = clock::now();
-    let verdict = match send(parts, delivery).await {
+    let step = TraceParent {
+        trace_id: delivery.trace_id,
+        span_id: SpanId::mint(&mut Ids),
+        sampled: export::is_on(),
+    };
+    let verdict = match send(parts, delivery, step).await {
         Ok(remote_ref) => Verdict::Delivered { remote_ref },
         Err(verdict) => verdict,
     };
     let now = clock::now();
     let tries = delivery.attempt.saturating_sub(delivery.attempts_before);
     let result = schedule(verdict, tries, now);
-    log(delivery, &result, now.since(started));
+    let took = now.since(started);
+    metrics::attempt(&delivery.channel.notifier, word(&result), took);
+    log(delivery, &result, took);
+    tell(delivery, &result, step, (started, now));
     if let Err(error) = parts.store.record_attempt(delivery.id, delivery.lease, &result, now).await {
         // The lease ends by itself and the delivery is tried again under the same idempotency key.
         tracing::error!(
@@ -38,7 +48,43 @@ pub(super) async fn attempt(parts: &Parts, delivery: &ClaimedDelivery) {
     }
 }
 
-async fn send(parts: &Parts, delivery: &ClaimedDelivery) -> Result<Option<String>, Verdict> {
+fn tell(
+    delivery: &ClaimedDelivery,
+    result: &AttemptResult,
+    step: TraceParent,
+    (began, ended): (Timestamp, Timestamp),
+) {
+    export::step(|| Step {
+        name: "attempt",
+        side: Side::Internal,
+        trace_id: step.trace_id,
+        id: step.span_id,
+        parent: Some(SpanId::from(delivery.run_id)),
+        link: None,
+        began,
+        ended,
+        error: match result {
+            AttemptResult::Delivered { .. } => None,
+            AttemptResult::Retry { error_type, .. } | AttemptResult::Dead { error_type, .. } => {
+                Some(error_type.clone())
+            }
+        },
+        fields: vec![
+            ("run_id", delivery.run_id.to_string()),
+            ("incident.id", delivery.incident_id.to_string()),
+            ("channel.name", delivery.channel.name.to_string()),
+            ("delivery.id", delivery.id.to_string()),
+            ("delivery.attempt", delivery.attempt.to_string()),
+            ("outcome", word(result).to_owned()),
+        ],
+    });
+}
+
+async fn send(
+    parts: &Parts,
+    delivery: &ClaimedDelivery,
+    step: TraceParent,
+) -> Result<Option<String>, Verdict> {
     let name = &delivery.channel.notifier;
     let entry = parts.catalogue.notifier(name).ok_or_else(|| {
         Verdict::retry("unknown_notifier", format!("notifier `{name}` is not loaded"), None)
@@ -50,14 +96,21 @@ async fn send(parts: &Parts, delivery: &ClaimedDelivery) -> Result<Option<String
         .map_err(|error| Verdict::dead("config", format!("channel `{}`: {error}", delivery.channel.name)))?;
     let mut origins = split.origins;
     origins.extend(entry.allow_hosts.iter().cloned());
-    let grants =
-        Grants { plugin: name.clone(), channel: Some(delivery.channel.id), origins, secrets: split.secrets };
+    let grants = Grants {
+        plugin: name.clone(),
+        channel: Some(delivery.channel.id),
+        origins,
+        secrets: split.secrets,
+        trace: Some(step),
+    };
 
     let notification = notification(parts, delivery)?;
-    let log = CallLog::new(name, delivery.run_id, delivery.trace_id);
+    let log = CallLog::new(PluginKind::Notifier, name, delivery.run_id, delivery.trace_id);
     let limits = entry.notifier.limits().egress;
     let outside = Arc::new(Outside::new(log, Arc::clone(&parts.egress), grants, limits, None));
-    match entry.notifier.send(&notification, &split.config, outside).await {
+    let result = entry.notifier.send(&notification, &split.config, outside).await;
+    count_call(PluginKind::Notifier, name, &result);
+    match result {
         Ok(receipt) => Ok(receipt.remote_ref),
         Err(CallError::Plugin(error)) => Err(classify::plugin(&error)),
         Err(CallError::Trap(trap)) => Err(Verdict::retry(trap.error_type(), trap.to_string(), None)),
@@ -94,7 +147,7 @@ fn open(
 }
 
 /// When the next attempt is, or that there is none.
-fn schedule(verdict: Verdict, tries: u32, now: domain::time::Timestamp) -> AttemptResult {
+fn schedule(verdict: Verdict, tries: u32, now: Timestamp) -> AttemptResult {
     match verdict {
         Verdict::Delivered { remote_ref } => AttemptResult::Delivered { remote_ref },
         Verdict::Dead { error_type, error_message } => AttemptResult::Dead { error_type, error_message },
@@ -107,6 +160,14 @@ fn schedule(verdict: Verdict, tries: u32, now: domain::time::Timestamp) -> Attem
                 },
             }
         }
+    }
+}
+
+const fn word(result: &AttemptResult) -> &'static str {
+    match result {
+        AttemptResult::Delivered { .. } => "delivered",
+        AttemptResult::Retry { .. } => "retry",
+        AttemptResult::Dead { .. } => "dead",
     }
 }
 

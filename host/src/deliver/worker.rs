@@ -7,6 +7,7 @@ use domain::time::Timestamp;
 use store::{Store, StoreError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use super::attempt::attempt;
 use crate::clock::Ids;
@@ -65,6 +66,11 @@ impl Work for Deliverer {
 
     fn lease_until(delivery: &ClaimedDelivery) -> Timestamp {
         delivery.lease_until
+    }
+
+    fn span(delivery: &ClaimedDelivery) -> Span {
+        let ClaimedDelivery { trace_id, run_id, .. } = delivery;
+        tracing::info_span!("delivery", %trace_id, %run_id, delivery.id = %delivery.id)
     }
 
     fn name(delivery: &ClaimedDelivery) -> String {

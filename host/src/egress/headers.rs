@@ -8,12 +8,15 @@ use super::secrets::{Encoding, Filler};
 /// `wit/host.wit`: at most this many.
 const MAX_SENT: usize = 32;
 
+/// Which step of which trace a request is.
+pub(super) const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
+
 /// The most bytes of all names and values of an answer; far more than honest servers send.
 const MAX_RECEIVED_BYTES: usize = 64 * 1024;
 
 /// What only the host may say: where the message goes, where it ends, and what holds for one
-/// connection only (RFC 9110, sections 7.2, 7.6.1, 8.6 and 10.1; RFC 9112, section 6). `proxy-*` is
-/// refused too.
+/// connection only (RFC 9110, sections 7.2, 7.6.1, 8.6 and 10.1; RFC 9112, section 6), and what it is a
+/// part of (W3C Trace Context). `proxy-*` is refused too.
 const RESERVED: &[&str] = &[
     "connection",
     "content-length",
@@ -22,6 +25,8 @@ const RESERVED: &[&str] = &[
     "http2-settings",
     "keep-alive",
     "te",
+    "traceparent",
+    "tracestate",
     "trailer",
     "transfer-encoding",
     "upgrade",

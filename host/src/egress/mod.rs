@@ -17,11 +17,12 @@ mod resolve;
 mod secrets;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::egress::{HttpError, HttpRequest, HttpResponse};
 use domain::id::ChannelId;
 use domain::plugin::PluginName;
+use domain::trace::{SpanId, TraceParent};
 use moka::sync::Cache;
 use reqwest::Client;
 
@@ -31,6 +32,9 @@ pub use origin::{Origin, OriginError};
 pub use resolve::{Resolution, Resolver, SystemResolver};
 pub use secrets::BoundSecret;
 
+use crate::clock::{self, Ids};
+use crate::telemetry::export::{self, Side, Step};
+use crate::telemetry::metrics;
 use exchange::Route;
 use resolve::VettedResolver;
 
@@ -64,6 +68,8 @@ pub struct Grants {
     pub origins: Vec<Origin>,
     /// What placeholders may stand for.
     pub secrets: Vec<BoundSecret>,
+    /// The step of a trace that the call is a part of; its requests tell the remote.
+    pub trace: Option<TraceParent>,
 }
 
 /// The HTTP client stack could not be set up.
@@ -108,12 +114,45 @@ impl Egress {
         request: HttpRequest,
         time_left: Duration,
     ) -> Result<HttpResponse, HttpError> {
+        let (began, began_at) = (Instant::now(), clock::now());
+        let step = grants.trace.map(|parent| TraceParent { span_id: SpanId::mint(&mut Ids), ..parent });
+        let result = self.exchange(grants, budget, request, time_left, step).await;
+        if let Some((parent, step)) = grants.trace.zip(step) {
+            export::step(|| Step {
+                name: "http",
+                side: Side::Client,
+                trace_id: step.trace_id,
+                id: step.span_id,
+                parent: Some(parent.span_id),
+                link: None,
+                began: began_at,
+                ended: clock::now(),
+                error: result.as_ref().err().map(|error| error.kind().to_owned()),
+                fields: told(&grants.plugin, &result),
+            });
+        }
+        let outcome = result.as_ref().map_or_else(HttpError::kind, |answer| class(answer.status));
+        metrics::egress_call(&grants.plugin, outcome, began.elapsed());
+        result
+    }
+
+    async fn exchange(
+        &self,
+        grants: &Grants,
+        budget: &Budget,
+        request: HttpRequest,
+        time_left: Duration,
+        step: Option<TraceParent>,
+    ) -> Result<HttpResponse, HttpError> {
         if time_left.is_zero() {
             return Err(HttpError::BudgetExceeded("no time is left".to_owned()));
         }
         let wished = request.timeout_ms.map_or(DEFAULT_TIMEOUT, |ms| Duration::from_millis(ms.into()));
         budget.admit()?;
-        let prepared = prepare::prepare(grants, request).inspect_err(|_| budget.take_refusal())?;
+        let mut prepared = prepare::prepare(grants, request).inspect_err(|_| budget.take_refusal())?;
+        if let Some(step) = step {
+            prepared.trace(step);
+        }
         let client = self.client(grants)?;
         let route = Route { client: &client, allow: &self.allow, plugin: grants.plugin.as_str(), budget };
         let exchange = Box::pin(route.exchange(prepared));
@@ -146,6 +185,22 @@ impl Egress {
 impl std::fmt::Debug for Egress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Egress").field("allow", &self.allow).finish_non_exhaustive()
+    }
+}
+
+fn told(plugin: &PluginName, result: &Result<HttpResponse, HttpError>) -> Vec<(&'static str, String)> {
+    let status = result.iter().map(|answer| ("http.response.status_code", answer.status.to_string()));
+    status.chain([("plugin.name", plugin.to_string())]).collect()
+}
+
+/// The class of a status, as a label.
+const fn class(status: u16) -> &'static str {
+    match status {
+        100..200 => "1xx",
+        200..300 => "2xx",
+        300..400 => "3xx",
+        400..500 => "4xx",
+        _ => "5xx",
     }
 }
 

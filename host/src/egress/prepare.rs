@@ -1,8 +1,9 @@
 //! From what a plugin asks for to what may be sent.
 
 use domain::egress::{HttpError, HttpRequest};
+use domain::trace::TraceParent;
 use reqwest::Method;
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use url::Url;
 
 use super::Grants;
@@ -17,6 +18,15 @@ pub(super) struct Prepared {
     pub(super) origin: Origin,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
+}
+
+impl Prepared {
+    /// Says which step of which trace this is (W3C Trace Context). Plugins cannot say it themselves.
+    pub(super) fn trace(&mut self, step: TraceParent) {
+        if let Ok(value) = HeaderValue::from_str(&step.to_string()) {
+            self.headers.insert(headers::TRACE_PARENT, value);
+        }
+    }
 }
 
 /// Checks a request against the grants and puts the secrets in.

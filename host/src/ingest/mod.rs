@@ -14,6 +14,7 @@ mod encoding;
 mod payload;
 mod read;
 mod signature;
+mod story;
 mod writer;
 
 use std::collections::HashMap;
@@ -26,11 +27,11 @@ use domain::secret::Secret;
 use domain::time::Timestamp;
 use http::HeaderMap;
 use store::{IngestWrite, Ingested};
+use tracing::Instrument as _;
 
-use crate::clock::Ids;
 use crate::crypto::KeyRing;
 use crate::plugins::{Catalogue, DriverEntry, DriverSet};
-use crate::telemetry::chain;
+use crate::telemetry::{chain, metrics};
 
 pub use admit::Admission;
 pub use again::{
@@ -40,6 +41,7 @@ pub use again::{
 pub use encoding::{ContentEncoding, Payload, TooLarge};
 pub use payload::shown;
 pub use signature::secret_defect;
+use story::Story;
 use writer::NotWritten;
 pub use writer::{Writer, WriterHandle};
 
@@ -101,6 +103,18 @@ pub enum Refused {
     Unavailable(String),
 }
 
+impl Refused {
+    /// A word of a small closed set.
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::UnknownDriver { .. } => "unknown_driver",
+            Self::Signature(_) => "signature",
+            Self::KeyRequired => "key",
+            Self::Unavailable(_) => "unavailable",
+        }
+    }
+}
+
 /// Secrets that senders sign with.
 #[derive(Debug, Default)]
 pub struct SignatureRules {
@@ -138,9 +152,18 @@ impl Ingest {
     ///
     /// # Errors
     /// [`Refused`]; then nothing of it is stored, and the sender should try again where it says so.
-    pub async fn receive(&self, mut received: Received) -> Result<Accepted, Refused> {
-        let run_id = RunId::mint(&mut Ids);
-        let trace_id = TraceId::mint(&mut Ids);
+    pub async fn receive(&self, received: Received) -> Result<Accepted, Refused> {
+        let story = Story::begin(&received);
+        let result = self.take(received, &story).instrument(story.span()).await;
+        if let Err(refused) = &result {
+            metrics::webhook_refused(refused.kind());
+        }
+        story.end(&result);
+        result
+    }
+
+    async fn take(&self, mut received: Received, story: &Story) -> Result<Accepted, Refused> {
+        let (run_id, trace_id) = (story.run_id, story.trace_id);
         let drivers = self.catalogue.drivers();
         let incoming = payload::incoming(&mut received, &drivers);
         let detect::Choice { chosen, why } = self.choose(&drivers, &received, &incoming)?;
@@ -150,7 +173,7 @@ impl Ingest {
         let verified = chosen.driver().is_some_and(|driver| self.rules.has_secret(driver));
         let mut verdict = match received.payload.defect() {
             Some(reason) => read::undecodable(chosen.driver(), reason),
-            None => read::verdict(chosen, &incoming, run_id, trace_id).await?,
+            None => story.step("parse", read::verdict(chosen, &incoming, run_id, trace_id)).await?,
         };
         verdict.report(run_id, trace_id);
         let sealed_request = payload::seal(&self.keys, run_id, &incoming)
@@ -183,7 +206,7 @@ impl Ingest {
             reason: verdict.reason,
             webhook,
         };
-        let accepted = self.commit(write, fresh).await?;
+        let accepted = story.step("commit", self.commit(write, fresh)).await?;
         log(&accepted);
         Ok(accepted)
     }
@@ -192,8 +215,12 @@ impl Ingest {
     /// everything else that only a person can help.
     async fn commit(&self, write: IngestWrite, fresh: Accepted) -> Result<Accepted, Refused> {
         match self.writer.commit(write).await {
-            Ok(Ingested::Stored { .. }) => Ok(fresh),
+            Ok(Ingested::Stored { .. }) => {
+                metrics::webhook(fresh.driver.as_ref(), fresh.outcome.as_str(), fresh.alerts);
+                Ok(fresh)
+            }
             Ok(Ingested::Duplicate { run_id, trace_id, driver, outcome, alerts }) => {
+                metrics::webhook(Some(&driver), "duplicate", 0);
                 let driver = Some(driver);
                 let reason = Some("the same delivery was taken before".to_owned());
                 Ok(Accepted { run_id, trace_id, driver, outcome, alerts, reason })

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use domain::alert::{ParsedAlert, ReportedSeverity, ReportedStatus};
 use domain::id::{RunId, TraceId};
 use domain::plan::Webhook;
-use domain::plugin::{Incoming, Outcome, Parsed, PluginError, PluginName};
+use domain::plugin::{Incoming, Outcome, Parsed, PluginError, PluginKind, PluginName};
 use domain::run::IngestOutcome;
 use domain::time::Timestamp;
 use sandbox::{CallError, TrapKind};
 
 use super::{Refused, detect};
-use crate::plugins::{CallLog, DriverEntry};
+use crate::plugins::{CallLog, DriverEntry, count_call};
 use crate::telemetry::metrics;
 
 /// How often a request is parsed whose driver runs out of wall time.
@@ -113,7 +113,7 @@ pub(super) async fn parse(
     trace_id: TraceId,
 ) -> Result<Verdict, Refused> {
     let name = entry.driver.info().plugin.name.clone();
-    let log = CallLog::new(&name, run_id, trace_id);
+    let log = CallLog::new(PluginKind::Driver, &name, run_id, trace_id);
     Ok(match patiently(entry, incoming, &log).await {
         Ok(parsed) => match parsed.outcome {
             Outcome::Alerts(alerts) if alerts.is_empty() => {
@@ -141,7 +141,9 @@ pub(super) async fn parse(
 async fn patiently(entry: &DriverEntry, incoming: &Incoming, log: &CallLog) -> Result<Parsed, CallError> {
     let mut tries = 1;
     loop {
-        match entry.driver.parse(incoming, &entry.config, log).await {
+        let result = entry.driver.parse(incoming, &entry.config, log).await;
+        count_call(PluginKind::Driver, &entry.driver.info().plugin.name, &result);
+        match result {
             Err(CallError::Trap(trap))
                 if matches!(trap.kind, TrapKind::Wall { .. }) && tries < WALL_TRIES =>
             {

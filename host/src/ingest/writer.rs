@@ -5,12 +5,13 @@
 //! again.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use store::{IngestWrite, Ingested, Store, StoreError};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::clock::{self, Ids};
-use crate::telemetry::chain;
+use crate::telemetry::{chain, metrics};
 
 /// The most webhooks in one transaction.
 const MAX_BATCH: usize = 256;
@@ -75,7 +76,10 @@ impl Writer {
             if cfg!(feature = "defect-ack-before-commit") {
                 acknowledge_too_early(&mut answers);
             }
+            metrics::queue(self.queue.len().saturating_add(writes.len()));
+            let began = Instant::now();
             let results = self.store.ingest(&writes, &mut Ids, clock::now()).await;
+            metrics::commit(writes.len(), began.elapsed());
             for ((answer, write), result) in answers.into_iter().zip(writes).zip(results) {
                 let result = result.map_err(|error| match error.is_unavailable() {
                     true => NotWritten::Unavailable(chain(&error)),

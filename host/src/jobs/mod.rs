@@ -6,12 +6,13 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use metrics_exporter_prometheus::PrometheusHandle;
 use store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Authenticator;
 use crate::clock;
-use crate::telemetry::chain;
+use crate::telemetry::{chain, metrics};
 
 pub use retention::Retention;
 
@@ -21,10 +22,44 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 const LAST_USED_EVERY: Duration = Duration::from_secs(30);
 /// How often old things are looked for.
 const RETENTION_EVERY: Duration = Duration::from_secs(60);
+/// How often it is counted what waits; docs/METRICS.md says so.
+const GAUGES_EVERY: Duration = Duration::from_secs(15);
 
 /// Works the write-ahead log off until stopped.
 pub async fn checkpoints(store: Store, stop: CancellationToken) {
-    every(CHECKPOINT_EVERY, "checkpoint", stop, || async { store.checkpoint().await.map(drop) }).await;
+    every(CHECKPOINT_EVERY, "checkpoint", stop, || async {
+        store.checkpoint().await.map(|checkpoint| metrics::wal(checkpoint.log_bytes))
+    })
+    .await;
+}
+
+/// Counts what waits, at once and then until stopped, and keeps the histograms small.
+pub async fn gauges(store: Store, handle: PrometheusHandle, stop: CancellationToken) {
+    let look = || async {
+        handle.run_upkeep();
+        sample(&store).await
+    };
+    if let Err(error) = look().await {
+        tracing::warn!(error.r#type = error.kind(), "what waits was not counted: {}", chain(&error));
+    }
+    every(GAUGES_EVERY, "what waits was not counted", stop, look).await;
+}
+
+async fn sample(store: &Store) -> Result<(), StoreError> {
+    let found = store.backlog().await?;
+    let now = clock::now();
+    let lag = |due: Option<domain::time::Timestamp>| due.map_or(Duration::ZERO, |due| now.since(due));
+    metrics::backlog(&metrics::Backlog {
+        runs: found.runs,
+        run_lag: lag(found.run_due_at),
+        deliveries: found.deliveries,
+        delivery_lag: lag(found.delivery_due_at),
+        dead: found.dead,
+        quarantined: found.quarantined,
+        quarantined_bytes: found.quarantined_bytes,
+        database_bytes: found.database_bytes,
+    });
+    Ok(())
 }
 
 /// Writes down when keys were last used, until stopped and once more then.

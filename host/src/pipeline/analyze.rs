@@ -6,8 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::plugin::{Analysis, AnalysisRequest};
+use domain::plugin::{Analysis, AnalysisRequest, PluginKind};
 use domain::run::{RunStatus, Stage, StageStatus};
+use domain::trace::{SpanId, TraceParent};
 use sandbox::CallError;
 use serde_json::{Value, json};
 use store::{Fault, StageEnd};
@@ -16,7 +17,8 @@ use super::{Parts, Passage, RunError, fault, notify};
 use crate::checks;
 use crate::clock;
 use crate::egress::Grants;
-use crate::plugins::{CallLog, Outside, Snapshots};
+use crate::plugins::{CallLog, Outside, Snapshots, count_call};
+use crate::telemetry::{export, metrics};
 
 /// The provider that needs nothing but this machine.
 const FALLBACK: &str = "local";
@@ -75,13 +77,28 @@ async fn ask(passage: &Passage<'_>, name: &str, budget: Duration) -> Result<Anal
         max_output_tokens: MAX_OUTPUT_TOKENS,
     };
     let run = &passage.run.run;
-    let log = CallLog::new(&entry.provider.info().plugin.name, run.run_id, run.trace_id);
+    let log =
+        CallLog::new(PluginKind::Intelligence, &entry.provider.info().plugin.name, run.run_id, run.trace_id);
     let plugin = entry.provider.info().plugin.name.clone();
-    let grants = Grants { plugin, channel: None, origins: entry.allow_hosts.clone(), secrets: Vec::new() };
+    let trace =
+        TraceParent { trace_id: run.trace_id, span_id: SpanId::from(run.run_id), sampled: export::is_on() };
+    let grants = Grants {
+        plugin,
+        channel: None,
+        origins: entry.allow_hosts.clone(),
+        secrets: Vec::new(),
+        trace: Some(trace),
+    };
     let snapshots = if entry.system { snapshots(parts).await } else { None };
     let limits = entry.provider.limits().egress;
     let outside = Arc::new(Outside::new(log, Arc::clone(&parts.egress), grants, limits, snapshots));
-    match tokio::time::timeout(budget, entry.provider.analyze(&request, &entry.config, outside)).await {
+    let ended = tokio::time::timeout(budget, entry.provider.analyze(&request, &entry.config, outside)).await;
+    let plugin = &entry.provider.info().plugin.name;
+    match &ended {
+        Ok(result) => count_call(PluginKind::Intelligence, plugin, result),
+        Err(_) => metrics::plugin_call(PluginKind::Intelligence, plugin, "timeout"),
+    }
+    match ended {
         Ok(Ok(analysis)) => Ok(analysis),
         Ok(Err(CallError::Plugin(error))) => Err(fault(error.kind(), error.to_string())),
         Ok(Err(CallError::Trap(trap))) => Err(fault(trap.error_type(), trap.to_string())),

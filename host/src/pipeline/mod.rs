@@ -10,13 +10,15 @@ mod notify;
 mod worker;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::alert::{Alert, Labels};
 use domain::id::ArtifactId;
 use domain::retry::Policy;
 use domain::route::{Route, Subject, choose};
-use domain::run::{RunStatus, Stage, StageStatus};
+use domain::run::{Run, RunStatus, Stage, StageStatus};
+use domain::time::Timestamp;
+use domain::trace::SpanId;
 use serde_json::Value;
 use store::{ClaimedRun, Fault, IncidentContext, NewArtifact, RunEnd, StageEnd, Store, StoreError};
 
@@ -25,7 +27,8 @@ use crate::clock::{self, Ids};
 use crate::crypto::{CryptoError, KeyRing, Place, Purpose};
 use crate::egress::Egress;
 use crate::plugins::Catalogue;
-use crate::telemetry::chain;
+use crate::telemetry::export::{self, Side, Step};
+use crate::telemetry::{chain, metrics};
 
 pub use worker::Pipeline;
 
@@ -84,13 +87,34 @@ struct Passage<'a> {
 
 /// Works one claimed run off. Errors are recorded on the run; nothing is thrown away.
 async fn work(parts: &Parts, run: &ClaimedRun) {
-    if let Err(error) = passage(parts, run).await {
+    let began = clock::now();
+    let result = passage(parts, run).await;
+    tell(run, began, result.as_ref().err());
+    if let Err(error) = result {
         if matches!(error, RunError::Store(StoreError::LeaseLost(_))) {
             tracing::warn!(run_id = %run.run.run_id, trace_id = %run.run.trace_id, "another worker has this run now");
             return;
         }
         give_up_or_retry(parts, run, &error).await;
     }
+}
+
+/// Tells the collector of traces of a passage. One that is taken up again tells under the same
+/// identifier: what it did is a part of the run whichever passage it was in.
+fn tell(run: &ClaimedRun, began: Timestamp, error: Option<&RunError>) {
+    let Run { run_id, trace_id, parent_run_id, .. } = run.run;
+    export::step(|| Step {
+        name: "run",
+        side: Side::Internal,
+        trace_id,
+        id: SpanId::from(run_id),
+        parent: parent_run_id.map(SpanId::from),
+        link: None,
+        began,
+        ended: clock::now(),
+        error: error.map(|error| error.kind().to_owned()),
+        fields: vec![("run_id", run_id.to_string()), ("incident.id", run.moment.incident_id.to_string())],
+    });
 }
 
 async fn passage(parts: &Parts, run: &ClaimedRun) -> Result<(), RunError> {
@@ -135,11 +159,11 @@ impl Passage<'_> {
                 Stage::Ingest => continue,
                 Stage::Check if succeeded => self.recall(Stage::Check).await?,
                 Stage::Analyze if succeeded => self.recall(Stage::Analyze).await?,
-                Stage::Check => check::stage(self).await?,
-                Stage::Analyze => analyze::stage(self).await?,
+                Stage::Check => timed(&self.run.run, stage, check::stage(self)).await?,
+                Stage::Analyze => timed(&self.run.run, stage, analyze::stage(self)).await?,
                 // The outbox rows and the end of the stage are one transaction; then the deliveries
                 // decide how the run ends.
-                Stage::Notify => return notify::stage(self).await,
+                Stage::Notify => return timed(&self.run.run, stage, notify::stage(self)).await,
             };
         }
         end(self.parts, self.run, status, None).await?;
@@ -191,6 +215,31 @@ impl Passage<'_> {
     }
 }
 
+/// Counts a stage and how long it took.
+async fn timed<T>(
+    run: &Run,
+    stage: Stage,
+    work: impl Future<Output = Result<T, RunError>>,
+) -> Result<T, RunError> {
+    let (began, began_at) = (Instant::now(), clock::now());
+    let result = work.await;
+    let status = if result.is_ok() { "ended" } else { "failed" };
+    metrics::stage(stage.as_str(), status, began.elapsed());
+    export::step(|| Step {
+        name: stage.as_str(),
+        side: Side::Internal,
+        trace_id: run.trace_id,
+        id: SpanId::mint(&mut Ids),
+        parent: Some(SpanId::from(run.run_id)),
+        link: None,
+        began: began_at,
+        ended: clock::now(),
+        error: result.as_ref().err().map(|error| error.kind().to_owned()),
+        fields: vec![("run_id", run.run_id.to_string())],
+    });
+    result
+}
+
 async fn end(
     parts: &Parts,
     run: &ClaimedRun,
@@ -204,6 +253,7 @@ async fn end(
         }
         None => tracing::info!(%run_id, %trace_id, "run {run_id} ended {status}"),
     }
+    metrics::run(status.as_str());
     // The route was noted when the first stage began.
     let end = RunEnd { status, route: None, reason: None, fault, at: clock::now() };
     parts.store.finish_run(run.claim, &end).await
@@ -223,6 +273,7 @@ async fn give_up_or_retry(parts: &Parts, run: &ClaimedRun, error: &RunError) {
         Some(pause) => {
             let now = clock::now();
             let due_at = now.after(pause);
+            metrics::run("retrying");
             tracing::warn!(%run_id, %trace_id, error.r#type = error.kind(), "run {run_id} is tried again at {due_at}: {text}");
             parts.store.schedule_retry(run.claim, due_at, &fault(error.kind(), text), now).await
         }

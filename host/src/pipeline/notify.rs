@@ -11,6 +11,7 @@ use store::{Fault, StageEnd};
 use super::{Passage, RunError, end, fault};
 use crate::clock::{self, Ids};
 use crate::crypto::{Place, Purpose};
+use crate::telemetry::metrics;
 
 /// How many bytes of JSON the alerts of a notification may be; the mildest are left out.
 const MAX_ALERTS_BYTES: usize = 256 * 1024;
@@ -51,6 +52,7 @@ pub(super) async fn stage(passage: &Passage<'_>) -> Result<(), RunError> {
     let names: Vec<&str> = channels.iter().map(|channel| channel.name.as_str()).collect();
     let summary = format!("to {}", names.join(", "));
     store.finish_notify(claim, &stage_end(StageStatus::Succeeded, &summary, None), &deliveries).await?;
+    metrics::run("notifying");
     Ok(())
 }
 

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use domain::run::Run;
 use domain::time::Timestamp;
 use store::{ClaimedRun, StoreError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use super::{Parts, work};
 use crate::clock::Ids;
@@ -52,6 +54,11 @@ impl Work for Pipeline {
 
     fn lease_until(run: &ClaimedRun) -> Timestamp {
         run.lease_until
+    }
+
+    fn span(run: &ClaimedRun) -> Span {
+        let Run { run_id, trace_id, .. } = run.run;
+        tracing::info_span!("run", %trace_id, %run_id)
     }
 
     fn name(run: &ClaimedRun) -> String {

@@ -18,4 +18,4 @@ pub use channel::{ChannelError, ChannelSettings};
 pub use inspect::{Inspection, Target, check, driver, inspect};
 pub use load::{COMPILE_COMMAND, Survey, start, survey};
 pub use manifest::{Entry, Manifest};
-pub use services::{CallLog, Outside, Snapshots};
+pub use services::{CallLog, Outside, Snapshots, count_call};

@@ -8,14 +8,15 @@ use std::time::Duration;
 use domain::egress::{HttpError, HttpRequest, HttpResponse, SnapshotKind};
 use domain::id::{RunId, TraceId};
 use domain::limits::EgressLimits;
-use domain::plugin::PluginName;
+use domain::plugin::{PluginKind, PluginName};
 use domain::time::Timestamp;
 use rand::Rng as _;
-use sandbox::{HostServices, LogLevel, PluginLog, Spent};
+use sandbox::{CallError, HostServices, LogLevel, PluginLog, Spent};
 use tracing::Level;
 
 use crate::clock;
 use crate::egress::{Budget, Egress, Grants};
+use crate::telemetry::metrics;
 
 /// Answers what a plugin asks about this machine.
 pub type Snapshots = Arc<dyn Fn(SnapshotKind, &str) -> Result<String, String> + Send + Sync>;
@@ -23,6 +24,7 @@ pub type Snapshots = Arc<dyn Fn(SnapshotKind, &str) -> Result<String, String> + 
 /// Takes a plugin's lines and says whose they are.
 #[derive(Debug, Clone)]
 pub struct CallLog {
+    kind: PluginKind,
     plugin: PluginName,
     run_id: RunId,
     trace_id: TraceId,
@@ -30,8 +32,8 @@ pub struct CallLog {
 
 impl CallLog {
     /// The log of one call.
-    pub fn new(plugin: &PluginName, run_id: RunId, trace_id: TraceId) -> Self {
-        Self { plugin: plugin.clone(), run_id, trace_id }
+    pub fn new(kind: PluginKind, plugin: &PluginName, run_id: RunId, trace_id: TraceId) -> Self {
+        Self { kind, plugin: plugin.clone(), run_id, trace_id }
     }
 }
 
@@ -52,6 +54,15 @@ impl PluginLog for CallLog {
             LogLevel::Error => line!(ERROR),
         }
     }
+
+    fn spent(&self, spent: &Spent) {
+        metrics::plugin_spent(self.kind, &self.plugin, spent.cpu, spent.wall, spent.memory_bytes);
+    }
+}
+
+/// Counts how a call ended.
+pub fn count_call<T>(kind: PluginKind, plugin: &PluginName, result: &Result<T, CallError>) {
+    metrics::plugin_call(kind, plugin, result.as_ref().map_or_else(CallError::error_type, |_| "ok"));
 }
 
 /// The world outside, as far as one call may see it.

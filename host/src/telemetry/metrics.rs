@@ -1,63 +1,214 @@
-//! Metrics: their names, and the text that Prometheus reads.
+//! Metrics: one table with all of them, and the text that Prometheus reads.
 //!
-//! Labels are bounded: names of plugins, words of closed sets; never an identifier or an address.
+//! Labels are bounded: names of plugins that are loaded, templates of routes, words of closed sets;
+//! never an identifier, an address or anything that a sender can choose. `docs/METRICS.md` is made from
+//! the table.
+
+mod count;
+
+use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result};
-use domain::plugin::PluginName;
-use metrics::{counter, describe_counter};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use domain::time::Timestamp;
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-const UNMAPPED_WORDS: &str = "watchbell_unmapped_words_total";
+pub use count::{
+    Backlog, attempt, backlog, commit, egress_call, forgotten_requests, plugin_call, plugin_spent, queue,
+    rate_limited, refused_caller, request, run, stage, uncounted_request, unmapped_word, wal, webhook,
+    webhook_refused,
+};
 
-const FORGOTTEN_REQUESTS: &str = "watchbell_forgotten_requests_total";
+/// What a figure does over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It only grows, until the next start.
+    Counter,
+    /// It goes up and down.
+    Gauge,
+    /// How many observations were at most so large.
+    Histogram,
+}
 
-const RATE_LIMITED: &str = "watchbell_rate_limited_total";
+/// One metric with all its labels.
+#[derive(Debug, Clone, Copy)]
+pub struct Family {
+    /// As Prometheus has it; the unit is in it.
+    pub name: &'static str,
+    /// What it does over time.
+    pub kind: Kind,
+    /// Names of its labels.
+    pub labels: &'static [&'static str],
+    /// What it counts or measures.
+    pub meaning: &'static str,
+}
 
-const UNCOUNTED_REQUESTS: &str = "watchbell_rate_limit_uncounted_total";
+macro_rules! families {
+    ($($constant:ident = $kind:ident $name:literal [$($label:literal),*] $meaning:literal;)+) => {
+        mod names {
+            $(pub(super) const $constant: &str = $name;)+
+        }
+        /// Every metric there is.
+        pub const FAMILIES: &[Family] =
+            &[$(Family { name: $name, kind: Kind::$kind, labels: &[$($label),*], meaning: $meaning }),+];
+    };
+}
 
-const REFUSED_CALLERS: &str = "watchbell_refused_callers_total";
+families! {
+    HTTP_REQUESTS = Counter "watchbell_http_requests_total" ["method", "route", "status"]
+        "Requests answered. `route` is the template of the path, `unmatched` where there is none.";
+    HTTP_DURATION = Histogram "watchbell_http_request_duration_seconds" ["method", "route"]
+        "From the head of a request to the head of its answer.";
+    WEBHOOKS = Counter "watchbell_webhooks_total" ["driver", "outcome"]
+        "Webhooks that are on disk: `parsed`, `ignored`, `quarantined`, or `duplicate` of one that was there. \
+         `driver` is `none` where none was found.";
+    WEBHOOKS_REFUSED = Counter "watchbell_webhooks_refused_total" ["cause"]
+        "Webhooks of which nothing was stored: `unknown_driver`, `signature`, `key`, `unavailable`.";
+    RATE_LIMITED = Counter "watchbell_rate_limited_total" ["prefix"]
+        "Requests over their limit, by the path prefix at which it stands.";
+    UNCOUNTED_REQUESTS = Counter "watchbell_rate_limit_uncounted_total" ["cause"]
+        "Requests that passed without a limit because the cache did not count them: `error`, `timeout`, or \
+         `left-alone` where it is not asked for a while.";
+    REFUSED_CALLERS = Counter "watchbell_refused_callers_total" ["cause"]
+        "Requests turned away for their API key: `unauthenticated`, `forbidden`, `too-many-failures`, `unavailable`.";
+    ALERTS = Counter "watchbell_alerts_total" ["driver"] "Alerts read from webhooks that were stored.";
+    UNMAPPED_WORDS = Counter "watchbell_unmapped_words_total" ["driver", "field"]
+        "Words of senders that are in no table of the driver: of a `status` or a `severity`.";
+    FORGOTTEN_REQUESTS = Counter "watchbell_forgotten_requests_total" ["cause"]
+        "Stored webhooks whose content was taken away, for their `age` or beyond the `quota`.";
+    PLUGIN_CALLS = Counter "watchbell_plugin_calls_total" ["kind", "plugin", "end"]
+        "Calls of plugins: `ok`, the kind of error that the plugin gave, `timeout`, or `trap.` with what stopped it.";
+    PLUGIN_CPU = Histogram "watchbell_plugin_cpu_seconds" ["kind", "plugin"]
+        "Processor time of one call.";
+    PLUGIN_WALL = Histogram "watchbell_plugin_wall_seconds" ["kind", "plugin"]
+        "Time of one call in all, with what the host did for it.";
+    PLUGIN_MEMORY = Histogram "watchbell_plugin_memory_bytes" ["kind", "plugin"]
+        "Memory of one call at its end; it never shrinks within one.";
+    RUNS = Counter "watchbell_runs_total" ["end"]
+        "Passages of downstream runs: the status they ended with, `retrying`, or `notifying` once their \
+         deliveries are in the outbox.";
+    STAGES = Counter "watchbell_stages_total" ["stage", "status"] "Stages of downstream runs: `ended`, with or without a result, or `failed` with the run.";
+    STAGE_DURATION = Histogram "watchbell_stage_duration_seconds" ["stage"] "How long a stage took.";
+    RUNS_DUE = Gauge "watchbell_runs_due" [] "Runs that are not over, at most 10000. Sampled.";
+    RUN_LAG = Gauge "watchbell_run_lag_seconds" [] "How long the run that is due first has been due. Sampled.";
+    ATTEMPTS = Counter "watchbell_delivery_attempts_total" ["notifier", "outcome"]
+        "Attempts at deliveries: `delivered`, `retry`, or `dead` when it was the last.";
+    ATTEMPT_DURATION = Histogram "watchbell_delivery_attempt_duration_seconds" ["notifier"]
+        "How long an attempt took.";
+    OUTBOX_DEPTH = Gauge "watchbell_outbox_depth" []
+        "Deliveries that are not final, at most 10000. Sampled.";
+    OUTBOX_LAG = Gauge "watchbell_outbox_lag_seconds" []
+        "How long the delivery that is due first has been due. Sampled.";
+    DEAD_DELIVERIES = Gauge "watchbell_dead_deliveries" [] "Deliveries given up on, at most 10000. Sampled.";
+    QUARANTINE_REQUESTS = Gauge "watchbell_quarantine_requests" []
+        "Webhooks in quarantine, at most 10000. Sampled.";
+    QUARANTINE_BYTES = Gauge "watchbell_quarantine_bytes" []
+        "Size of the bodies of these, as they were received. Sampled.";
+    EGRESS_CALLS = Counter "watchbell_egress_calls_total" ["plugin", "outcome"]
+        "Requests of plugins: the class of the answer such as `2xx`, or why there is none.";
+    EGRESS_DURATION = Histogram "watchbell_egress_duration_seconds" ["plugin"]
+        "From a plugin's request to the whole answer.";
+    COMMIT_BATCH = Histogram "watchbell_commit_batch_size" [] "Webhooks written together.";
+    COMMIT_DURATION = Histogram "watchbell_commit_duration_seconds" [] "How long it took to write them.";
+    COMMIT_QUEUE = Gauge "watchbell_commit_queue_depth" []
+        "Webhooks that waited when the last were taken to be written; 1024 is full.";
+    DATABASE_SIZE = Gauge "watchbell_database_size_bytes" [] "Size of the database file. Sampled.";
+    WAL_SIZE = Gauge "watchbell_database_wal_bytes" []
+        "What of the write-ahead log is in use. Sampled.";
+    START_TIME = Gauge "process_start_time_seconds" [] "When this process started, in seconds since 1970.";
+    BUILD = Gauge "watchbell_build_info" ["version"] "Always 1; the version is in the label.";
+}
+
+/// Bounds of histograms of times: from a driver's call to a remote that never answers, in seconds.
+const SECONDS: &[f64] =
+    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+/// Bounds of histograms of memory: from one page of a guest to its largest memory.
+const BYTES: &[f64] = &[65_536.0, 262_144.0, 1_048_576.0, 4_194_304.0, 16_777_216.0, 67_108_864.0];
+/// Bounds of the histogram of batches, up to the largest that is written.
+const COUNTS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 
 /// Starts counting; the handle gives the text.
 ///
 /// # Errors
 /// When something else counts in this process already.
-pub fn start() -> Result<PrometheusHandle> {
-    let handle = PrometheusBuilder::new().install_recorder().context("metrics could not be started")?;
-    describe_counter!(
-        UNMAPPED_WORDS,
-        "Words of senders that are in no table of the driver, by driver and field"
-    );
-    describe_counter!(FORGOTTEN_REQUESTS, "Stored webhooks whose content was taken away, by cause");
-    describe_counter!(RATE_LIMITED, "Requests over their limit, by the path prefix that it stands at");
-    describe_counter!(
-        UNCOUNTED_REQUESTS,
-        "Requests that passed without a limit because the cache did not count them, by cause"
-    );
-    describe_counter!(REFUSED_CALLERS, "Requests turned away for their API key, by cause");
+pub fn start(now: Timestamp) -> Result<PrometheusHandle> {
+    let mut builder = PrometheusBuilder::new();
+    for family in FAMILIES.iter().filter(|family| family.kind == Kind::Histogram) {
+        let bounds = match unit(family.name) {
+            Some(Unit::Seconds) => SECONDS,
+            Some(_) => BYTES,
+            None => COUNTS,
+        };
+        builder = builder.set_buckets_for_metric(Matcher::Full(family.name.to_owned()), bounds)?;
+    }
+    let handle = builder.install_recorder().context("metrics could not be started")?;
+    for Family { name, kind, meaning, .. } in FAMILIES {
+        match kind {
+            Kind::Counter => describe_counter!(*name, *meaning),
+            Kind::Gauge => describe_gauge!(*name, *meaning),
+            Kind::Histogram => describe_histogram!(*name, *meaning),
+        }
+    }
+    gauge!(names::BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    gauge!(names::START_TIME).set(now.as_micros() as f64 / 1e6);
     Ok(handle)
 }
 
-/// A sender used a word for `field` that its driver does not know.
-pub fn unmapped_word(driver: &PluginName, field: &'static str) {
-    counter!(UNMAPPED_WORDS, "driver" => driver.to_string(), "field" => field).increment(1);
+fn unit(name: &str) -> Option<Unit> {
+    match name.rsplit('_').next() {
+        Some("seconds") => Some(Unit::Seconds),
+        Some("bytes") => Some(Unit::Bytes),
+        _ => None,
+    }
 }
 
-/// The content of this many stored webhooks was taken away: `age` or `quota`.
-pub fn forgotten_requests(cause: &'static str, count: usize) {
-    counter!(FORGOTTEN_REQUESTS, "cause" => cause).increment(u64::try_from(count).unwrap_or(u64::MAX));
+/// Every metric, as the text of `docs/METRICS.md`.
+pub fn reference() -> String {
+    let mut text = String::from(
+        "# Metrics\n\n\
+         `GET /metrics`, with an API key, answers in the text form of Prometheus. Labels are bounded: names of\n\
+         plugins, templates of routes, words of closed sets. Figures marked \"sampled\" are looked up in the\n\
+         database every 15 seconds and not for each request; a count that has no end is cut at 10000.\n\
+         Histograms have buckets (`_bucket`, `_sum`, `_count`).\n\n\
+         Generated: `watchbell config metrics > docs/METRICS.md`.\n\n\
+         | name | type | labels | meaning |\n|---|---|---|---|\n",
+    );
+    for Family { name, kind, labels, meaning } in FAMILIES {
+        let kind = match kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        };
+        let labels: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
+        // Writing to a text cannot go wrong.
+        let _ = writeln!(text, "| `{name}` | {kind} | {} | {meaning} |", labels.join(", "));
+    }
+    text
 }
 
-/// A request was over its limit; prefixes come from the settings.
-pub fn rate_limited(prefix: &str) {
-    counter!(RATE_LIMITED, "prefix" => format!("{prefix}/")).increment(1);
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A request passed uncounted: `error`, `timeout`, or `left-alone` where the cache is not asked for a while.
-pub fn uncounted_request(cause: &'static str) {
-    counter!(UNCOUNTED_REQUESTS, "cause" => cause).increment(1);
-}
+    #[test]
+    fn the_reference_is_what_the_table_says() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/METRICS.md");
+        let found = std::fs::read_to_string(file).unwrap_or_default();
+        assert!(
+            found == reference(),
+            "docs/METRICS.md is out of date\nhint: `watchbell config metrics > docs/METRICS.md`"
+        );
+    }
 
-/// A request was turned away: `unauthenticated`, `forbidden`, `too-many-failures` or `unavailable`.
-pub fn refused_caller(cause: &'static str) {
-    counter!(REFUSED_CALLERS, "cause" => cause).increment(1);
+    #[test]
+    fn names_say_what_they_are() {
+        for Family { name, kind, meaning, .. } in FAMILIES {
+            assert_eq!(*kind == Kind::Counter, name.ends_with("_total"), "{name}");
+            assert!(meaning.ends_with('.'), "{name}");
+            assert!(name.starts_with("watchbell_") || name.starts_with("process_"), "{name}");
+        }
+        let mut names: Vec<_> = FAMILIES.iter().map(|family| family.name).collect();
+        names.sort_unstable();
+        assert!(names.is_sorted_by(|a, b| a < b), "a name is there twice");
+    }
 }

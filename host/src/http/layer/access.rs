@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use domain::id::Mint as _;
@@ -13,6 +13,7 @@ use tracing::Instrument as _;
 use super::limit;
 use crate::clock::Ids;
 use crate::http::problem::Problem;
+use crate::telemetry::metrics;
 
 /// Said on every answer; none of them is a page that anybody may embed.
 const HEADERS: [(HeaderName, &str); 5] = [
@@ -60,11 +61,13 @@ pub(in crate::http) async fn access(request: Request, next: Next) -> Response {
     if let Ok(value) = HeaderValue::from_str(&id) {
         headers.insert(HeaderName::from_static("x-request-id"), value);
     }
+    let status = response.status().as_u16();
+    let took = started.elapsed();
+    metrics::request(word(&method), &route, status, took);
     if response.extensions_mut().remove::<Told>().is_some() {
         return response;
     }
-    let status = response.status().as_u16();
-    let duration_ms = millis(started.elapsed());
+    let duration_ms = millis(took);
     span.in_scope(|| {
         tracing::info!(
             http.request.method = %method,
@@ -79,6 +82,20 @@ pub(in crate::http) async fn access(request: Request, next: Next) -> Response {
 
 fn is_page(headers: &HeaderMap) -> bool {
     headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
+}
+
+/// A method as a label: whoever calls must not be able to make up new ones.
+const fn word(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
 }
 
 /// On an answer whose request has a line in the log already: a second one for every webhook would cost

@@ -232,7 +232,7 @@ impl Subject {
         origins: Vec<crate::egress::Origin>,
         secrets: Vec<crate::egress::BoundSecret>,
     ) -> Grants {
-        Grants { plugin: self.plugin.info().name.clone(), channel: None, origins, secrets }
+        Grants { plugin: self.plugin.info().name.clone(), channel: None, origins, secrets, trace: None }
     }
 
     fn settings(&self, call: &Call) -> String {

@@ -1,0 +1,149 @@
+//! What is counted where: one function for each thing that happens.
+
+use std::time::Duration;
+
+use domain::plugin::{PluginKind, PluginName};
+use metrics::{counter, gauge, histogram};
+
+use super::names;
+
+/// A request was answered.
+pub fn request(method: &'static str, route: &str, status: u16, took: Duration) {
+    let route = route.to_owned();
+    histogram!(names::HTTP_DURATION, "method" => method, "route" => route.clone()).record(took);
+    let status = status.to_string();
+    counter!(names::HTTP_REQUESTS, "method" => method, "route" => route, "status" => status).increment(1);
+}
+
+/// A webhook is on disk.
+pub fn webhook(driver: Option<&PluginName>, outcome: &'static str, alerts: u32) {
+    let driver = driver.map_or_else(|| "none".to_owned(), PluginName::to_string);
+    if alerts > 0 {
+        counter!(names::ALERTS, "driver" => driver.clone()).increment(alerts.into());
+    }
+    counter!(names::WEBHOOKS, "driver" => driver, "outcome" => outcome).increment(1);
+}
+
+/// Nothing of a webhook was stored.
+pub fn webhook_refused(cause: &'static str) {
+    counter!(names::WEBHOOKS_REFUSED, "cause" => cause).increment(1);
+}
+
+/// A sender used a word for `field` that its driver does not know.
+pub fn unmapped_word(driver: &PluginName, field: &'static str) {
+    counter!(names::UNMAPPED_WORDS, "driver" => driver.to_string(), "field" => field).increment(1);
+}
+
+/// The content of this many stored webhooks was taken away: `age` or `quota`.
+pub fn forgotten_requests(cause: &'static str, count: usize) {
+    counter!(names::FORGOTTEN_REQUESTS, "cause" => cause).increment(u64::try_from(count).unwrap_or(u64::MAX));
+}
+
+/// A call of a plugin ended: `ok`, a kind of error, or of trap.
+pub fn plugin_call(kind: PluginKind, plugin: &PluginName, end: &'static str) {
+    let plugin = plugin.to_string();
+    counter!(names::PLUGIN_CALLS, "kind" => kind.as_str(), "plugin" => plugin, "end" => end).increment(1);
+}
+
+/// What a call used of its limits.
+pub fn plugin_spent(
+    kind: PluginKind,
+    plugin: &PluginName,
+    cpu: Duration,
+    wall: Duration,
+    memory_bytes: usize,
+) {
+    let labels = [("kind", kind.as_str().to_owned()), ("plugin", plugin.to_string())];
+    histogram!(names::PLUGIN_CPU, &labels).record(cpu);
+    histogram!(names::PLUGIN_WALL, &labels).record(wall);
+    histogram!(names::PLUGIN_MEMORY, &labels).record(memory_bytes as f64);
+}
+
+/// A passage of a downstream run ended.
+pub fn run(end: &str) {
+    counter!(names::RUNS, "end" => end.to_ascii_lowercase()).increment(1);
+}
+
+/// A stage of a downstream run ended.
+pub fn stage(stage: &'static str, status: &'static str, took: Duration) {
+    counter!(names::STAGES, "stage" => stage, "status" => status).increment(1);
+    histogram!(names::STAGE_DURATION, "stage" => stage).record(took);
+}
+
+/// An attempt at a delivery ended: `delivered`, `retry` or `dead`.
+pub fn attempt(notifier: &PluginName, outcome: &'static str, took: Duration) {
+    let notifier = notifier.to_string();
+    histogram!(names::ATTEMPT_DURATION, "notifier" => notifier.clone()).record(took);
+    counter!(names::ATTEMPTS, "notifier" => notifier, "outcome" => outcome).increment(1);
+}
+
+/// A request of a plugin ended: a class of status, or a kind of error.
+pub fn egress_call(plugin: &PluginName, outcome: &'static str, took: Duration) {
+    let plugin = plugin.to_string();
+    histogram!(names::EGRESS_DURATION, "plugin" => plugin.clone()).record(took);
+    counter!(names::EGRESS_CALLS, "plugin" => plugin, "outcome" => outcome).increment(1);
+}
+
+/// So many webhooks wait to be written.
+pub fn queue(waiting: usize) {
+    gauge!(names::COMMIT_QUEUE).set(waiting as f64);
+}
+
+/// Webhooks were written together.
+pub fn commit(batch: usize, took: Duration) {
+    histogram!(names::COMMIT_BATCH).record(batch as f64);
+    histogram!(names::COMMIT_DURATION).record(took);
+}
+
+/// So much of the write-ahead log is in use.
+pub fn wal(bytes: u64) {
+    gauge!(names::WAL_SIZE).set(bytes as f64);
+}
+
+/// What is waiting in the database, as it was sampled.
+#[derive(Debug, Clone, Copy)]
+pub struct Backlog {
+    /// Runs that are not over.
+    pub runs: u64,
+    /// How long the first of them has been due.
+    pub run_lag: Duration,
+    /// Deliveries that are not final.
+    pub deliveries: u64,
+    /// How long the first of them has been due.
+    pub delivery_lag: Duration,
+    /// Deliveries given up on.
+    pub dead: u64,
+    /// Webhooks in quarantine.
+    pub quarantined: u64,
+    /// The size of their bodies.
+    pub quarantined_bytes: u64,
+    /// The size of the database.
+    pub database_bytes: u64,
+}
+
+/// Shows what is waiting.
+pub fn backlog(backlog: &Backlog) {
+    gauge!(names::RUNS_DUE).set(backlog.runs as f64);
+    gauge!(names::RUN_LAG).set(backlog.run_lag.as_secs_f64());
+    gauge!(names::OUTBOX_DEPTH).set(backlog.deliveries as f64);
+    gauge!(names::OUTBOX_LAG).set(backlog.delivery_lag.as_secs_f64());
+    gauge!(names::DEAD_DELIVERIES).set(backlog.dead as f64);
+    gauge!(names::QUARANTINE_REQUESTS).set(backlog.quarantined as f64);
+    gauge!(names::QUARANTINE_BYTES).set(backlog.quarantined_bytes as f64);
+    gauge!(names::DATABASE_SIZE).set(backlog.database_bytes as f64);
+}
+
+/// A request was over its limit; prefixes come from the settings.
+pub fn rate_limited(prefix: &str) {
+    counter!(names::RATE_LIMITED, "prefix" => format!("{prefix}/")).increment(1);
+}
+
+/// A request passed uncounted: `error`, `timeout`, or `left-alone` where the cache is not asked for a while.
+pub fn uncounted_request(cause: &'static str) {
+    counter!(names::UNCOUNTED_REQUESTS, "cause" => cause).increment(1);
+}
+
+/// A request was turned away: `unauthenticated`, `forbidden`, `too-many-failures` or `unavailable`.
+pub fn refused_caller(cause: &'static str) {
+    counter!(names::REFUSED_CALLERS, "cause" => cause).increment(1);
+}
