@@ -26,6 +26,8 @@ mod lifecycle;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod openapi;
+#[cfg(test)]
 mod paths;
 #[cfg(test)]
 mod plugins;

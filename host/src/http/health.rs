@@ -9,15 +9,24 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::Context;
+use super::openapi::{Alive, Ready};
 use super::problem::Problem;
 use crate::telemetry::chain;
 
 /// The process answers.
+#[utoipa::path(
+    get, path = "/healthz", tag = "operations", operation_id = "is_alive", security(),
+    responses((status = 200, description = "It does.", body = Alive))
+)]
 pub(super) async fn alive() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
 /// The database answers too, so a webhook can be committed.
+#[utoipa::path(
+    get, path = "/readyz", tag = "operations", operation_id = "is_ready", security(),
+    responses((status = 200, description = "It does.", body = Ready))
+)]
 pub(super) async fn ready(State(context): State<Arc<Context>>) -> Result<Json<Value>, Problem> {
     match context.store.ping().await {
         Ok(()) => Ok(Json(json!({ "status": "ready", "drivers": context.ingest.driver_names() }))),
@@ -30,6 +39,10 @@ pub(super) async fn ready(State(context): State<Arc<Context>>) -> Result<Json<Va
 }
 
 /// What was counted, in the text form of Prometheus.
+#[utoipa::path(
+    get, path = "/metrics", tag = "operations", operation_id = "read_metrics",
+    responses((status = 200, description = "Every metric of `docs/METRICS.md` that was counted.", body = String, content_type = "text/plain"))
+)]
 pub(super) async fn metrics(State(context): State<Arc<Context>>) -> Response {
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     (kind, context.metrics.render()).into_response()

@@ -3,6 +3,7 @@
 mod api;
 mod health;
 mod layer;
+mod openapi;
 mod problem;
 mod routes;
 mod serve;
@@ -101,6 +102,7 @@ fn service(context: Arc<Context>) -> Routes {
         .route("/manage/quarantine/{run_id}/discard", post(api::quarantine::discard))
         .route("/manage/replay/{run_id}", post(api::replay::replay))
         .route("/metrics", get(health::metrics))
+        .route("/openapi.json", get(openapi::document))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .fallback(unknown_path)

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::layer::Told;
+use super::openapi;
 use super::problem::Problem;
 use crate::auth::Caller;
 use crate::clock;
@@ -23,11 +24,26 @@ use domain::run::IngestOutcome;
 const DRAIN_FOR: Duration = Duration::from_secs(2);
 
 /// The endpoint is there.
+#[utoipa::path(
+    get, path = "/alerts/webhook/", tag = "webhooks", operation_id = "is_webhook_endpoint", security(),
+    responses((status = 200, description = "It is.", body = openapi::Endpoint))
+)]
 pub(super) async fn alive(State(context): State<Arc<Context>>) -> Json<Value> {
     Json(json!({ "status": "ok", "driver": "auto-detect", "drivers": context.ingest.driver_names() }))
 }
 
 /// A webhook whose driver is found by what it looks like.
+#[utoipa::path(
+    post, path = "/alerts/webhook/", tag = "webhooks", operation_id = "post_webhook", params(("strict" = Option<String>, Query, description = "`1`: a webhook that goes to quarantine is answered 422.")),
+    request_body(content = Option<Value>, description = "What the monitoring system sends: JSON as a rule, and anything else is kept too."),
+    responses(
+        (status = 202, description = "It is on disk.", body = openapi::Accepted),
+        (status = 400, description = "The body broke off."),
+        (status = 408, description = "The body did not arrive in time."),
+        (status = 413, description = "The body is too large; nothing was stored."),
+        (status = 422, description = "Only with `strict=1`: it is on disk, in quarantine."),
+    )
+)]
 pub(super) async fn detected(
     State(context): State<Arc<Context>>,
     Extension(caller): Extension<Caller>,
@@ -37,6 +53,19 @@ pub(super) async fn detected(
 }
 
 /// A webhook for a driver named in the path.
+#[utoipa::path(
+    post, path = "/alerts/webhook/{driver}/", tag = "webhooks", operation_id = "post_webhook_of_driver",
+    params(("driver" = String, Path, description = "The driver that shall read it."), ("strict" = Option<String>, Query, description = "`1`: a webhook that goes to quarantine is answered 422.")),
+    request_body(content = Option<Value>, description = "What the monitoring system sends: JSON as a rule, and anything else is kept too."),
+    responses(
+        (status = 202, description = "It is on disk.", body = openapi::Accepted),
+        (status = 400, description = "The body broke off."),
+        (status = 404, description = "No such driver is loaded; `detail` names those that are."),
+        (status = 408, description = "The body did not arrive in time."),
+        (status = 413, description = "The body is too large; nothing was stored."),
+        (status = 422, description = "Only with `strict=1`: it is on disk, in quarantine."),
+    )
+)]
 pub(super) async fn named(
     State(context): State<Arc<Context>>,
     Path(driver): Path<String>,

@@ -14,6 +14,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use store::{MAX_PAGE, PageRequest};
 
 use super::problem::Problem;
@@ -57,14 +58,20 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for Body<T> {
         if bytes.trim_ascii().is_empty() {
             return Ok(Self(T::default()));
         }
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| Problem::parameter(format!("body: {error}")))
+        let problem = |error: serde_json::Error| Problem::parameter(format!("body: {error}"));
+        match serde_json::from_slice(&bytes).map_err(problem)? {
+            Value::Null => Ok(Self(T::default())),
+            // A list would be taken for the fields in their order.
+            Value::Array(_) => Err(Problem::parameter("body: expected an object, found a list")),
+            value => serde_json::from_value(value).map(Self).map_err(problem),
+        }
     }
 }
 
 /// The page asked for.
 fn page(limit: Option<u32>, cursor: Option<String>) -> Result<PageRequest, Problem> {
     match limit.unwrap_or(DEFAULT_LIMIT) {
-        limit @ 1..=MAX_PAGE => Ok(PageRequest { limit, cursor }),
+        limit @ 1..=MAX_PAGE => Ok(PageRequest { limit, cursor: cursor.filter(|cursor| !cursor.is_empty()) }),
         other => Err(Problem::parameter(format!("`limit` must be between 1 and {MAX_PAGE}, found {other}"))),
     }
 }

@@ -7,22 +7,39 @@ use axum::extract::{Extension, Path, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use utoipa::ToSchema;
+
 use super::Body;
 use super::quarantine::run;
 use crate::auth::Caller;
 use crate::http::Context;
+use crate::http::openapi::Replayed;
 use crate::http::problem::Problem;
 use crate::ingest::By;
 
 /// How it is read.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = ReplayOptions)]
 pub(in crate::http) struct Options {
+    /// The driver that shall read it, instead of the one that is found for it.
     driver: Option<String>,
+    /// Whether what is different is written.
     apply: bool,
 }
 
 /// Reads a stored request and tells what is different; writes it only where that is asked for.
+#[utoipa::path(
+    post, path = "/manage/replay/{run_id}/", tag = "quarantine", operation_id = "replay", params(("run_id" = String, Path, description = "The run that took the webhook.")),
+    request_body(content = Option<Options>, description = "Nothing, or how it shall be read."),
+    responses(
+        (status = 200, description = "What it would be read as now.", body = Replayed),
+        (status = 400, description = "A body that cannot be understood."),
+        (status = 404, description = "There is none, its content was taken away, or no such driver is loaded."),
+        (status = 409, description = "It must not be read by this driver, or something would be lost."),
+        (status = 413, description = "The body is too large."),
+    )
+)]
 pub(in crate::http) async fn replay(
     State(context): State<Arc<Context>>,
     Extension(caller): Extension<Caller>,

@@ -33,7 +33,10 @@ struct Library {
     package: &'static str,
 }
 
-const LIBRARIES: &[Library] = &[Library { suite: "standardwebhooks", package: "standardwebhooks==1.1.0" }];
+const LIBRARIES: &[Library] = &[
+    Library { suite: "standardwebhooks", package: "standardwebhooks==1.1.0" },
+    Library { suite: "schemathesis", package: "schemathesis==4.32.5" },
+];
 
 /// Suites whose program or library is here.
 #[derive(Default)]
@@ -98,7 +101,10 @@ mod tests {
 
     #[test]
     fn in_ci_every_suite_is_required() {
-        assert_eq!(Present::default().required(true), "alertmanager,memcached,redis,standardwebhooks");
+        assert_eq!(
+            Present::default().required(true),
+            "alertmanager,memcached,redis,standardwebhooks,schemathesis"
+        );
     }
 
     #[test]

@@ -1,0 +1,512 @@
+//! What answers look like. These types only describe: what is sent is made from the store's own types, and
+//! tests compare both.
+#![expect(dead_code, reason = "these types describe what others hold")]
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// 26 characters of Crockford's base 32; sorts by the time it was made.
+#[derive(ToSchema)]
+#[schema(pattern = "^[0-7][0-9A-HJKMNP-TV-Z]{25}$", example = "01JZ8Q4T6N8F5X2V9B3C7D1E0G")]
+pub(crate) struct Id(String);
+
+/// What ties everything together that came of one webhook; 32 hexadecimal digits.
+#[derive(ToSchema)]
+#[schema(pattern = "^[0-9a-f]{32}$", example = "0198d0a1b2c3d4e5f60718293a4b5c6d")]
+pub(crate) struct TraceId(String);
+
+/// RFC 3339, UTC.
+#[derive(ToSchema)]
+#[schema(format = DateTime, example = "2026-01-31T12:00:00.000000Z")]
+pub(crate) struct Time(String);
+
+/// Texts by name.
+type Labels = BTreeMap<String, String>;
+
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident { $($variant:ident),+ })+) => {$(
+        $(#[$doc])*
+        #[derive(ToSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub(crate) enum $name { $($variant),+ }
+    )+};
+}
+
+words! {
+    /// State of an alert.
+    AlertStatus { Firing, Acknowledged, Resolved }
+    /// How bad it is.
+    Severity { Info, Warning, Critical }
+    /// What happened to an alert.
+    AlertEvent { Created, Updated, Resolved, Acknowledged, Refired }
+    /// State of an incident.
+    IncidentStatus { Open, Acknowledged, Resolved, Closed }
+    /// Why an incident changed.
+    Material { Created, Reopened, Severity, Status }
+    /// What became of a webhook.
+    Outcome { Parsed, Ignored, Quarantined }
+    /// What started a run.
+    Origin { IncomingWebhook, IncidentChange, CheckerGenerated, Api }
+    /// A step of a run.
+    Stage { Ingest, Check, Analyze, Notify }
+    /// How a step ended.
+    StageStatus { Started, Succeeded, Failed, Skipped }
+    /// State of a delivery.
+    DeliveryStatus { Pending, Sending, Delivered, Dead, Stale }
+}
+
+/// State of a run.
+#[derive(ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum RunStatus {
+    Pending,
+    Ingested,
+    Checked,
+    Analyzed,
+    Notified,
+    Failed,
+    Retrying,
+    Skipped,
+}
+
+/// What went wrong (RFC 9457).
+#[derive(ToSchema)]
+pub(crate) struct Problem {
+    /// `urn:watchbell:problem:` and a word of a small closed set.
+    #[schema(rename = "type", pattern = "^urn:watchbell:problem:[a-z-]+$")]
+    r#type: String,
+    /// The HTTP status in words.
+    title: String,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// What is wrong with this request and what to do.
+    detail: String,
+    /// Also in the header `x-request-id`, and in the log of the hub.
+    request_id: Id,
+}
+
+/// The process answers.
+#[derive(ToSchema)]
+pub(crate) struct Alive {
+    /// Always `ok`.
+    status: String,
+}
+
+/// Webhooks can be committed.
+#[derive(ToSchema)]
+pub(crate) struct Ready {
+    /// Always `ready`.
+    status: String,
+    /// The drivers that are loaded.
+    drivers: Vec<String>,
+}
+
+/// The endpoint for webhooks is there.
+#[derive(ToSchema)]
+pub(crate) struct Endpoint {
+    /// Always `ok`.
+    status: String,
+    /// Always `auto-detect`.
+    driver: String,
+    /// The drivers that a path may name.
+    drivers: Vec<String>,
+}
+
+/// A webhook that is on disk.
+#[derive(ToSchema)]
+pub(crate) struct Accepted {
+    /// Always `accepted`.
+    status: String,
+    /// What became of it.
+    outcome: Outcome,
+    /// The run that took it; for a repeat of a delivery the first one's.
+    run_id: Id,
+    /// What ties everything together that comes of it.
+    trace_id: TraceId,
+    /// Who read it, where somebody did.
+    driver: Option<String>,
+    /// How many alerts it held.
+    alerts: u32,
+    /// Why it was ignored or quarantined; for alerts, what was odd about them.
+    #[schema(nullable = false)]
+    reason: Option<String>,
+}
+
+/// One report that a condition holds or has ended.
+#[derive(ToSchema)]
+pub(crate) struct Alert {
+    id: Id,
+    /// The driver that read it.
+    source: String,
+    /// Names the alert within its source.
+    fingerprint: String,
+    name: String,
+    status: AlertStatus,
+    /// The sender's word for it.
+    raw_status: String,
+    severity: Severity,
+    /// The sender's word for it.
+    raw_severity: String,
+    description: String,
+    labels: Labels,
+    annotations: Labels,
+    /// Addresses by what they lead to.
+    links: Labels,
+    started_at: Time,
+    ended_at: Option<Time>,
+    /// When it was last heard of.
+    received_at: Time,
+    incident_id: Option<Id>,
+    /// Of the webhook that told of it last.
+    trace_id: TraceId,
+}
+
+/// What happened to an alert.
+#[derive(ToSchema)]
+pub(crate) struct AlertHistory {
+    event: AlertEvent,
+    /// `{"field": [before, after]}`.
+    changed: Value,
+    trace_id: TraceId,
+    run_id: Id,
+    at: Time,
+}
+
+/// A page of alerts.
+#[derive(ToSchema)]
+pub(crate) struct AlertPage {
+    alerts: Vec<Alert>,
+    /// `cursor` of the next page; none at the end.
+    next: Option<String>,
+}
+
+/// One alert with its history, the newest first.
+#[derive(ToSchema)]
+pub(crate) struct AlertDetail {
+    #[serde(flatten)]
+    alert: Alert,
+    history: Vec<AlertHistory>,
+}
+
+/// Alerts that belong together.
+#[derive(ToSchema)]
+pub(crate) struct Incident {
+    id: Id,
+    title: String,
+    name: String,
+    /// Where it happens, where that is known.
+    instance: Option<String>,
+    status: IncidentStatus,
+    severity: Severity,
+    /// How many of its alerts fire.
+    firing_alerts: u32,
+    /// How many of its alerts are acknowledged at the sender's side.
+    acknowledged_alerts: u32,
+    opened_at: Time,
+    updated_at: Time,
+    acknowledged_at: Option<Time>,
+    resolved_at: Option<Time>,
+    closed_at: Option<Time>,
+}
+
+/// What happened to an incident.
+#[derive(ToSchema)]
+pub(crate) struct IncidentHistory {
+    event: Material,
+    status: IncidentStatus,
+    severity: Severity,
+    /// Who did it.
+    actor: String,
+    reason: Option<String>,
+    trace_id: Option<TraceId>,
+    run_id: Option<Id>,
+    at: Time,
+}
+
+/// A page of incidents.
+#[derive(ToSchema)]
+pub(crate) struct IncidentPage {
+    incidents: Vec<Incident>,
+    /// `cursor` of the next page; none at the end.
+    next: Option<String>,
+}
+
+/// One incident with its alerts and its history, the newest first.
+#[derive(ToSchema)]
+pub(crate) struct IncidentDetail {
+    #[serde(flatten)]
+    incident: Incident,
+    alerts: Vec<Alert>,
+    history: Vec<IncidentHistory>,
+}
+
+/// One passage through the pipeline.
+#[derive(ToSchema)]
+pub(crate) struct Run {
+    run_id: Id,
+    trace_id: TraceId,
+    /// The run that it came of.
+    parent_run_id: Option<Id>,
+    status: RunStatus,
+    current_stage: Option<Stage>,
+    origin: Origin,
+    source: Option<String>,
+    incident_id: Option<Id>,
+    /// Why it was started.
+    reasons: Vec<Material>,
+    /// What became of its webhook.
+    outcome: Option<Outcome>,
+    /// How many alerts its webhook held.
+    alerts: u32,
+    reason: Option<String>,
+    /// The route that it took.
+    route: Option<String>,
+    total_attempts: u32,
+    /// Failures of the stage it is in.
+    failures: u32,
+    intelligence_fallback_used: bool,
+    normalized_payload_ref: Option<String>,
+    checker_output_ref: Option<Id>,
+    intelligence_output_ref: Option<Id>,
+    notify_output_ref: Option<Id>,
+    error_type: Option<String>,
+    error_message: Option<String>,
+    created_at: Time,
+    started_at: Option<Time>,
+    completed_at: Option<Time>,
+}
+
+/// One try at a stage.
+#[derive(ToSchema)]
+pub(crate) struct StageExecution {
+    stage: Stage,
+    /// Counts from 1.
+    attempt: u32,
+    status: StageStatus,
+    summary: Option<String>,
+    error_type: Option<String>,
+    error_message: Option<String>,
+    started_at: Time,
+    completed_at: Option<Time>,
+}
+
+/// One notification to one channel.
+#[derive(ToSchema)]
+pub(crate) struct Delivery {
+    id: Id,
+    run_id: Id,
+    trace_id: TraceId,
+    incident_id: Id,
+    channel: String,
+    status: DeliveryStatus,
+    /// Tries begun.
+    attempts: u32,
+    due_at: Time,
+    error_type: Option<String>,
+    error_message: Option<String>,
+    created_at: Time,
+    completed_at: Option<Time>,
+}
+
+/// A page of runs.
+#[derive(ToSchema)]
+pub(crate) struct RunPage {
+    runs: Vec<Run>,
+    /// `cursor` of the next page; none at the end.
+    next: Option<String>,
+}
+
+/// One run with its webhook, its stages and its deliveries.
+#[derive(ToSchema)]
+pub(crate) struct RunDetail {
+    #[serde(flatten)]
+    run: Run,
+    request: Option<Stored>,
+    stages: Vec<StageExecution>,
+    deliveries: Vec<Delivery>,
+}
+
+/// A webhook as it was stored, without its content.
+#[derive(ToSchema)]
+pub(crate) struct Stored {
+    run_id: Id,
+    trace_id: TraceId,
+    driver: Option<String>,
+    /// Why this driver, or none.
+    detection: String,
+    /// The sender's identifier.
+    delivery_id: Option<String>,
+    outcome: Outcome,
+    /// Why, in one word.
+    reason_code: Option<String>,
+    reason: Option<String>,
+    received_at: Time,
+    size_bytes: u64,
+    api_key_id: Option<Id>,
+}
+
+/// A page of webhooks in quarantine.
+#[derive(ToSchema)]
+pub(crate) struct StoredPage {
+    requests: Vec<Stored>,
+    /// `cursor` of the next page; none at the end.
+    next: Option<String>,
+}
+
+/// A stored webhook with its content.
+#[derive(ToSchema)]
+pub(crate) struct StoredRequest {
+    about: Stored,
+    request: Request,
+    /// `{"text": …}`, or `{"hex": …}` where it is no UTF-8.
+    body: Labels,
+}
+
+/// A webhook without its body.
+#[derive(ToSchema)]
+pub(crate) struct Request {
+    method: String,
+    /// Without the question mark.
+    query: String,
+    content_type: String,
+    /// Names and values; nothing that authenticates.
+    headers: Vec<Vec<String>>,
+    received_at: Time,
+}
+
+/// What came of a webhook that was read again.
+#[derive(ToSchema)]
+pub(crate) struct ReparsedOne {
+    run_id: Id,
+    trace_id: TraceId,
+    driver: Option<String>,
+    outcome: Outcome,
+    alerts: u32,
+    reason: Option<String>,
+    /// The incidents that it touched.
+    incidents: Vec<Id>,
+    /// The downstream runs that it started.
+    runs: Vec<Id>,
+}
+
+/// A webhook with which nothing could be done.
+#[derive(ToSchema)]
+pub(crate) struct Failed {
+    run_id: Id,
+    error: String,
+}
+
+/// What came of some webhooks, the oldest first.
+#[derive(ToSchema)]
+pub(crate) struct ReparsedRound {
+    done: Vec<ReparsedOne>,
+    failed: Vec<Failed>,
+    /// `after` of the next round; none at the end.
+    next: Option<Id>,
+}
+
+/// A webhook whose content was taken away.
+#[derive(ToSchema)]
+pub(crate) struct Discarded {
+    run_id: Id,
+}
+
+/// Webhooks whose content was taken away.
+#[derive(ToSchema)]
+pub(crate) struct DiscardedRound {
+    done: Vec<Id>,
+    failed: Vec<Failed>,
+    /// `after` of the next round; none at the end.
+    next: Option<Id>,
+}
+
+/// What a stored webhook would be read as now.
+#[derive(ToSchema)]
+pub(crate) struct Replayed {
+    replayed: Replay,
+    /// Only where it was applied.
+    #[schema(nullable = false)]
+    result: Option<ReparsedOne>,
+}
+
+/// What was read, and what it would change.
+#[derive(ToSchema)]
+pub(crate) struct Replay {
+    stored: Stored,
+    /// Why this driver.
+    detection: String,
+    reading: Reading,
+    /// What the loaded driver reads, where another was tried.
+    loaded: Option<Reading>,
+    difference: Difference,
+    would_change: Change,
+    applied: bool,
+}
+
+/// What one reading found.
+#[derive(ToSchema)]
+pub(crate) struct Reading {
+    driver: Option<String>,
+    version: Option<String>,
+    /// SHA-256 of the component.
+    digest: Option<String>,
+    outcome: Outcome,
+    reason: Option<String>,
+    alerts: u64,
+}
+
+/// Which alert.
+#[derive(ToSchema)]
+pub(crate) struct Named {
+    fingerprint: String,
+    name: String,
+}
+
+/// How the alerts of two readings differ.
+#[derive(ToSchema)]
+pub(crate) struct Difference {
+    added: Vec<Named>,
+    removed: Vec<Named>,
+    changed: Vec<ChangedAlert>,
+    same: u64,
+}
+
+/// An alert that was read otherwise.
+#[derive(ToSchema)]
+pub(crate) struct ChangedAlert {
+    #[serde(flatten)]
+    alert: Named,
+    /// `{"field": [before, after]}`.
+    fields: Value,
+}
+
+/// What a webhook would change.
+#[derive(ToSchema)]
+pub(crate) struct Change {
+    alerts: Vec<AlertStep>,
+    incidents: Vec<IncidentStep>,
+    /// How many downstream runs it would start.
+    runs: u64,
+}
+
+/// What would happen to an alert.
+#[derive(ToSchema)]
+pub(crate) struct AlertStep {
+    #[serde(flatten)]
+    alert: Named,
+    event: AlertEvent,
+    /// `{"field": [now, then]}`.
+    fields: Value,
+}
+
+/// What would happen to an incident.
+#[derive(ToSchema)]
+pub(crate) struct IncidentStep {
+    /// None for one that would be opened.
+    incident_id: Option<Id>,
+    title: String,
+    reasons: Vec<Material>,
+}

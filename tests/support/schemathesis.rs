@@ -1,0 +1,105 @@
+//! Schemathesis, the tester of APIs by their own description.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::env;
+use crate::hub::Hub;
+use crate::wait::PATIENCE;
+
+/// The suite that needs it, as `WATCHBELL_TEST_REQUIRE` names it, and the folder it is in.
+const SUITE: &str = "schemathesis";
+/// Its command line.
+const PROGRAM: &str = "from schemathesis.cli import schemathesis; schemathesis()";
+
+/// What it must not expect: a key that has no business at these paths is told so, whatever the method.
+const SETTINGS: &str = "
+[[operations]]
+include-name = \"GET /healthz\"
+checks.unsupported_method.enabled = false
+[[operations]]
+include-name = \"GET /readyz\"
+checks.unsupported_method.enabled = false
+";
+
+/// The program, installed for these tests.
+#[derive(Debug)]
+pub struct Schemathesis {
+    python: PathBuf,
+    library: PathBuf,
+}
+
+impl Schemathesis {
+    /// Finds the program. Returns nothing, and says so, where it is not installed.
+    ///
+    /// # Panics
+    /// When it is not installed although this machine promised it.
+    pub fn find() -> Option<Self> {
+        match (env::find_program("python3"), env::tools(SUITE)) {
+            (Some(python), Some(library)) => Some(Self { python, library }),
+            _ => {
+                missing();
+                None
+            }
+        }
+    }
+
+    /// Tries every operation that a hub describes with made-up requests, some good and some bad;
+    /// `parameters` are fixed per operation (`GET /alerts/{id}/`). Returns how it ended and what it
+    /// says.
+    ///
+    /// # Panics
+    /// When it does not run to its end.
+    pub async fn run(
+        &self,
+        hub: &Hub,
+        token: &str,
+        examples: u32,
+        parameters: &[(&str, &str, &str)],
+    ) -> (bool, String) {
+        let mut settings = SETTINGS.to_owned();
+        for (operation, name, value) in parameters {
+            let row = writeln!(
+                settings,
+                "[[operations]]\ninclude-name = \"{operation}\"\nparameters = {{ \"{name}\" = \"{value}\" }}"
+            );
+            row.expect("writing to a text cannot go wrong");
+        }
+        std::fs::write(hub.path().join("schemathesis.toml"), settings).expect("a folder of ours");
+        let mut command = Command::new(&self.python);
+        command.args([
+            "-c",
+            PROGRAM,
+            "--config-file",
+            "schemathesis.toml",
+            "run",
+            "--no-color",
+            "--seed",
+            "1",
+        ]);
+        command.args(["--max-examples", &examples.to_string(), "--header"]);
+        command.arg(format!("Authorization: Bearer {token}"));
+        for (operation, ..) in parameters {
+            command.args(["--include-name", operation]);
+        }
+        command.arg(format!("http://{}/openapi.json", hub.address()));
+        command.current_dir(hub.path()).kill_on_drop(true);
+        command.env("PYTHONPATH", &self.library).env("PYTHONDONTWRITEBYTECODE", "1");
+        let ended = timeout(PATIENCE * 3, command.output()).await.expect("it ends");
+        let output = ended.expect("an installed program can be started");
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "a test that cannot run here says so")]
+fn missing() {
+    let text = format!(
+        "not run: the program `{SUITE}` of Python is not here\n\
+         hint: `cargo xtask test --install` fetches it"
+    );
+    assert!(!env::requires(SUITE), "{text}");
+    eprintln!("{text}");
+}
