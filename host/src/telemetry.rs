@@ -5,6 +5,7 @@ mod json;
 pub mod metrics;
 
 use anyhow::{Context as _, Result};
+use domain::time::Timestamp;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::JsonFields;
 
@@ -38,18 +39,20 @@ pub const FIELDS: &[&str] = &[
     "trace_id",
 ];
 
-/// Starts logging to standard error.
+/// Starts logging to standard error, with times of this clock.
 ///
 /// # Errors
 /// When the filter is not understood, or logging has started before.
-pub fn start(settings: &TelemetrySettings) -> Result<()> {
+pub fn start(settings: &TelemetrySettings, now: fn() -> Timestamp) -> Result<()> {
     let filter = EnvFilter::try_new(&settings.filter)
         .context("`WATCHBELL_LOG` is not a level or filter\nhint: `info`, or `info,host::deliver=debug`")?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match settings.format {
-        LogFormat::Json => {
-            builder.with_ansi(false).event_format(json::JsonLines).fmt_fields(JsonFields::new()).try_init()
-        }
+        LogFormat::Json => builder
+            .with_ansi(false)
+            .event_format(json::JsonLines { now })
+            .fmt_fields(JsonFields::new())
+            .try_init(),
         LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
     };
     started.map_err(|error| anyhow::anyhow!("logging could not be started: {error}"))

@@ -125,7 +125,7 @@ fn run(command: Command) -> Result<()> {
 
 fn with_config(command: Command) -> Result<()> {
     let config = Config::read(&Source::load()?)?;
-    telemetry::start(&config.telemetry)?;
+    telemetry::start(&config.telemetry, clock::now)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.server.threads)
         .enable_all()

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use domain::time::Timestamp;
 use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
@@ -10,11 +11,12 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::clock;
-
 /// `timestamp` (RFC 3339, UTC), `level`, `target`, `message`, then the fields of the event and of
 /// everything it happened in, by name. What is said further in wins.
-pub(super) struct JsonLines;
+pub(super) struct JsonLines {
+    /// The clock.
+    pub(super) now: fn() -> Timestamp,
+}
 
 impl<S, N> FormatEvent<S, N> for JsonLines
 where
@@ -41,7 +43,7 @@ where
         write!(
             writer,
             r#"{{"timestamp":"{}","level":"{}","target":{},"message":{message}"#,
-            clock::now(),
+            (self.now)(),
             metadata.level(),
             Value::from(metadata.target())
         )?;
@@ -116,7 +118,7 @@ mod tests {
         let lines = Lines::default();
         let writer = lines.clone();
         let subscriber = tracing_subscriber::fmt()
-            .event_format(JsonLines)
+            .event_format(JsonLines { now: crate::clock::now })
             .fmt_fields(JsonFields::new())
             .with_writer(move || writer.clone())
             .finish();
@@ -137,7 +139,7 @@ mod tests {
         assert_eq!(text.matches('\n').count(), 1, "{text}");
         let line: Value = serde_json::from_str(&text).unwrap();
         let time = line["timestamp"].as_str().unwrap();
-        assert!(time.ends_with('Z') && time.parse::<domain::time::Timestamp>().is_ok(), "{time}");
+        assert!(time.ends_with('Z') && time.parse::<Timestamp>().is_ok(), "{time}");
         let expected = serde_json::json!({
             "timestamp": time, "level": "WARN", "target": "host::telemetry::json::tests",
             "message": "two\nlines and \"quotes\" of \u{1b}[0m 5", "error.type": "x", "count": 3, "ok": true,
