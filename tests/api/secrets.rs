@@ -147,12 +147,11 @@ async fn refused(hub: &Hub) -> Vec<String> {
     answers
 }
 
-#[tokio::test]
-async fn secrets_and_payloads_are_nowhere_to_be_seen() {
-    let sink = Sink::start([Answer::Status(500, Vec::new()), Answer::Status(404, Vec::new())]).await;
+/// A hub with a secret in every setting that takes one, a key for management, and its old secret key.
+async fn planted(sink: &Sink) -> (Hub, String, String) {
     let home = Home::new().await.with_local_remotes();
     let old_key = home.fresh_secret_key().await;
-    let mut hub = home
+    let hub = home
         .with("WATCHBELL_LOG", "trace")
         .with("WATCHBELL_LOG_FORMAT", "json")
         .with("WATCHBELL_SECRET_KEY_PREVIOUS", &old_key)
@@ -174,7 +173,46 @@ async fn secrets_and_payloads_are_nowhere_to_be_seen() {
         let arguments = ["channel", "add", name, "--notifier", notifier, "--config", &settings.to_string()];
         hub.cli_text(&arguments).await;
     }
+    (hub, manage, old_key)
+}
 
+/// What can be read of a hub, by API and by command.
+async fn readable(hub: &Hub, manage: &str, run_id: &str) -> Vec<String> {
+    let mut shown = Vec::new();
+    let run = format!("/orchestration/pipeline/{run_id}/");
+    for path in [
+        &run,
+        "/orchestration/pipelines/",
+        "/alerts/",
+        "/incidents/",
+        "/metrics",
+        "/openapi.json",
+        "/readyz",
+        "/manage/quarantine/",
+    ] {
+        let reply = hub.send(hub.anonymous(Method::GET, path).bearer_auth(manage)).await;
+        assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+        shown.push(reply.text());
+    }
+    for arguments in [
+        &["channel", "list", "--json"][..],
+        &["key", "list", "--json"],
+        &["delivery", "list", "--json"],
+        &["quarantine", "list", "--json"],
+        &["plugin", "list"],
+        &["config", "sample"],
+    ] {
+        let output = hub.cli(arguments).await;
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        shown.push(String::from_utf8([output.stdout, output.stderr].concat()).unwrap());
+    }
+    shown
+}
+
+#[tokio::test]
+async fn secrets_and_payloads_are_nowhere_to_be_seen() {
+    let sink = Sink::start([Answer::Status(500, Vec::new()), Answer::Status(404, Vec::new())]).await;
+    let (mut hub, manage, old_key) = planted(&sink).await;
     let body = json!({ "name": "Canary", "unknown_field": PAYLOAD });
     let request = hub.request(Method::POST, &format!("/alerts/webhook/generic/?token={QUERY}"));
     let request = request.header("cookie", COOKIE).header("x-secret", HEADER);
@@ -195,33 +233,7 @@ async fn secrets_and_payloads_are_nowhere_to_be_seen() {
         assert!(sent.contains(secret), "the remote gets `{secret}`");
     }
 
-    let run = format!("/orchestration/pipeline/{}/", accepted["run_id"].as_str().unwrap());
-    for path in [
-        &run,
-        "/orchestration/pipelines/",
-        "/alerts/",
-        "/incidents/",
-        "/metrics",
-        "/openapi.json",
-        "/readyz",
-        "/manage/quarantine/",
-    ] {
-        let reply = hub.send(hub.anonymous(Method::GET, path).bearer_auth(&manage)).await;
-        assert_eq!(reply.status, 200, "{path}: {}", reply.text());
-        shown.push(reply.text());
-    }
-    for arguments in [
-        &["channel", "list", "--json"][..],
-        &["key", "list", "--json"],
-        &["delivery", "list", "--json"],
-        &["quarantine", "list", "--json"],
-        &["plugin", "list"],
-        &["config", "sample"],
-    ] {
-        let output = hub.cli(arguments).await;
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        shown.push(String::from_utf8([output.stdout, output.stderr].concat()).unwrap());
-    }
+    shown.extend(readable(&hub, &manage, accepted["run_id"].as_str().unwrap()).await);
 
     let (key, token) = (hub.setting("WATCHBELL_SECRET_KEY").to_owned(), hub.token().to_owned());
     let finder = Finder::new(&[
