@@ -317,3 +317,30 @@ async fn processes_that_claim_at_once_never_send_twice() {
     sent.dedup();
     assert_eq!(sent.len(), 200);
 }
+
+#[tokio::test]
+async fn what_waits_is_counted_with_the_time_it_was_due() {
+    let mut world = world().await;
+    let idle = world.store.backlog().await.unwrap();
+    assert_eq!((idle.runs, idle.deliveries, idle.dead, idle.quarantined), (0, 0, 0, 0));
+    assert_eq!((idle.run_due_at, idle.delivery_due_at, idle.quarantined_bytes), (None, None, 0));
+    assert!(idle.database_bytes > 0);
+
+    let channels = [world.channel("ops").await, world.channel("dev").await];
+    world.fire(1, vec![firing("DiskFull", "db1")]).await;
+    assert_eq!(world.store.backlog().await.unwrap().run_due_at, Some(at(1)));
+    let run = world.claim(2).await.remove(0);
+    world.notify(&run, &[&channels[0], &channels[1]], 3).await;
+    world.fire(4, vec![firing("DiskFull", "db2")]).await;
+    let mut unread = world.webhook(5, Vec::new());
+    (unread.outcome, unread.webhook) = (domain::run::IngestOutcome::Quarantined, None);
+    assert!(world.ingest(&[unread]).await[0].is_ok());
+
+    let waiting = world.store.backlog().await.unwrap();
+    assert_eq!((waiting.deliveries, waiting.delivery_due_at), (2, Some(at(3))));
+    assert_eq!((waiting.quarantined, waiting.quarantined_bytes), (1, 650));
+    let claimed = claim(&mut world, 6).await;
+    world.store.record_attempt(claimed[0].id, claimed[0].lease, &dead(), at(7)).await.unwrap();
+    let left = world.store.backlog().await.unwrap();
+    assert_eq!((left.deliveries, left.dead), (1, 1));
+}

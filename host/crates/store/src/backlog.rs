@@ -38,7 +38,7 @@ impl Store {
         let mut tx = self.snapshot(DOING).await?;
         let runs = query(sql::read::RUNS_WAITING).fetch_one(&mut *tx).await.doing(DOING)?;
         let deliveries = query(sql::read::DELIVERIES_WAITING).fetch_one(&mut *tx).await.doing(DOING)?;
-        let dead = query(sql::read::DEAD_DELIVERIES).fetch_one(&mut *tx).await.doing(DOING)?;
+        let dead = query(sql::read::DEAD_COUNT).fetch_one(&mut *tx).await.doing(DOING)?;
         let quarantine = query(sql::read::QUARANTINE_SIZE).fetch_one(&mut *tx).await.doing(DOING)?;
         let size = query(sql::read::FILE_SIZE).fetch_one(&mut *tx).await.doing(DOING)?;
         Ok(Backlog {

@@ -104,7 +104,7 @@ statements! {
              (SELECT due_at FROM delivery WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 10000) AS waiting" }
 
     /// How many deliveries were given up on, at most 10000.
-    DEAD_DELIVERIES = { any:
+    DEAD_COUNT = { any:
         "SELECT COUNT(*) AS found FROM (SELECT id FROM delivery WHERE status = 'dead' LIMIT 10000) AS dead" }
 
     /// How many requests are in quarantine, at most 10000, and the size of their bodies.
