@@ -60,10 +60,12 @@ pub(super) enum Rank {
 /// Where a request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
-    Body,
-    Work,
-    /// As [`Step::Work`], with a body that nobody read to its end.
+    /// Worked for, with a body that nobody reads yet or any more.
     Unread,
+    /// Its body is waited for.
+    Body,
+    /// Worked for, and read to its end.
+    Work,
     Answer,
 }
 
@@ -140,7 +142,7 @@ impl Meter {
         activity.head_since = None;
         activity.served = activity.served.saturating_add(1);
         let number = activity.served;
-        activity.requests.insert(number, (if has_body { Step::Body } else { Step::Work }, now));
+        activity.requests.insert(number, (if has_body { Step::Unread } else { Step::Work }, now));
         Ticket { meter: Arc::clone(self), number }
     }
 
@@ -279,6 +281,13 @@ pub(super) struct BodyTicket {
 }
 
 impl BodyTicket {
+    /// It is waited for.
+    pub(super) fn begun(&self, now: Instant) {
+        if let Some(request @ (Step::Unread, _)) = self.meter.activity().requests.get_mut(&self.number) {
+            *request = (Step::Body, now);
+        }
+    }
+
     /// All of it has come.
     pub(super) fn ended(&self) {
         self.change(Step::Work);
@@ -371,6 +380,8 @@ mod tests {
         assert_eq!((rank(&fresh, 0), rank(&fresh, 2)), (Some(Rank::Fresh), Some(Rank::SlowHead)));
         let ticket = fresh.begin(true, start);
         let body = ticket.body();
+        assert_eq!(rank(&fresh, 100), None, "the hub has not begun to read");
+        body.begun(start);
         assert_eq!((rank(&fresh, 0), rank(&fresh, 2)), (None, Some(Rank::SlowTransfer)));
         drop(body);
         assert_eq!(rank(&fresh, 100), None);

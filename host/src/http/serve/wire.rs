@@ -154,14 +154,14 @@ pub(in crate::http) struct TooSlow(Duration);
 pub(super) struct Arriving {
     body: Incoming,
     within: Duration,
-    deadline: Pin<Box<Sleep>>,
+    /// Set when it is first waited for: what the hub does before is none of the caller's time.
+    deadline: Option<Pin<Box<Sleep>>>,
     ticket: BodyTicket,
 }
 
 impl Arriving {
-    pub(super) fn new(body: Incoming, within: Duration, ticket: BodyTicket) -> Self {
-        let deadline = Box::pin(tokio::time::sleep(within));
-        Self { body, within, deadline, ticket }
+    pub(super) const fn new(body: Incoming, within: Duration, ticket: BodyTicket) -> Self {
+        Self { body, within, deadline: None, ticket }
     }
 }
 
@@ -173,13 +173,18 @@ impl HttpBody for Arriving {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let this = &mut *self;
+        let deadline = this.deadline.get_or_insert_with(|| {
+            this.ticket.begun(Instant::now());
+            Box::pin(tokio::time::sleep(this.within))
+        });
         // First of all: bytes that keep coming do not make a body that never ends one in time.
-        if self.deadline.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Some(Err(axum::Error::new(TooSlow(self.within)))));
+        if deadline.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Some(Err(axum::Error::new(TooSlow(this.within)))));
         }
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        if frame.is_none() || self.body.is_end_stream() {
-            self.ticket.ended();
+        let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
+        if frame.is_none() || this.body.is_end_stream() {
+            this.ticket.ended();
         }
         Poll::Ready(frame.map(|frame| frame.map_err(axum::Error::new)))
     }
