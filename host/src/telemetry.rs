@@ -17,6 +17,7 @@ pub const FIELDS: &[&str] = &[
     "actor",
     "alert.source",
     "channel.name",
+    "client.address",
     "count",
     "delivery.attempt",
     "delivery.id",

@@ -292,7 +292,10 @@ async fn a_name_that_plugins_of_two_kinds_have_means_the_one_that_has_the_functi
     let (_, found, said) = call(&home, &["generic", "parse"], br#"{"name":"Disk"}"#).await;
     assert_eq!(found["alerts"][0]["name"], "Disk", "{said}");
     let (code, example, said) = call(&home, &["generic", "send", "--example"], b"").await;
-    assert!(code == Some(0) && example["idempotency_key"].is_string(), "{example} {said}");
+    assert!(
+        code == Some(0) && example["previous_ref"].is_null() && example["id"].is_string(),
+        "{example} {said}"
+    );
     let (code, _, said) = call(&home, &["generic", "metadata"], b"").await;
     assert!(code == Some(1) && said.contains("several plugins are called `generic`"), "{said}");
 }

@@ -44,7 +44,7 @@ fn requests() -> Vec<Ask> {
         ("POST", "/manage/keys", r#"{"name":"Key"}"#, 201),
         ("POST", "/manage/keys/{id}/revoke", "", 404),
         ("GET", "/manage/quarantine", "", 200),
-        ("POST", "/manage/quarantine/reparse", "", 200),
+        ("POST", "/manage/quarantine/reparse", r#"{"all":true}"#, 200),
         // Which driver's has to be said.
         ("POST", "/manage/quarantine/discard", r#"{"driver":"generic"}"#, 200),
         ("GET", "/manage/quarantine/{run_id}", "", 404),
@@ -52,6 +52,7 @@ fn requests() -> Vec<Ask> {
         ("POST", "/manage/quarantine/{run_id}/discard", "", 409),
         ("POST", "/manage/replay/{run_id}", "", 404),
         ("GET", "/metrics", "", 200),
+        ("GET", "/openapi.json", "", 200),
         ("GET", "/healthz", "", 200),
         ("GET", "/readyz", "", 200),
     ];

@@ -22,6 +22,15 @@ pub(super) async fn alive() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
+/// Incidents can be analysed: the built-in provider is always there.
+#[utoipa::path(
+    get, path = "/intelligence/health/", tag = "operations", operation_id = "intelligence_is_alive", security(),
+    responses((status = 200, description = "It is there.", body = Alive))
+)]
+pub(super) async fn intelligence() -> Json<Value> {
+    alive().await
+}
+
 /// The database answers too, so a webhook can be committed.
 #[utoipa::path(
     get, path = "/readyz", tag = "operations", operation_id = "is_ready", security(),

@@ -91,7 +91,7 @@ fn service(context: Arc<Context>) -> Routes {
         .route("/incidents/{id}", get(api::incidents::one))
         .route("/orchestration/pipelines", get(api::runs::list))
         .route("/orchestration/pipeline/{run_id}", get(api::runs::one))
-        .route("/intelligence/health", get(health::alive))
+        .route("/intelligence/health", get(health::intelligence))
         .route("/manage/keys", get(api::keys::list).post(api::keys::create))
         .route("/manage/keys/{id}/revoke", post(api::keys::revoke))
         .route("/manage/quarantine", get(api::quarantine::list))

@@ -77,6 +77,7 @@ pub const ROUTES: &[Route] = &[
     manage("POST", "/manage/quarantine/{run_id}/discard"),
     manage("POST", "/manage/replay/{run_id}"),
     get("/metrics"),
+    get("/openapi.json"),
     open("/healthz"),
     open("/readyz"),
 ];

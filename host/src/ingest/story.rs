@@ -15,7 +15,7 @@ use crate::telemetry::export::{self, Side, Step};
 pub(super) struct Story {
     pub(super) run_id: RunId,
     /// Always our own: a sender that could choose it could make its webhook a part of another's story
-    /// (docs/decisions/0010).
+    /// (docs/decisions/0012).
     pub(super) trace_id: TraceId,
     /// Where the sender says that it stands in a trace of its own.
     hint: Option<TraceParent>,

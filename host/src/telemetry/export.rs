@@ -1,7 +1,7 @@
 //! Steps of traces, sent to a collector in the form of OpenTelemetry where one is set.
 //!
 //! A step is told when it has ended, with the trace and the identifiers that its rows have anyway
-//! (docs/decisions/0010), so nothing is carried along and nothing is lost with a worker that dies.
+//! (docs/decisions/0012), so nothing is carried along and nothing is lost with a worker that dies.
 
 use std::collections::HashMap;
 use std::future::Future;

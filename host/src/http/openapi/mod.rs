@@ -18,7 +18,8 @@ use utoipa::{Modify, OpenApi};
 use super::{api, health, webhook};
 pub(super) use schema::{
     Accepted, AlertDetail, AlertPage, Alive, Discarded, DiscardedRound, Endpoint, IncidentDetail,
-    IncidentPage, Ready, ReparsedOne, ReparsedRound, Replayed, RunDetail, RunPage, StoredPage, StoredRequest,
+    IncidentPage, Keys, NewKey, Ready, ReparsedOne, ReparsedRound, Replayed, RevokedKey, RunDetail, RunPage,
+    StoredPage, StoredRequest,
 };
 
 /// Who may call in which way.
@@ -42,6 +43,9 @@ const SCHEMES: [&str; 3] = ["bearer", "header", "basic"];
         api::incidents::one,
         api::runs::list,
         api::runs::one,
+        api::keys::list,
+        api::keys::create,
+        api::keys::revoke,
         api::quarantine::list,
         api::quarantine::one,
         api::quarantine::reparse,
@@ -50,6 +54,7 @@ const SCHEMES: [&str; 3] = ["bearer", "header", "basic"];
         api::quarantine::discard_all,
         api::replay::replay,
         health::alive,
+        health::intelligence,
         health::ready,
         health::metrics,
         document,

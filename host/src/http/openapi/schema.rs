@@ -46,11 +46,13 @@ words! {
     /// How bad it is.
     Severity { Info, Warning, Critical }
     /// What happened to an alert.
-    AlertEvent { Created, Updated, Resolved, Acknowledged, Refired }
+    AlertEvent { Created, Updated, Resolved, Acknowledged, Refired, Late }
     /// State of an incident.
     IncidentStatus { Open, Acknowledged, Resolved, Closed }
     /// Why an incident changed.
     Material { Created, Reopened, Severity, Status }
+    /// Whether a key can be used.
+    KeyState { Live, Expired, Revoked }
     /// What became of a webhook.
     Outcome { Parsed, Ignored, Quarantined }
     /// What started a run.
@@ -92,6 +94,47 @@ pub(crate) struct Problem {
     detail: String,
     /// Also in the header `x-request-id`, and in the log of the hub.
     request_id: Id,
+}
+
+/// An API key; never its token.
+#[derive(ToSchema)]
+pub(crate) struct Key {
+    id: Id,
+    /// For people.
+    name: String,
+    /// The first characters of its token.
+    prefix: String,
+    /// Path prefixes that it may call; empty stands for all but `/manage/`.
+    allowed_endpoints: Vec<String>,
+    /// Whether it may call `/manage/`.
+    manage: bool,
+    created_at: Time,
+    expires_at: Option<Time>,
+    revoked_at: Option<Time>,
+    /// Give or take a minute.
+    last_used_at: Option<Time>,
+    state: KeyState,
+}
+
+/// All API keys.
+#[derive(ToSchema)]
+pub(crate) struct Keys {
+    keys: Vec<Key>,
+}
+
+/// A key that was made.
+#[derive(ToSchema)]
+pub(crate) struct NewKey {
+    key: Key,
+    /// Shown this once.
+    token: String,
+}
+
+/// A key that was taken back.
+#[derive(ToSchema)]
+pub(crate) struct RevokedKey {
+    id: Id,
+    state: KeyState,
 }
 
 /// The process answers.

@@ -11,6 +11,10 @@ pub(crate) struct Stored {
     run_id: Id,
     trace_id: TraceId,
     driver: Option<String>,
+    /// Whether the sender named the driver.
+    named: bool,
+    /// Whether it was signed with a secret of the driver.
+    verified: bool,
     /// Why this driver, or none.
     detection: String,
     /// The sender's identifier.
