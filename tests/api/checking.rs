@@ -45,6 +45,17 @@ async fn a_hub_that_works_has_nothing_to_say_and_an_empty_folder_what_is_missing
     assert_eq!(said, "0 errors, 0 warnings\n");
     assert_eq!(sink.connections(), 0, "nobody is called");
 
+    for (name, value, code) in [
+        ("SECURE_SSL_REDIRECT", "1", "W021"),
+        ("SESSION_COOKIE_SECURE", "0", "W022"),
+        ("CSRF_COOKIE_SECURE", "0", "W023"),
+        ("SECURE_HSTS_SECONDS", "3600", "W024"),
+    ] {
+        let is_found = async |home: &Home| check(home, &["--deploy"]).await.0.contains(&code.to_owned());
+        let before = is_found(&home).await;
+        home.set(name, value);
+        assert_ne!(is_found(&home).await, before, "{name} decides on {code}");
+    }
     home.set("WATCHBELL_BIND", "0.0.0.0:0");
     assert!(check(&home, &["--deploy"]).await.0.contains(&"W020".to_owned()));
     assert!(!check(&home, &[]).await.0.contains(&"W020".to_owned()), "fine on a desk");
@@ -103,6 +114,17 @@ async fn each_mistake_is_found_under_its_code() {
     hub.set("WATCHBELL_BIND", "127.0.0.1:0");
     hub.set("DATABASE_URL", &format!("sqlite://{}", path.join("plugins.d").display()));
     assert_eq!(check(&hub, &[]).await.0, ["E002"]);
+}
+
+#[tokio::test]
+async fn notifications_that_were_given_up_on_are_told() {
+    let sink = Sink::start([tests::Answer::Status(400, Vec::new())]).await;
+    let hub = Home::new().await.with_local_remotes().start().await;
+    hub.add_channel("ops", &sink.url()).await;
+    let webhook = hub.accept("/alerts/webhook/", &serde_json::json!({ "name": "DiskFull" })).await;
+    hub.downstream(webhook["trace_id"].as_str().unwrap()).await;
+    let (codes, well, found) = check(&hub, &[]).await;
+    assert_eq!((codes, well), (vec!["W016".to_owned()], true), "{found}");
 }
 
 #[tokio::test]

@@ -72,7 +72,13 @@ codes! {
     Behind = "W012" "The database waits for migrations.",
     Clock = "W013" "The clock is behind what is stored, or was never set.",
     Disk = "W014" "The disk is nearly full.",
+    Backlog = "W015" "Runs or notifications have been due for minutes: nobody works them off, or too few.",
+    Dead = "W016" "Notifications were given up on.",
     PlainHttp = "W020" "The hub listens for plain HTTP on more than this machine.",
+    NotEncryptedOnly = "W021" "What comes unencrypted is answered.",
+    SessionCookie = "W022" "Browsers may send sessions of the console unencrypted.",
+    CsrfCookie = "W023" "Browsers may send what guards forms unencrypted.",
+    NoHsts = "W024" "Browsers are not told to come back encrypted.",
 }
 
 impl Code {

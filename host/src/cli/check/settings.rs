@@ -35,11 +35,22 @@ pub(super) fn deploy(config: &Config, findings: &mut Findings) {
         let message = format!("{} drop for good what a rate limit answers 429", DROP_429.join(", "));
         findings.add(Code::DroppedByLimit, message, "`RATE_LIMIT_STATUS=503` has them try again");
     }
-    if !config.server.bind.ip().is_loopback() {
+    let https = &config.https;
+    if !config.server.bind.ip().is_loopback() && https.tls.is_none() {
         let message = format!(
             "`WATCHBELL_BIND` is {}: keys and alerts cross the network unencrypted",
             config.server.bind
         );
-        findings.add(Code::PlainHttp, message, "listen on 127.0.0.1 behind a proxy that speaks HTTPS");
+        let hint = "set `TLS_CERT` and `TLS_KEY`, or listen on 127.0.0.1 behind a proxy that speaks HTTPS";
+        findings.add(Code::PlainHttp, message, hint);
+    }
+    let unsafe_settings = [
+        (!https.redirect && https.tls.is_none(), Code::NotEncryptedOnly, "SECURE_SSL_REDIRECT", "1"),
+        (!https.session_cookie_secure, Code::SessionCookie, "SESSION_COOKIE_SECURE", "1"),
+        (!https.csrf_cookie_secure, Code::CsrfCookie, "CSRF_COOKIE_SECURE", "1"),
+        (https.strict_transport.is_none(), Code::NoHsts, "SECURE_HSTS_SECONDS", "31536000"),
+    ];
+    for (_, code, name, safe) in unsafe_settings.into_iter().filter(|(is_unsafe, ..)| *is_unsafe) {
+        findings.add(code, format!("`{name}` is off"), format!("{name}={safe}"));
     }
 }

@@ -1,5 +1,7 @@
 //! What the database says: schema, keys at rest, API keys, channels, and the time.
 
+use std::time::Duration;
+
 use domain::time::Timestamp;
 use store::{PageRequest, RunFilter, Store, StoreError};
 
@@ -16,6 +18,9 @@ use crate::telemetry::chain;
 
 /// Before this moment the program did not exist: a clock that says less was never set. 2026-01-01.
 const EARLIEST: Timestamp = Timestamp::from_millis(1_767_225_600_000);
+
+/// How long something may be due before somebody should look.
+const LATE: Duration = Duration::from_secs(5 * 60);
 
 /// Looks at everything that is stored, and changes nothing.
 pub(super) async fn look(config: &Config, catalogue: Option<&Catalogue>, findings: &mut Findings) {
@@ -67,9 +72,31 @@ async fn stored(
         let message = format!("the clock says {now}, but something was stored at {}", run.created_at);
         findings.add(Code::Clock, message, "set it, with NTP");
     }
+    backlog(store, findings).await?;
     match app::stored_keys(config, store).await {
         Ok((keys, _)) => channels(config, store, &keys, catalogue, findings).await?,
         Err(error) => findings.error(Code::Keys, &format!("{error:#}")),
+    }
+    Ok(())
+}
+
+/// What should have been done by now.
+async fn backlog(store: &Store, findings: &mut Findings) -> Result<(), StoreError> {
+    let waiting = store.backlog().await?;
+    let now = clock::now();
+    for (what, count, first) in [
+        ("runs", waiting.runs, waiting.run_due_at),
+        ("notifications", waiting.deliveries, waiting.delivery_due_at),
+    ] {
+        let late = first.map(|due| now.since(due)).filter(|late| *late > LATE);
+        if let Some(late) = late {
+            let message = format!("{count} {what} wait, the first for {} minutes", late.as_secs() / 60);
+            findings.add(Code::Backlog, message, "is a hub running with `WATCHBELL_WORKERS` above 0?");
+        }
+    }
+    if waiting.dead > 0 {
+        let hint = "`watchbell delivery list --dead` says why, `watchbell delivery retry` sends again";
+        findings.add(Code::Dead, format!("{} notifications were given up on", waiting.dead), hint);
     }
     Ok(())
 }

@@ -19,7 +19,7 @@ use crate::http::problem::Problem;
 #[into_params(parameter_in = Query)]
 pub(in crate::http) struct Filters {
     /// The webhook that told of it.
-    #[param(pattern = "^([0-9a-f]{32})?$")]
+    #[param(pattern = "^((?!0{32})[0-9a-f]{32})?$")]
     trace_id: Option<String>,
     /// The driver that read it.
     #[param(pattern = "^([a-z][a-z0-9_]{0,31})?$")]

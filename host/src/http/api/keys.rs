@@ -25,11 +25,11 @@ use crate::http::problem::Problem;
 #[serde(deny_unknown_fields, default)]
 #[schema(as = CreateKey)]
 pub(in crate::http) struct Create {
-    /// For people: 1 to 64 characters, none of them a control character.
-    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    /// For people: 1 to 100 characters in one line.
+    #[schema(required = true, min_length = 1, max_length = 100)]
     name: String,
     /// Path prefixes that it may call; empty stands for all but `/manage/`.
-    #[schema(max_items = 16)]
+    #[schema(max_items = 50)]
     allowed_endpoints: Vec<String>,
     /// Whether it may call `/manage/`.
     manage: bool,

@@ -24,7 +24,7 @@ pub(in crate::http) struct Filters {
     /// The driver that read its webhook.
     source: Option<String>,
     /// The webhook that it came of.
-    #[param(pattern = "^([0-9a-f]{32})?$")]
+    #[param(pattern = "^((?!0{32})[0-9a-f]{32})?$")]
     trace_id: Option<String>,
     /// The incident that it is about.
     #[param(pattern = "^([0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25})?$")]
