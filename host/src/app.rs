@@ -95,6 +95,15 @@ pub async fn again(config: &Config) -> Result<Again> {
     Ok(Again::new(store, Arc::new(drivers), keys, Arc::new(signature_rules(config))))
 }
 
+/// The same without any driver: what opens stored requests and lets them go, and reads none.
+///
+/// # Errors
+/// When the database does not open.
+pub async fn again_unread(config: &Config) -> Result<Again> {
+    let (store, keys) = open(config).await?;
+    Ok(Again::new(store, Arc::default(), keys, Arc::new(signature_rules(config))))
+}
+
 fn signature_rules(config: &Config) -> SignatureRules {
     SignatureRules { secrets: config.auth.webhook_secrets.clone(), required: config.auth.signature_required }
 }

@@ -97,7 +97,7 @@ pub(super) async fn run(command: Command, config: &Config) -> Result<()> {
         }
         Command::Discard { which, json } => {
             which.check()?;
-            let again = app::again(config).await?;
+            let again = app::again_unread(config).await?;
             let count = discard(&again, &which, json).await?;
             if json { Ok(()) } else { output::line(&format!("requests discarded: {count}")) }
         }
@@ -119,7 +119,7 @@ async fn list(config: &Config, filter: &QuarantineFilter, cursor: Option<String>
 }
 
 async fn show(config: &Config, run_id: RunId, json: bool) -> Result<()> {
-    let again = app::again(config).await?;
+    let again = app::again_unread(config).await?;
     let (about, request) = again.open(run_id, &output::ACTOR).await?;
     if json {
         let body = ingest::shown(&request.body);
