@@ -73,7 +73,7 @@ fn fill(route: &str) -> String {
 }
 
 /// What the hub says of its routes: method, path, what is needed.
-async fn listed(hub: &Hub) -> Vec<(Method, String, String)> {
+pub(crate) async fn listed(hub: &Hub) -> Vec<(Method, String, String)> {
     let text = hub.cli_text(&["routes"]).await;
     let parse = |line: &str| {
         let words: Vec<&str> = line.split(' ').collect();

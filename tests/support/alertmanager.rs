@@ -14,6 +14,8 @@ use crate::wait::{PATIENCE, wait_for};
 const PROGRAM: &str = "prometheus-alertmanager";
 /// The suite that needs it, as `WATCHBELL_TEST_REQUIRE` names it.
 const SUITE: &str = "alertmanager";
+/// How it can be had.
+const REMEDY: &str = "apt-get install -y --no-install-recommends prometheus-alertmanager";
 
 /// When every alert of these tests began, and when it ended. In the past, because Alertmanager takes
 /// an alert for over as soon as its end has passed.
@@ -40,7 +42,7 @@ impl Alertmanager {
     /// When it is not installed although this machine promised it, or does not start.
     pub async fn start(hub: &Hub) -> Option<Self> {
         let Some(program) = env::find_program(PROGRAM) else {
-            missing();
+            env::missing(SUITE, &format!("there is no `{PROGRAM}` here"), REMEDY);
             return None;
         };
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -117,14 +119,4 @@ receivers:
         hub.address(),
         hub.token()
     )
-}
-
-#[expect(clippy::print_stderr, reason = "a test that cannot run here says so")]
-fn missing() {
-    let text = format!(
-        "not run: there is no `{PROGRAM}` here\n\
-         hint: `apt-get install -y --no-install-recommends prometheus-alertmanager`"
-    );
-    assert!(!env::requires(SUITE), "{text}");
-    eprintln!("{text}");
 }

@@ -15,6 +15,9 @@ use crate::wait::{PATIENCE, wait_for};
 /// How often a port is tried that somebody else took between looking and listening.
 const TRIES: usize = 5;
 
+/// How they can be had.
+const REMEDY: &str = "apt-get install -y --no-install-recommends redis-server memcached";
+
 /// What a cache is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -81,7 +84,7 @@ impl Cache {
     /// When it is not installed although this machine promised it, or does not start.
     pub async fn start(kind: Kind) -> Option<Self> {
         if env::find_program(kind.program()).is_none() {
-            missing(kind);
+            env::missing(kind.suite(), &format!("there is no `{}` here", kind.program()), REMEDY);
             return None;
         }
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -178,15 +181,4 @@ fn free_port() -> u16 {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let listener = TcpListener::bind(any).expect("a free port");
     listener.local_addr().expect("a listener has an address").port()
-}
-
-#[expect(clippy::print_stderr, reason = "a test that cannot run here says so")]
-fn missing(kind: Kind) {
-    let text = format!(
-        "not run: there is no `{}` here\n\
-         hint: `apt-get install -y --no-install-recommends redis-server memcached`",
-        kind.program()
-    );
-    assert!(!env::requires(kind.suite()), "{text}");
-    eprintln!("{text}");
 }

@@ -33,8 +33,19 @@ fn beside_tests() -> PathBuf {
 }
 
 /// Whether this machine promised that a suite can run (`cargo xtask test` says so).
-pub(crate) fn requires(suite: &str) -> bool {
+fn requires(suite: &str) -> bool {
     variable("WATCHBELL_TEST_REQUIRE").is_some_and(|list| list.split(',').any(|name| name == suite))
+}
+
+/// Says that a suite does not run here, and how it could.
+///
+/// # Panics
+/// When this machine promised that it can.
+#[expect(clippy::print_stderr, reason = "a test that cannot run here says so")]
+pub(crate) fn missing(suite: &str, what: &str, remedy: &str) {
+    let text = format!("not run: {what}\nhint: `{remedy}`");
+    assert!(!requires(suite), "{text}");
+    eprintln!("{text}");
 }
 
 /// A folder of tools that `cargo xtask test --install` fetched: `<target>/tools/<name>`.

@@ -19,6 +19,7 @@ mod env;
 mod home;
 mod hub;
 mod log;
+mod python;
 mod reply;
 mod schemathesis;
 mod sink;

@@ -1,13 +1,12 @@
 //! Schemathesis, the tester of APIs by their own description.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::env;
 use crate::hub::Hub;
+use crate::python::Python;
 use crate::wait::PATIENCE;
 
 /// The suite that needs it, as `WATCHBELL_TEST_REQUIRE` names it, and the folder it is in.
@@ -37,10 +36,7 @@ checks.positive_data_acceptance.enabled = false
 
 /// The program, installed for these tests.
 #[derive(Debug)]
-pub struct Schemathesis {
-    python: PathBuf,
-    library: PathBuf,
-}
+pub struct Schemathesis(Python);
 
 impl Schemathesis {
     /// Finds the program. Returns nothing, and says so, where it is not installed.
@@ -48,13 +44,7 @@ impl Schemathesis {
     /// # Panics
     /// When it is not installed although this machine promised it.
     pub fn find() -> Option<Self> {
-        match (env::find_program("python3"), env::tools(SUITE)) {
-            (Some(python), Some(library)) => Some(Self { python, library }),
-            _ => {
-                missing();
-                None
-            }
-        }
+        Python::find(SUITE).map(Self)
     }
 
     /// Tries every operation that a hub describes with made-up requests, some good and some bad;
@@ -79,10 +69,8 @@ impl Schemathesis {
             row.expect("writing to a text cannot go wrong");
         }
         std::fs::write(hub.path().join("schemathesis.toml"), settings).expect("a folder of ours");
-        let mut command = Command::new(&self.python);
+        let mut command = Command::from(self.0.command(PROGRAM));
         command.args([
-            "-c",
-            PROGRAM,
             "--config-file",
             "schemathesis.toml",
             "run",
@@ -100,19 +88,8 @@ impl Schemathesis {
         }
         command.arg(format!("http://{}/openapi.json", hub.address()));
         command.current_dir(hub.path()).kill_on_drop(true);
-        command.env("PYTHONPATH", &self.library).env("PYTHONDONTWRITEBYTECODE", "1");
         let ended = timeout(PATIENCE * 3, command.output()).await.expect("it ends");
         let output = ended.expect("an installed program can be started");
         (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
     }
-}
-
-#[expect(clippy::print_stderr, reason = "a test that cannot run here says so")]
-fn missing() {
-    let text = format!(
-        "not run: the program `{SUITE}` of Python is not here\n\
-         hint: `cargo xtask test --install` fetches it"
-    );
-    assert!(!env::requires(SUITE), "{text}");
-    eprintln!("{text}");
 }

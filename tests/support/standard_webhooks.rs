@@ -1,12 +1,11 @@
 //! The official library of Standard Webhooks, as the sender that signs.
 
 use std::io::Write as _;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::env;
+use crate::python::Python;
 
 /// The suite that needs it, as `WATCHBELL_TEST_REQUIRE` names it, and the folder it is in.
 const SUITE: &str = "standardwebhooks";
@@ -21,10 +20,7 @@ sys.stdout.write(Webhook(told['secret']).sign(told['id'], time, told['body']))
 
 /// The library, installed for these tests.
 #[derive(Debug)]
-pub struct StandardWebhooks {
-    python: PathBuf,
-    library: PathBuf,
-}
+pub struct StandardWebhooks(Python);
 
 impl StandardWebhooks {
     /// Finds the library. Returns nothing, and says so, where it is not installed.
@@ -32,13 +28,7 @@ impl StandardWebhooks {
     /// # Panics
     /// When it is not installed although this machine promised it.
     pub fn find() -> Option<Self> {
-        match (env::find_program("python3"), env::tools(SUITE)) {
-            (Some(python), Some(library)) => Some(Self { python, library }),
-            _ => {
-                missing();
-                None
-            }
-        }
+        Python::find(SUITE).map(Self)
     }
 
     /// The value of `webhook-signature` for a message signed at `time`, in seconds since 1970.
@@ -47,10 +37,8 @@ impl StandardWebhooks {
     /// When the library does not sign.
     pub fn sign(&self, secret: &str, id: &str, time: i64, body: &str) -> String {
         let told: Value = json!({ "secret": secret, "id": id, "time": time, "body": body });
-        let mut process = Command::new(&self.python)
-            .args(["-c", PROGRAM])
-            .env("PYTHONPATH", &self.library)
-            .env("PYTHONDONTWRITEBYTECODE", "1")
+        let mut command = self.0.command(PROGRAM);
+        let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -62,14 +50,4 @@ impl StandardWebhooks {
         assert!(output.status.success(), "the library did not sign");
         String::from_utf8(output.stdout).expect("a signature is text")
     }
-}
-
-#[expect(clippy::print_stderr, reason = "a test that cannot run here says so")]
-fn missing() {
-    let text = format!(
-        "not run: the library `{SUITE}` of Python is not here\n\
-         hint: `cargo xtask test --install` fetches it"
-    );
-    assert!(!env::requires(SUITE), "{text}");
-    eprintln!("{text}");
 }
