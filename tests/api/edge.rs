@@ -205,8 +205,9 @@ async fn where_all_places_are_taken_who_keeps_the_hub_waiting_has_to_go() {
         .await;
         attacked.store(false, Ordering::Relaxed);
     };
-    // A connection that is new may have to go too: which one is honest shows only later.
-    let ((), took) = tokio::join!(enough, honest(&hub, &attacked, 100, 5));
+    // A connection that took long for its first bytes may have to go too: which one is honest shows only
+    // later.
+    let ((), took) = tokio::join!(enough, honest(&hub, &attacked, 20, 5));
     attackers.abort_all();
     report("all places taken", &took, 0);
     assert!(hub.log().find(0, "WATCHBELL_CONNECTIONS").is_some(), "the operator is told what to raise");

@@ -11,6 +11,9 @@ use tokio::time::Instant;
 const PREFACE: &[u8] = b"PRI ";
 /// How long a connection may keep the hub waiting before its place may go to another one.
 const GRACE: Duration = Duration::from_secs(1);
+/// How long a connection keeps its place to begin with, whoever waits: a flood of others must not take it
+/// before its first bytes were looked at.
+const FIRST_WORDS: Duration = Duration::from_millis(250);
 
 /// How long a connection may keep the hub waiting.
 #[derive(Debug, Clone, Copy)]
@@ -181,7 +184,8 @@ impl Meter {
         }
     }
 
-    /// How readily this one gives up its place, and since when; none where it is worked for.
+    /// How readily this one gives up its place, and since when; none where it is worked for or has only
+    /// just come.
     pub(super) fn rank(&self, now: Instant) -> Option<(Rank, Instant)> {
         let activity = self.activity();
         if activity.evicted {
@@ -192,6 +196,7 @@ impl Meter {
             let waiting = activity.head_since.or((activity.served == 0).then_some(activity.quiet_since));
             return Some(match waiting {
                 Some(since) if slow(since) => (Rank::SlowHead, since),
+                Some(since) if now.duration_since(since) < FIRST_WORDS => return None,
                 Some(since) => (Rank::Fresh, since),
                 None => (Rank::Idle, activity.quiet_since),
             });
@@ -377,7 +382,10 @@ mod tests {
         let start = Instant::now();
         let rank = |meter: &Meter, seconds| meter.rank(after(start, seconds)).map(|(rank, _)| rank);
         let fresh = Meter::new(start);
-        assert_eq!((rank(&fresh, 0), rank(&fresh, 2)), (Some(Rank::Fresh), Some(Rank::SlowHead)));
+        assert_eq!(rank(&fresh, 0), None, "its first bytes may be on their way");
+        let spoken = start + FIRST_WORDS;
+        assert_eq!(fresh.rank(spoken), Some((Rank::Fresh, start)));
+        assert_eq!(rank(&fresh, 2), Some(Rank::SlowHead));
         let ticket = fresh.begin(true, start);
         let body = ticket.body();
         assert_eq!(rank(&fresh, 100), None, "the hub has not begun to read");
