@@ -14,6 +14,7 @@ pub mod counters;
 pub mod crypto;
 pub mod deliver;
 pub mod egress;
+pub mod explain;
 pub mod http;
 pub mod ingest;
 pub mod jobs;

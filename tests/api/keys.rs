@@ -40,6 +40,8 @@ fn requests() -> Vec<Ask> {
         ("GET", "/intelligence/health", "", 200),
         ("GET", "/orchestration/pipelines", "", 200),
         ("GET", "/orchestration/pipeline/{run_id}", "", 404),
+        ("GET", "/orchestration/why/{id}", "", 404),
+        ("GET", "/orchestration/trace/{trace_id}", "", 404),
         ("GET", "/manage/keys", "", 200),
         ("POST", "/manage/keys", r#"{"name":"Key"}"#, 201),
         ("POST", "/manage/keys/{id}/revoke", "", 404),

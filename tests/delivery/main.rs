@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod channels;
 #[cfg(test)]
+mod explaining;
+#[cfg(test)]
 mod order;
 #[cfg(test)]
 mod replay;

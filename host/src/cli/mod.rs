@@ -9,6 +9,7 @@ mod plugin;
 mod quarantine;
 mod replay;
 mod route;
+mod why;
 
 use std::process::ExitCode;
 
@@ -59,6 +60,10 @@ enum Command {
     Quarantine(quarantine::Command),
     /// Read a stored webhook again and show what would be different
     Replay(replay::Command),
+    /// Say why somebody was told of an alert, or nobody
+    Why(why::Why),
+    /// Tell what came of one webhook, in the order of time
+    Trace(why::Trace),
     /// Plugins and their contract
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -147,6 +152,8 @@ async fn dispatch(command: Command, config: Config) -> Result<()> {
         Command::Delivery(command) => delivery::run(command, &config).await,
         Command::Quarantine(command) => quarantine::run(command, &config).await,
         Command::Replay(command) => replay::run(command, &config).await,
+        Command::Why(command) => why::why(command, &config).await,
+        Command::Trace(command) => why::trace(command, &config).await,
         Command::Plugin(command) => plugin::run(command, &config).await,
         Command::Secrets(_)
         | Command::Config(_)

@@ -91,6 +91,8 @@ fn service(context: Arc<Context>) -> Routes {
         .route("/incidents/{id}", get(api::incidents::one))
         .route("/orchestration/pipelines", get(api::runs::list))
         .route("/orchestration/pipeline/{run_id}", get(api::runs::one))
+        .route("/orchestration/why/{id}", get(api::why::why))
+        .route("/orchestration/trace/{trace_id}", get(api::why::trace))
         .route("/intelligence/health", get(health::intelligence))
         .route("/manage/keys", get(api::keys::list).post(api::keys::create))
         .route("/manage/keys/{id}/revoke", post(api::keys::revoke))

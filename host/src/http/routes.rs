@@ -66,6 +66,8 @@ pub const ROUTES: &[Route] = &[
     open("/intelligence/health"),
     get("/orchestration/pipelines"),
     get("/orchestration/pipeline/{run_id}"),
+    get("/orchestration/why/{id}"),
+    get("/orchestration/trace/{trace_id}"),
     manage("GET", "/manage/keys"),
     manage("POST", "/manage/keys"),
     manage("POST", "/manage/keys/{id}/revoke"),

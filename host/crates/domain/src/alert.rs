@@ -256,9 +256,15 @@ const INSTANCE_LABELS: [&str; 5] = ["instance_id", "instance", "hostname", "host
 /// The machine or service an alert is about: the first non-empty of the labels `instance_id`,
 /// `instance`, `hostname`, `host` and `host_name`.
 pub fn instance(labels: &Labels) -> Option<&str> {
-    INSTANCE_LABELS
-        .iter()
-        .find_map(|key| labels.get(*key).map(|value| value.trim()).filter(|value| !value.is_empty()))
+    instance_label(labels).map(|(_, value)| value)
+}
+
+/// The label that names the machine or service, and its value.
+pub fn instance_label(labels: &Labels) -> Option<(&'static str, &str)> {
+    INSTANCE_LABELS.iter().find_map(|key| {
+        let value = labels.get(*key)?.trim();
+        (!value.is_empty()).then_some((*key, value))
+    })
 }
 
 #[cfg(test)]

@@ -38,11 +38,18 @@ pub fn fingerprint(source: &PluginName, alert: &ParsedAlert) -> String {
     match alert.fingerprint.as_deref().map(str::trim) {
         Some(own) if !own.is_empty() && own.len() <= MAX_FINGERPRINT_BYTES => own.to_owned(),
         Some(own) if !own.is_empty() => hash("sender", [own]),
-        _ => {
-            let labels = alert.labels.iter().flat_map(|(key, value)| [key.as_str(), value.as_str()]);
-            hash("alert", [source.as_str(), &alert.name].into_iter().chain(labels))
-        }
+        _ => derived(source, &alert.name, &alert.labels),
     }
+}
+
+fn derived(source: &PluginName, name: &str, labels: &Labels) -> String {
+    let labels = labels.iter().flat_map(|(key, value)| [key.as_str(), value.as_str()]);
+    hash("alert", [source.as_str(), name].into_iter().chain(labels))
+}
+
+/// Whether a fingerprint was derived from source, name and labels, and is not the sender's own.
+pub fn is_derived(source: &PluginName, fingerprint: &str, name: &str, labels: &Labels) -> bool {
+    derived(source, name, labels) == fingerprint
 }
 
 /// What alerts of one incident have in common: name and instance, or without an instance the alert

@@ -6,6 +6,7 @@ pub(super) mod keys;
 pub(super) mod quarantine;
 pub(super) mod replay;
 pub(super) mod runs;
+pub(super) mod why;
 
 use std::str::FromStr;
 

@@ -17,9 +17,9 @@ use utoipa::{Modify, OpenApi};
 
 use super::{api, health, webhook};
 pub(super) use schema::{
-    Accepted, AlertDetail, AlertPage, Alive, Discarded, DiscardedRound, Endpoint, IncidentDetail,
-    IncidentPage, Keys, NewKey, Ready, ReparsedOne, ReparsedRound, Replayed, RevokedKey, RunDetail, RunPage,
-    StoredPage, StoredRequest,
+    Accepted, AlertDetail, AlertPage, Alive, Discarded, DiscardedRound, Endpoint, Explanation,
+    IncidentDetail, IncidentPage, Keys, NewKey, Ready, ReparsedOne, ReparsedRound, Replayed, RevokedKey,
+    RunDetail, RunPage, StoredPage, StoredRequest,
 };
 
 /// Who may call in which way.
@@ -43,6 +43,8 @@ const SCHEMES: [&str; 3] = ["bearer", "header", "basic"];
         api::incidents::one,
         api::runs::list,
         api::runs::one,
+        api::why::why,
+        api::why::trace,
         api::keys::list,
         api::keys::create,
         api::keys::revoke,

@@ -2,13 +2,12 @@
 //! tests compare both.
 #![expect(dead_code, reason = "these types describe what others hold")]
 
-mod stored;
-
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 use utoipa::ToSchema;
 
+pub(crate) use explained::Explanation;
 pub(crate) use stored::{
     Discarded, DiscardedRound, ReparsedOne, ReparsedRound, Replayed, Stored, StoredPage, StoredRequest,
 };
@@ -39,6 +38,9 @@ macro_rules! words {
         pub(crate) enum $name { $($variant),+ }
     )+};
 }
+
+mod explained;
+mod stored;
 
 words! {
     /// State of an alert.

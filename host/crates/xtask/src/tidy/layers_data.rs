@@ -24,7 +24,8 @@ pub(crate) const LAYERS: &[Layer] = &[
     Layer {
         module: "cli",
         may_name: &[
-            "app", "auth", "checks", "deliver", "egress", "ingest", "pipeline", "plugins", "sandbox", "store",
+            "app", "auth", "checks", "deliver", "egress", "explain", "ingest", "pipeline", "plugins",
+            "sandbox", "store",
         ],
     },
     // Builds every long-lived part once, so it is the one place that knows them all.
@@ -36,8 +37,16 @@ pub(crate) const LAYERS: &[Layer] = &[
         ],
     },
     // Turns requests into calls; it asks the catalogue in `plugins` and never the sandbox itself.
-    Layer { module: "http", may_name: &["auth", "deliver", "ingest", "pipeline", "plugins", "store"] },
-    Layer { module: "console", may_name: &["auth", "deliver", "ingest", "pipeline", "plugins", "store"] },
+    Layer {
+        module: "http",
+        may_name: &["auth", "deliver", "explain", "ingest", "pipeline", "plugins", "store"],
+    },
+    Layer {
+        module: "console",
+        may_name: &["auth", "deliver", "explain", "ingest", "pipeline", "plugins", "store"],
+    },
+    // Reads what the others wrote.
+    Layer { module: "explain", may_name: &["store"] },
     Layer { module: "jobs", may_name: &["auth", "store"] },
     // What happens before a webhook is acknowledged. All who call plugins know their catalogue
     // (docs/decisions/0001).

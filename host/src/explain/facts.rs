@@ -1,0 +1,265 @@
+//! What the store keeps of the thing that was asked about, and around it.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use domain::alert::Alert;
+use domain::id::{AlertId, DeliveryId, IncidentId, RunId, TraceId};
+use domain::route::Route;
+use serde::Serialize;
+use store::{
+    AlertDetail, AlertFilter, Attempt, IncidentDetail, IncidentHistory, PageRequest, RunDetail, RunFilter,
+    Store, StoreError,
+};
+
+/// How many runs, alerts or incidents one explanation looks at: the newest.
+const MOST: u32 = 50;
+
+/// What kind of thing somebody asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A webhook and all that came of it.
+    Trace,
+    /// One run.
+    Run,
+    /// One alert.
+    Alert,
+    /// One incident.
+    Incident,
+}
+
+impl Kind {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Run => "run",
+            Self::Alert => "alert",
+            Self::Incident => "incident",
+        }
+    }
+}
+
+/// What somebody asked about.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Asked {
+    Trace(TraceId),
+    Run(RunId),
+    Alert(AlertId),
+    Incident(IncidentId),
+}
+
+impl Asked {
+    pub(super) const fn kind(&self) -> Kind {
+        match self {
+            Self::Trace(_) => Kind::Trace,
+            Self::Run(_) => Kind::Run,
+            Self::Alert(_) => Kind::Alert,
+            Self::Incident(_) => Kind::Incident,
+        }
+    }
+
+    pub(super) fn id(&self) -> String {
+        match self {
+            Self::Trace(id) => id.to_string(),
+            Self::Run(id) => id.to_string(),
+            Self::Alert(id) => id.to_string(),
+            Self::Incident(id) => id.to_string(),
+        }
+    }
+}
+
+/// What is kept.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    /// The oldest first.
+    pub(super) runs: Vec<RunDetail>,
+    pub(super) alerts: Vec<AlertDetail>,
+    pub(super) incidents: Vec<IncidentDetail>,
+    pub(super) attempts: BTreeMap<DeliveryId, Vec<Attempt>>,
+    /// As they are now.
+    pub(super) routes: Vec<Route>,
+    /// Of what happened to alerts and incidents only what these webhooks told; everything where empty.
+    pub(super) traces: HashSet<TraceId>,
+    /// Runs that caused others.
+    pub(super) causes: HashSet<RunId>,
+    /// Whether there is more than was looked at.
+    pub(super) more: bool,
+}
+
+impl Facts {
+    pub(super) fn title(&self, asked: &Asked) -> String {
+        let incident = self.incidents.first().map(|found| found.incident.title.clone());
+        let alert = self.alerts.first().map(|found| found.alert.name.clone());
+        match asked {
+            Asked::Alert(_) => alert.unwrap_or_default(),
+            Asked::Incident(_) => incident.unwrap_or_default(),
+            Asked::Trace(_) | Asked::Run(_) => incident.or(alert).unwrap_or_else(|| "a webhook".to_owned()),
+        }
+    }
+
+    /// Whether something that a webhook told belongs to what is explained.
+    pub(super) fn tells_of(&self, trace_id: Option<TraceId>) -> bool {
+        self.traces.is_empty() || trace_id.is_some_and(|id| self.traces.contains(&id))
+    }
+
+    /// What happened to an incident, the oldest first.
+    pub(super) fn history<'a>(
+        &'a self,
+        found: &'a IncidentDetail,
+    ) -> impl Iterator<Item = &'a IncidentHistory> + 'a {
+        found.history.iter().rev().filter(|entry| self.tells_of(entry.trace_id))
+    }
+}
+
+/// Looks what an identifier belongs to.
+pub(super) async fn find(store: &Store, id: &str) -> Result<Asked, StoreError> {
+    let found = |result: Result<Asked, StoreError>| match result {
+        Err(StoreError::NotFound(_)) => Ok(None),
+        other => other.map(Some),
+    };
+    if let Ok(id) = id.parse::<TraceId>() {
+        return Ok(Asked::Trace(id));
+    }
+    if let Ok(run) = id.parse()
+        && let Some(asked) = found(store.run(run).await.map(|_| Asked::Run(run)))?
+    {
+        return Ok(asked);
+    }
+    if let Ok(incident) = id.parse()
+        && let Some(asked) = found(store.incident(incident).await.map(|_| Asked::Incident(incident)))?
+    {
+        return Ok(asked);
+    }
+    if let Ok(alert) = id.parse()
+        && let Some(asked) = found(store.alert(alert).await.map(|_| Asked::Alert(alert)))?
+    {
+        return Ok(asked);
+    }
+    if let Ok(delivery) = id.parse()
+        && let Some(asked) =
+            found(store.delivery(delivery).await.map(|found| Asked::Run(found.delivery.run_id)))?
+    {
+        return Ok(asked);
+    }
+    let shown: String = id.chars().take(64).flat_map(char::escape_default).collect();
+    Err(StoreError::NotFound(format!("run, incident, alert, delivery or trace `{shown}`")))
+}
+
+/// Reads what belongs to it.
+pub(super) async fn gather(store: &Store, asked: &Asked) -> Result<Facts, StoreError> {
+    let mut facts = Facts { routes: store.routes().await?, ..Facts::default() };
+    match asked {
+        Asked::Trace(id) => of_trace(store, *id, &mut facts).await?,
+        Asked::Run(id) => {
+            let run = store.run(*id).await?;
+            match (run.run.incident_id, run.run.trace_id) {
+                (None, trace_id) => of_trace(store, trace_id, &mut facts).await?,
+                (Some(incident_id), trace_id) => {
+                    facts.traces.insert(trace_id);
+                    facts.causes.extend(run.run.parent_run_id);
+                    with_causes(store, vec![run], &mut facts).await?;
+                    facts.incidents.push(store.incident(incident_id).await?);
+                    told_by(store, trace_id, Some(incident_id), &mut facts).await?;
+                }
+            }
+        }
+        Asked::Alert(id) => of_alert(store, *id, &mut facts).await?,
+        Asked::Incident(id) => {
+            let incident = store.incident(*id).await?;
+            let runs = runs(store, RunFilter { incident_id: Some(*id), ..RunFilter::default() }, &mut facts);
+            let runs = runs.await?;
+            with_causes(store, runs, &mut facts).await?;
+            details(store, &incident.alerts, &mut facts).await?;
+            facts.incidents.push(incident);
+        }
+    }
+    facts.runs.sort_by_key(|found| found.run.run_id);
+    for run in &facts.runs {
+        for delivery in &run.deliveries {
+            facts.attempts.insert(delivery.id, store.delivery(delivery.id).await?.tries);
+        }
+    }
+    Ok(facts)
+}
+
+async fn of_trace(store: &Store, id: TraceId, facts: &mut Facts) -> Result<(), StoreError> {
+    facts.traces.insert(id);
+    facts.runs = runs(store, RunFilter { trace_id: Some(id), ..RunFilter::default() }, facts).await?;
+    told_by(store, id, None, facts).await?;
+    let incidents: BTreeSet<IncidentId> = (facts.runs.iter().filter_map(|found| found.run.incident_id))
+        .chain(facts.alerts.iter().filter_map(|found| found.alert.incident_id))
+        .collect();
+    for id in incidents {
+        facts.incidents.push(store.incident(id).await?);
+    }
+    Ok(())
+}
+
+/// An alert, the webhooks that changed it or told of it last, and what these did to its incident.
+async fn of_alert(store: &Store, id: AlertId, facts: &mut Facts) -> Result<(), StoreError> {
+    let alert = store.alert(id).await?;
+    facts.more |= alert.history.len() > MOST as usize;
+    facts.traces = alert.history.iter().take(MOST as usize).map(|entry| entry.trace_id).collect();
+    facts.traces.insert(alert.alert.trace_id);
+    let mut found = Vec::new();
+    for trace_id in facts.traces.clone() {
+        let filter = RunFilter { trace_id: Some(trace_id), ..RunFilter::default() };
+        found.extend(runs(store, filter, facts).await?);
+    }
+    let incident_id = alert.alert.incident_id;
+    found.retain(|run| run.run.incident_id.is_none() || run.run.incident_id == incident_id);
+    facts.runs = found;
+    if let Some(incident_id) = incident_id {
+        facts.incidents.push(store.incident(incident_id).await?);
+    }
+    facts.alerts.push(alert);
+    Ok(())
+}
+
+/// The alerts that a webhook told of; only those of one incident where one is named.
+async fn told_by(
+    store: &Store,
+    trace_id: TraceId,
+    incident_id: Option<IncidentId>,
+    facts: &mut Facts,
+) -> Result<(), StoreError> {
+    let filter = AlertFilter { trace_id: Some(trace_id), incident_id, ..AlertFilter::default() };
+    let page = store.alerts(&filter, &PageRequest { limit: MOST, cursor: None }).await?;
+    facts.more |= page.next.is_some();
+    details(store, &page.items, facts).await
+}
+
+async fn details(store: &Store, alerts: &[Alert], facts: &mut Facts) -> Result<(), StoreError> {
+    facts.more |= alerts.len() > MOST as usize;
+    for alert in alerts.iter().take(MOST as usize) {
+        facts.alerts.push(store.alert(alert.id).await?);
+    }
+    Ok(())
+}
+
+async fn runs(store: &Store, filter: RunFilter, facts: &mut Facts) -> Result<Vec<RunDetail>, StoreError> {
+    let page = store.runs(&filter, &PageRequest { limit: MOST, cursor: None }).await?;
+    facts.more |= page.next.is_some();
+    let mut found = Vec::with_capacity(page.items.len());
+    for run in page.items {
+        facts.causes.extend(run.parent_run_id);
+        found.push(store.run(run.run_id).await?);
+    }
+    Ok(found)
+}
+
+/// Keeps these runs and the ones that caused them.
+async fn with_causes(store: &Store, runs: Vec<RunDetail>, facts: &mut Facts) -> Result<(), StoreError> {
+    let causes: BTreeSet<RunId> = runs.iter().filter_map(|found| found.run.parent_run_id).collect();
+    for cause in causes {
+        match store.run(cause).await {
+            Ok(found) => facts.runs.push(found),
+            // Taken away by retention.
+            Err(StoreError::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    facts.runs.extend(runs);
+    Ok(())
+}
