@@ -76,6 +76,7 @@ CREATE TABLE alert (
     UNIQUE (fingerprint, source)
 ) STRICT;
 CREATE INDEX alert_incident ON alert (incident_id, id) WHERE incident_id IS NOT NULL;
+CREATE INDEX alert_alone ON alert (id) WHERE incident_id IS NULL;
 CREATE INDEX alert_name ON alert (name, id);
 CREATE INDEX alert_trace ON alert (trace_id);
 
@@ -235,6 +236,7 @@ CREATE TABLE delivery (
 CREATE INDEX delivery_due ON delivery (due_at, id) WHERE due_at IS NOT NULL;
 CREATE INDEX delivery_unfinished ON delivery (incident_id, channel_id, id) WHERE due_at IS NOT NULL;
 CREATE INDEX delivery_remote ON delivery (incident_id, channel_id, id) WHERE remote_ref IS NOT NULL;
+CREATE INDEX delivery_incident ON delivery (incident_id, id);
 CREATE INDEX delivery_run ON delivery (run_id, id);
 CREATE INDEX delivery_status ON delivery (status, id);
 

@@ -5,7 +5,7 @@ use domain::id::RunId;
 use domain::plan::{AlertEvent, Webhook};
 use domain::run::{IngestOutcome, RunStatus};
 use domain::time::Timestamp;
-use store::{AlertFilter, Forgotten, IncidentFilter, IngestWrite, Ingested, RunFilter, StoreError};
+use store::{AlertFilter, Forgotten, IncidentFilter, IngestWrite, Ingested, Kept, RunFilter, StoreError};
 
 use crate::fixture::{World, at, critical, everything, firing, resolved, world};
 
@@ -229,8 +229,10 @@ async fn old_requests_lose_their_content_and_nothing_else() {
         assert!(world.ingest(std::slice::from_ref(&write)).await[0].is_ok());
         all.push(write.run_id);
     }
-    let forget =
-        async |before| world.store.forget_requests(Timestamp::from_millis(before), None).await.unwrap();
+    let forget = async |millis| {
+        let before = Timestamp::from_millis(millis);
+        world.store.forget(Kept::Requests, before, None).await.unwrap()
+    };
     // All three were worked off at the same moment, the first second of the fixture's time.
     let (young, old) = (at(1).as_millis(), at(2).as_millis());
     assert_eq!(forget(young).await, Forgotten { count: 0, next: None });
@@ -244,7 +246,7 @@ async fn old_requests_lose_their_content_and_nothing_else() {
         IngestWrite { run_id: all[0], ..read(&world.webhook(1, vec![]), vec![firing("DiskFull", "db1")]) };
     let write = IngestWrite { webhook: None, outcome: IngestOutcome::Ignored, ..late };
     reparse(&mut world, &write).await.unwrap();
-    let forget = async |before| world.store.forget_requests(before, None).await.unwrap();
+    let forget = async |before| world.store.forget(Kept::Requests, before, None).await.unwrap();
     assert_eq!(forget(at(100)).await.count, 0);
     assert_eq!(forget(at(101)).await.count, 1);
     let entry = world.store.inbox_entry(all[1]).await.unwrap();

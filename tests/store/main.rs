@@ -10,6 +10,8 @@ mod again;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod forget;
+#[cfg(test)]
 mod ingest;
 #[cfg(test)]
 mod keep;

@@ -90,6 +90,8 @@ async fn stats_count_rows_and_bytes() {
     assert_eq!((rows("alert"), rows("incident"), rows("inbox"), rows("run")), (2, 2, 1, 3));
     assert_eq!((rows("route"), rows("delivery")), (2, 0));
     assert!(stats.size_bytes > stats.free_bytes);
+    let bytes: u64 = stats.tables.iter().map(|found| found.bytes).sum();
+    assert!(stats.tables.iter().all(|found| found.bytes > 0) && bytes <= stats.size_bytes, "{stats:?}");
 }
 
 #[tokio::test]

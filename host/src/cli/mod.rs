@@ -2,6 +2,7 @@
 
 mod channel;
 mod check;
+mod db;
 mod delivery;
 mod key;
 mod output;
@@ -64,6 +65,9 @@ enum Command {
     Why(why::Why),
     /// Tell what came of one webhook, in the order of time
     Trace(why::Trace),
+    /// The database
+    #[command(subcommand)]
+    Db(db::Command),
     /// Plugins and their contract
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -152,6 +156,7 @@ async fn dispatch(command: Command, config: Config) -> Result<()> {
         Command::Delivery(command) => delivery::run(command, &config).await,
         Command::Quarantine(command) => quarantine::run(command, &config).await,
         Command::Replay(command) => replay::run(command, &config).await,
+        Command::Db(command) => db::run(command, &config).await,
         Command::Why(command) => why::why(command, &config).await,
         Command::Trace(command) => why::trace(command, &config).await,
         Command::Plugin(command) => plugin::run(command, &config).await,

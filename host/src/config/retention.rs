@@ -14,6 +14,25 @@ pub(super) const VARIABLES: &[Variable] = &[
                   in days, 1 to 3650. What is in quarantine is kept as long as it is there.",
     },
     Variable {
+        name: "WATCHBELL_KEEP_RESULTS_DAYS",
+        default: "30",
+        meaning: "How long it is kept what checkers and providers found for a run, after the run has ended, in days,\n\
+                  1 to 3650.",
+    },
+    Variable {
+        name: "WATCHBELL_KEEP_RUNS_DAYS",
+        default: "90",
+        meaning: "How long runs are kept after they have ended, with the stages, deliveries and tries that\n\
+                  `watchbell why` tells of, in days, 1 to 3650. Those of an open incident stay, and so does what is\n\
+                  in quarantine.",
+    },
+    Variable {
+        name: "WATCHBELL_KEEP_INCIDENTS_DAYS",
+        default: "400",
+        meaning: "How long incidents are kept after they were last heard of and are over, with their alerts and\n\
+                  history, in days, 1 to 3650; not before their runs have gone.",
+    },
+    Variable {
         name: "WATCHBELL_QUARANTINE_MIB",
         default: "256",
         meaning: "How much of one API key's webhooks for one driver may lie in quarantine because of what was sent,\n\
@@ -27,6 +46,12 @@ pub(super) const VARIABLES: &[Variable] = &[
 pub struct RetentionSettings {
     /// How long the content of requests that were read is kept.
     pub requests: Duration,
+    /// How long what the stages of ended runs made is kept.
+    pub results: Duration,
+    /// How long ended runs are kept.
+    pub runs: Duration,
+    /// How long incidents that are over are kept.
+    pub incidents: Duration,
     /// The most bytes of one key's requests for one driver in quarantine.
     pub quarantine_bytes: u64,
 }
@@ -34,8 +59,12 @@ pub struct RetentionSettings {
 impl RetentionSettings {
     pub(super) fn read(source: &Source, problems: &mut Problems) -> Self {
         let mib: u64 = source.number("WATCHBELL_QUARANTINE_MIB", 256, 1..=1_048_576, problems);
+        let mut days = |name, default| DAY * source.number(name, default, 1..=3650, problems);
         Self {
-            requests: DAY * source.number("WATCHBELL_KEEP_REQUESTS_DAYS", 30, 1..=3650, problems),
+            requests: days("WATCHBELL_KEEP_REQUESTS_DAYS", 30),
+            results: days("WATCHBELL_KEEP_RESULTS_DAYS", 30),
+            runs: days("WATCHBELL_KEEP_RUNS_DAYS", 90),
+            incidents: days("WATCHBELL_KEEP_INCIDENTS_DAYS", 400),
             quarantine_bytes: mib << 20,
         }
     }

@@ -1,11 +1,12 @@
 //! Taking away what is kept no longer, in small steps.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::id::RunId;
 use domain::time::Timestamp;
-use store::{Store, StoreError};
+use store::{Kept, Store, StoreError};
 
 use crate::config::RetentionSettings;
 use crate::telemetry::metrics;
@@ -18,14 +19,14 @@ const AGAIN_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct Retention {
     store: Store,
     settings: RetentionSettings,
-    passed: Mutex<Passed>,
+    passed: Mutex<BTreeMap<Kept, Passed>>,
 }
 
-/// How far the requests were gone through.
-#[derive(Clone, Copy, Default)]
+/// How far one kind was gone through.
+#[derive(Clone, Default)]
 struct Passed {
-    /// Nothing before this one has to be looked at.
-    until: Option<RunId>,
+    /// Nothing up to this one has to be looked at.
+    until: Option<String>,
     /// When that began at the first.
     since: Timestamp,
 }
@@ -41,29 +42,42 @@ impl Retention {
     /// # Errors
     /// When the store does not answer; the next round goes on from there.
     pub async fn round(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.requests(now).await?;
+        for kind in Kept::ALL {
+            self.forget(kind, now).await?;
+        }
         self.quarantine(now).await
     }
 
-    async fn requests(&self, now: Timestamp) -> Result<(), StoreError> {
-        let before = now.before(self.settings.requests);
-        let mut passed = *self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+    const fn age(&self, kind: Kept) -> Duration {
+        match kind {
+            Kept::Requests => self.settings.requests,
+            Kept::Results => self.settings.results,
+            Kept::Runs => self.settings.runs,
+            Kept::Incidents | Kept::Alerts => self.settings.incidents,
+        }
+    }
+
+    fn passed(&self) -> MutexGuard<'_, BTreeMap<Kept, Passed>> {
+        self.passed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn forget(&self, kind: Kept, now: Timestamp) -> Result<(), StoreError> {
+        let before = now.before(self.age(kind));
+        let mut passed = self.passed().get(&kind).cloned().unwrap_or_default();
         if now.since(passed.since) >= AGAIN_AFTER {
             passed = Passed { until: None, since: now };
         }
         loop {
-            let forgotten = self.store.forget_requests(before, passed.until).await?;
+            let forgotten = self.store.forget(kind, before, passed.until.as_deref()).await?;
             if forgotten.count > 0 {
-                metrics::forgotten_requests("age", forgotten.count);
-                tracing::info!(
-                    count = forgotten.count,
-                    "took the content of {} old webhooks away",
-                    forgotten.count
-                );
+                metrics::forgotten(kind.as_str(), "age", forgotten.count);
+                let (count, kind) = (forgotten.count, kind.as_str());
+                tracing::info!(count, "took {count} {kind} away that were kept long enough");
             }
-            passed.until = forgotten.next.or(Some(RunId::first_at(before)));
-            *self.passed.lock().unwrap_or_else(PoisonError::into_inner) = passed;
-            if forgotten.next.is_none() {
+            let done = forgotten.next.is_none();
+            passed.until = forgotten.next.or_else(|| Some(RunId::first_at(before).to_string()));
+            self.passed().insert(kind, passed.clone());
+            if done {
                 return Ok(());
             }
         }
@@ -84,7 +98,7 @@ impl Retention {
                     Err(error) => return Err(error),
                 }
             }
-            metrics::forgotten_requests("quota", beyond.len());
+            metrics::forgotten(Kept::Requests.as_str(), "quota", beyond.len());
             tracing::warn!(count = beyond.len(), "discarded {} webhooks: {why}", beyond.len());
         }
     }
@@ -100,6 +114,16 @@ mod tests {
     use crate::clock::Ids;
 
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    fn settings() -> RetentionSettings {
+        RetentionSettings {
+            requests: DAY * 30,
+            results: DAY * 30,
+            runs: DAY * 90,
+            incidents: DAY * 400,
+            quarantine_bytes: 4,
+        }
+    }
 
     fn request(run_id: RunId, outcome: IngestOutcome, at: Timestamp) -> IngestWrite {
         IngestWrite {
@@ -129,7 +153,7 @@ mod tests {
         let store = Store::open(&url, Options::default()).await.unwrap();
         let day = |days: u32| Timestamp::from_millis(1_700_000_000_000).after(DAY * days);
         store.migrate(day(0)).await.unwrap();
-        let settings = RetentionSettings { requests: DAY * 30, quarantine_bytes: 4 };
+        let settings = settings();
         let retention = Retention::new(store.clone(), settings);
         let id = |days: u32, number: u128| {
             let time = u64::try_from(day(days).as_millis()).unwrap();

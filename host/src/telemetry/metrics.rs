@@ -14,7 +14,7 @@ use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge}
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 pub use count::{
-    Backlog, attempt, backlog, commit, egress_call, forgotten_requests, plugin_call, plugin_spent, queue,
+    Backlog, attempt, backlog, commit, egress_call, forgotten, plugin_call, plugin_spent, queue,
     rate_limited, refused_caller, request, run, stage, uncounted_request, unmapped_word, wal, webhook,
     webhook_refused,
 };
@@ -74,8 +74,9 @@ families! {
     ALERTS = Counter "watchbell_alerts_total" ["driver"] "Alerts read from webhooks that were stored.";
     UNMAPPED_WORDS = Counter "watchbell_unmapped_words_total" ["driver", "field"]
         "Words of senders that are in no table of the driver: of a `status` or a `severity`.";
-    FORGOTTEN_REQUESTS = Counter "watchbell_forgotten_requests_total" ["cause"]
-        "Stored webhooks whose content was taken away, for their `age` or beyond the `quota`.";
+    FORGOTTEN = Counter "watchbell_forgotten_total" ["kind", "cause"]
+        "What was taken away for its `age` or beyond the `quota`: content of `requests`, `results` of stages, \
+         `runs`, `incidents`, `alerts` without one.";
     PLUGIN_CALLS = Counter "watchbell_plugin_calls_total" ["kind", "plugin", "end"]
         "Calls of plugins: `ok`, the kind of error that the plugin gave, `timeout`, or `trap.` with what stopped it.";
     PLUGIN_CPU = Histogram "watchbell_plugin_cpu_seconds" ["kind", "plugin"]

@@ -18,8 +18,8 @@ async fn store() -> (tempfile::TempDir, Store) {
 }
 
 fn catalogue() -> Vec<Sql> {
-    use sql::{account, channel, ingest, outbox, read, run};
-    [account::ALL, channel::ALL, ingest::ALL, outbox::ALL, read::ALL, run::ALL].concat()
+    use sql::{account, channel, ingest, keep, outbox, read, run};
+    [account::ALL, channel::ALL, ingest::ALL, keep::ALL, outbox::ALL, read::ALL, run::ALL].concat()
 }
 
 /// How the database would run a statement, one step per line.
@@ -80,6 +80,13 @@ async fn hot_statements_use_their_indexes() {
         (sql::ingest::ALERTS_BY_KEY, "(fingerprint=? AND source=?)"),
         (sql::ingest::INCIDENTS_BY_ID_OR_KEY, "(id=?)"),
         (sql::ingest::INCIDENTS_BY_ID_OR_KEY, "(open_key=?)"),
+        (sql::keep::OLD_RESULTS, "sqlite_autoindex_artifact_1"),
+        (sql::keep::OLD_RUNS, "SEARCH r USING PRIMARY KEY (id>? AND id<?)"),
+        (sql::keep::FORGET_DELIVERIES, "delivery_run"),
+        (sql::keep::OLD_INCIDENTS, "SEARCH i USING PRIMARY KEY (id>? AND id<?)"),
+        (sql::keep::OLD_INCIDENTS, "run_incident"),
+        (sql::keep::FORGET_ALERTS_OF_INCIDENTS, "alert_incident"),
+        (sql::keep::OLD_ALERTS, "alert_alone"),
         (sql::account::API_KEY_BY_DIGEST, "(digest=?)"),
         (sql::read::INCIDENT_ALERTS, "alert_incident"),
         (sql::read::ALERT_HISTORY, "alert_history USING PRIMARY KEY (alert_id=?)"),

@@ -6,49 +6,96 @@ use domain::time::Timestamp;
 use crate::db::{Columns as _, query, to_json};
 use crate::error::{Doing as _, StoreError};
 use crate::open::Store;
-use crate::sql;
+use crate::sql::{self, Sql};
 
-/// How many requests one step looks for: a transaction that holds nobody up.
+/// How many rows one step looks for: a transaction that holds nobody up.
 const STEP: u32 = 500;
 
+/// What can be taken away for its age.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kept {
+    /// The content of requests that were read; their rows stay. What is in quarantine stays whole.
+    Requests,
+    /// What the stages of ended runs made.
+    Results,
+    /// Ended runs with their requests, stages and deliveries, but for those of open incidents and requests in
+    /// quarantine.
+    Runs,
+    /// Incidents that are over, with their alerts; only where their runs are gone.
+    Incidents,
+    /// Alerts that belong to no incident.
+    Alerts,
+}
+
+impl Kept {
+    /// All of them, in the order in which they have to go.
+    pub const ALL: [Self; 5] = [Self::Requests, Self::Results, Self::Runs, Self::Incidents, Self::Alerts];
+
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Results => "results",
+            Self::Runs => "runs",
+            Self::Incidents => "incidents",
+            Self::Alerts => "alerts",
+        }
+    }
+
+    /// The statement that finds them, and those that take them away; the last one counts.
+    const fn statements(self) -> (Sql, &'static [Sql]) {
+        use sql::keep as k;
+        match self {
+            Self::Requests => (k::OLD_REQUESTS, &[k::FORGET_REQUESTS]),
+            Self::Results => (k::OLD_RESULTS, &[k::FORGET_RESULTS]),
+            Self::Runs => (k::OLD_RUNS, &[k::FORGET_DELIVERIES, k::FORGET_RUNS]),
+            Self::Incidents => (k::OLD_INCIDENTS, &[k::FORGET_ALERTS_OF_INCIDENTS, k::FORGET_INCIDENTS]),
+            Self::Alerts => (k::OLD_ALERTS, &[k::FORGET_ALERTS]),
+        }
+    }
+}
+
 /// What one step took away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forgotten {
-    /// How many requests lost their content.
+    /// How many went.
     pub count: usize,
-    /// Where the next step begins; none if everything is done for now.
-    pub next: Option<RunId>,
+    /// After which identifier the next step begins; none if everything is done for now.
+    pub next: Option<String>,
 }
 
 impl Store {
-    /// Takes the content away of some requests that were read before a time, the oldest first, after one.
-    /// Their rows stay, and with them what became of each; what is in quarantine stays whole.
+    /// Takes some of what is older than a time away, the oldest first, after one.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] if the database does not answer.
-    pub async fn forget_requests(
+    pub async fn forget(
         &self,
+        kind: Kept,
         before: Timestamp,
-        after: Option<RunId>,
+        after: Option<&str>,
     ) -> Result<Forgotten, StoreError> {
-        const DOING: &str = "take old requests away";
-        // Identifiers begin with the time at which they were made, so their index is in that order.
-        let end = RunId::first_at(before);
-        let found = query(sql::ingest::OLD_REQUESTS)
-            .bind(after.map(|id| id.to_string()).unwrap_or_default())
-            .bind(end.to_string())
-            .bind(before.as_micros())
-            .bind(STEP);
-        let found = found.fetch_all(&self.inner.readers).await.doing(DOING)?;
-        let ids: Vec<RunId> = found.iter().map(|row| row.parse("run_id")).collect::<Result<_, _>>()?;
+        const DOING: &str = "take away what is old";
+        let (find, forget) = kind.statements();
+        // Which kind of identifier does not matter: they all begin with their time.
+        let end = RunId::first_at(before).to_string();
+        let find = query(find).bind(after.unwrap_or_default().to_owned()).bind(end);
+        let find = find.bind(before.as_micros()).bind(STEP);
+        let found = find.fetch_all(&self.inner.readers).await.doing(DOING)?;
+        let ids: Vec<String> = found.iter().map(|row| row.text("id")).collect::<Result<_, _>>()?;
+        let mut gone = 0;
         if !ids.is_empty() {
+            let list = to_json(DOING, &ids)?;
             let mut tx = self.begin(DOING).await?;
-            let forget = query(sql::ingest::FORGET_REQUESTS).bind(to_json(DOING, &ids)?);
-            forget.execute(&mut *tx).await.doing(DOING)?;
+            for statement in forget {
+                let done = query(*statement).bind(list.clone()).execute(&mut *tx).await.doing(DOING)?;
+                gone = done.rows_affected();
+            }
             tx.commit().await.doing(DOING)?;
         }
         let full = u32::try_from(ids.len()).is_ok_and(|count| count == STEP);
-        Ok(Forgotten { count: ids.len(), next: ids.last().copied().filter(|_| full) })
+        let count = usize::try_from(gone).unwrap_or(usize::MAX);
+        Ok(Forgotten { count, next: ids.last().cloned().filter(|_| full) })
     }
 
     /// Some requests that are in quarantine for what their sender sent, beyond `bytes` of what came with

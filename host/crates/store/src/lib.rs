@@ -38,7 +38,7 @@ pub use backlog::Backlog;
 pub use checkpoint::Checkpoint;
 pub use data_key::DataKey;
 pub use error::StoreError;
-pub use forget::Forgotten;
+pub use forget::{Forgotten, Kept};
 pub use inbox::{InboxEntry, QuarantineFilter};
 pub use incident::{IncidentContext, IncidentDetail, IncidentFilter, IncidentHistory};
 pub use ingest::{IngestWrite, Ingested};

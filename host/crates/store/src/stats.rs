@@ -25,6 +25,8 @@ pub struct TableStats {
     pub table: &'static str,
     /// Its rows.
     pub rows: u64,
+    /// What it takes of the file, with its indexes, in bytes.
+    pub bytes: u64,
 }
 
 /// Every table with the statement that counts its rows.
@@ -59,10 +61,16 @@ impl Store {
         let mut tx = self.snapshot(DOING).await?;
         let size = query(sql::read::FILE_SIZE).fetch_one(&mut *tx).await.doing(DOING)?;
         let page_bytes: u64 = size.int("page_bytes")?;
+        let sizes = query(sql::read::TABLE_SIZES).fetch_all(&mut *tx).await.doing(DOING)?;
+        let sizes: Vec<(String, u64)> = sizes
+            .iter()
+            .map(|row| Ok((row.text("name")?, row.int("bytes")?)))
+            .collect::<Result<_, StoreError>>()?;
         let mut tables = Vec::with_capacity(COUNTS.len());
         for (table, count) in COUNTS {
             let row = sqlx::query(*count).fetch_one(&mut *tx).await.doing(DOING)?;
-            tables.push(TableStats { table, rows: row.int("found")? });
+            let bytes = sizes.iter().find(|(name, _)| name == table).map_or(0, |(_, bytes)| *bytes);
+            tables.push(TableStats { table, rows: row.int("found")?, bytes });
         }
         Ok(Stats {
             size_bytes: size.int::<u64>("pages")?.saturating_mul(page_bytes),

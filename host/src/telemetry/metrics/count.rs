@@ -76,9 +76,10 @@ pub fn unmapped_word(driver: &PluginName, field: &'static str) {
     counter!(names::UNMAPPED_WORDS, "driver" => driver.to_string(), "field" => field).increment(1);
 }
 
-/// The content of this many stored webhooks was taken away: `age` or `quota`.
-pub fn forgotten_requests(cause: &'static str, count: usize) {
-    counter!(names::FORGOTTEN_REQUESTS, "cause" => cause).increment(u64::try_from(count).unwrap_or(u64::MAX));
+/// This many of a kind were taken away: for their `age`, or beyond the `quota`.
+pub fn forgotten(kind: &'static str, cause: &'static str, count: usize) {
+    let count = u64::try_from(count).unwrap_or(u64::MAX);
+    counter!(names::FORGOTTEN, "kind" => kind, "cause" => cause).increment(count);
 }
 
 /// A call of a plugin ended: `ok`, a kind of error, or of trap.

@@ -132,18 +132,6 @@ statements! {
              error_message = NULL, completed_at = $2
          WHERE id = $3" }
 
-    /// Requests between two whose runs ended before a time, and that still have their content. One that was
-    /// read again has its time from then on.
-    OLD_REQUESTS = { any:
-        "SELECT i.run_id FROM inbox AS i JOIN run AS r ON r.id = i.run_id
-         WHERE i.run_id > $1 AND i.run_id < $2 AND i.outcome <> 'quarantined' AND length(i.request) > 0
-             AND r.completed_at < $3
-         ORDER BY i.run_id LIMIT $4" }
-
-    /// Takes the content of these requests away.
-    FORGET_REQUESTS = { sqlite:
-        "UPDATE inbox SET request = x'' WHERE run_id IN (SELECT value FROM json_each($1)) AND outcome <> 'quarantined'" }
-
     /// Requests in quarantine for what their sender sent, beyond a number of bytes per key and driver,
     /// counted from the newest. What went wrong at our side is kept whatever it takes.
     BEYOND_QUOTA = { any:

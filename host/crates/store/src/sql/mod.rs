@@ -8,6 +8,7 @@
 pub(crate) mod account;
 pub(crate) mod channel;
 pub(crate) mod ingest;
+pub(crate) mod keep;
 pub(crate) mod outbox;
 pub(crate) mod read;
 pub(crate) mod run;

@@ -93,6 +93,11 @@ statements! {
              (SELECT freelist_count FROM pragma_freelist_count) AS free_pages,
              (SELECT page_size FROM pragma_page_size) AS page_bytes" }
 
+    /// What each table takes of the file, with its indexes, in bytes.
+    TABLE_SIZES = { sqlite:
+        "SELECT s.tbl_name AS name, SUM(d.pgsize) AS bytes FROM dbstat AS d JOIN sqlite_schema AS s ON s.name = d.name
+         WHERE d.aggregate = TRUE GROUP BY s.tbl_name" }
+
     /// How many runs are not over, at most 10000, and when the first is due.
     RUNS_WAITING = { any:
         "SELECT COUNT(*) AS found, MIN(due_at) AS first FROM
