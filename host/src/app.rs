@@ -23,7 +23,7 @@ use crate::egress::{AllowList, Egress, SystemResolver};
 use crate::http;
 use crate::ingest::{Admission, Again, Ingest, SignatureRules, Writer, secret_defect};
 use crate::jobs::{self, Retention};
-use crate::pipeline::{self, Pipeline};
+use crate::pipeline::{self, Outputs, Pipeline};
 use crate::plugins::{self, Catalogue};
 use crate::telemetry::{export, metrics};
 
@@ -104,6 +104,15 @@ pub async fn again_unread(config: &Config) -> Result<Again> {
     Ok(Again::new(store, Arc::default(), keys, Arc::new(signature_rules(config))))
 }
 
+/// What opens the results of stages.
+///
+/// # Errors
+/// When the database does not open.
+pub async fn outputs(config: &Config) -> Result<(Store, Outputs)> {
+    let (store, keys) = open(config).await?;
+    Ok((store.clone(), Outputs::new(store, keys)))
+}
+
 fn signature_rules(config: &Config) -> SignatureRules {
     SignatureRules { secrets: config.auth.webhook_secrets.clone(), required: config.auth.signature_required }
 }
@@ -168,6 +177,7 @@ impl Parts {
             says_unavailable: config.limits.says_unavailable,
             ingest: Ingest::new(Arc::clone(&catalogue), Arc::clone(&keys), Arc::clone(&rules), handle),
             again: Again::new(store.clone(), Arc::clone(&catalogue), Arc::clone(&keys), rules),
+            outputs: Outputs::new(store.clone(), Arc::clone(&keys)),
             metrics: metrics::start(clock::now())?,
             body_limit_bytes: config.server.body_limit_bytes,
             https: config.https.clone(),

@@ -132,6 +132,7 @@ async fn answers_hold_nothing_that_is_not_described() {
         ("/orchestration/pipeline/{run_id}/", format!("/orchestration/pipeline/{run}/")),
         ("/orchestration/pipeline/{run_id}/", format!("/orchestration/pipeline/{unread}/")),
         ("/orchestration/why/{id}/", format!("/orchestration/why/{alert}/")),
+        ("/manage/runs/{run_id}/outputs/", format!("/manage/runs/{run}/outputs/")),
         ("/manage/quarantine/", "/manage/quarantine/".to_owned()),
         ("/manage/quarantine/{run_id}/", format!("/manage/quarantine/{unread}/")),
         ("/healthz", "/healthz".to_owned()),

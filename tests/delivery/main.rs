@@ -10,6 +10,8 @@ mod explaining;
 #[cfg(test)]
 mod order;
 #[cfg(test)]
+mod pipeline;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod restart;

@@ -10,6 +10,7 @@ mod plugin;
 mod quarantine;
 mod replay;
 mod route;
+mod run;
 mod why;
 
 use std::process::ExitCode;
@@ -65,6 +66,9 @@ enum Command {
     Why(why::Why),
     /// Tell what came of one webhook, in the order of time
     Trace(why::Trace),
+    /// Passages through the pipeline
+    #[command(subcommand)]
+    Run(run::Command),
     /// The database
     #[command(subcommand)]
     Db(db::Command),
@@ -156,6 +160,7 @@ async fn dispatch(command: Command, config: Config) -> Result<()> {
         Command::Delivery(command) => delivery::run(command, &config).await,
         Command::Quarantine(command) => quarantine::run(command, &config).await,
         Command::Replay(command) => replay::run(command, &config).await,
+        Command::Run(command) => run::run(command, &config).await,
         Command::Db(command) => db::run(command, &config).await,
         Command::Why(command) => why::why(command, &config).await,
         Command::Trace(command) => why::trace(command, &config).await,

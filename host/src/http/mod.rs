@@ -28,6 +28,7 @@ use tower::util::{BoxCloneSyncService, MapRequest};
 use crate::auth::Authenticator;
 use crate::config::HttpsSettings;
 use crate::ingest::{Admission, Again, Ingest};
+use crate::pipeline::Outputs;
 use problem::Problem;
 pub use routes::{Needs, ROUTES, Route};
 
@@ -49,6 +50,8 @@ pub struct Context {
     pub ingest: Ingest,
     /// Stored webhooks, read again.
     pub again: Again,
+    /// What stages made.
+    pub outputs: Outputs,
     /// What was counted.
     pub metrics: PrometheusHandle,
     /// The largest body, in bytes.
@@ -90,7 +93,10 @@ fn service(context: Arc<Context>) -> Routes {
         .route("/incidents", get(api::incidents::list))
         .route("/incidents/{id}", get(api::incidents::one))
         .route("/orchestration/pipelines", get(api::runs::list))
+        .route("/orchestration/pipeline", post(api::pipeline::start))
+        .route("/orchestration/pipeline/sync", post(api::pipeline::finish))
         .route("/orchestration/pipeline/{run_id}", get(api::runs::one))
+        .route("/orchestration/pipeline/{run_id}/resume", post(api::pipeline::resume))
         .route("/orchestration/why/{id}", get(api::why::why))
         .route("/orchestration/trace/{trace_id}", get(api::why::trace))
         .route("/intelligence/health", get(health::intelligence))
@@ -103,6 +109,7 @@ fn service(context: Arc<Context>) -> Routes {
         .route("/manage/quarantine/{run_id}/reparse", post(api::quarantine::reparse))
         .route("/manage/quarantine/{run_id}/discard", post(api::quarantine::discard))
         .route("/manage/replay/{run_id}", post(api::replay::replay))
+        .route("/manage/runs/{run_id}/outputs", get(api::pipeline::outputs))
         .route("/metrics", get(health::metrics))
         .route("/openapi.json", get(openapi::document))
         .route("/healthz", get(health::alive))

@@ -13,6 +13,7 @@ use store::StoreError;
 use super::serve::TooSlow;
 use crate::auth;
 use crate::ingest;
+use crate::pipeline::OutputError;
 use crate::telemetry::chain;
 
 /// How long a sender should wait before it tries again, in seconds.
@@ -76,6 +77,11 @@ impl Problem {
     /// Nothing is wrong with the request; later it may work.
     pub(in crate::http) fn unavailable() -> Self {
         unavailable()
+    }
+
+    fn sealed() -> Self {
+        let detail = "what is stored cannot be opened with the secret key of this hub";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "sealed", detail)
     }
 
     /// The document, with the identifier of the request.
@@ -188,8 +194,19 @@ impl From<ingest::AgainError> for Problem {
             }
             ingest::AgainError::Sealed(error) => {
                 tracing::error!(error.r#type = "sealed", error = %chain(&error), "a stored request cannot be opened");
-                let detail = "what is stored cannot be opened with the secret key of this hub";
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "sealed", detail)
+                Self::sealed()
+            }
+        }
+    }
+}
+
+impl From<OutputError> for Problem {
+    fn from(error: OutputError) -> Self {
+        match error {
+            OutputError::Store(error) => error.into(),
+            error @ OutputError::Sealed(_) => {
+                tracing::error!(error.r#type = "sealed", error = %error, "a result cannot be opened");
+                Self::sealed()
             }
         }
     }

@@ -18,7 +18,7 @@ use super::problem::Problem;
 use crate::auth::Caller;
 use crate::clock;
 use crate::ingest::{Accepted, ContentEncoding, Payload, Received, TooLarge};
-use domain::run::IngestOutcome;
+use domain::run::{IngestOutcome, Origin};
 
 /// How long a body that is too large is read and thrown away.
 const DRAIN_FOR: Duration = Duration::from_secs(2);
@@ -90,6 +90,8 @@ async fn take(
     let accepted = context
         .ingest
         .receive(Received {
+            origin: Origin::IncomingWebhook,
+            told_trace: None,
             driver,
             method: parts.method.as_str().to_owned(),
             query: parts.uri.query().unwrap_or_default().to_owned(),
@@ -184,6 +186,11 @@ fn answer(accepted: Accepted, strict: bool) -> Response {
         let detail = format!("{reason} (kept as run {})", accepted.run_id);
         return Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "quarantined", detail).into_response();
     }
+    (StatusCode::ACCEPTED, Extension(Told), Json(told(accepted))).into_response()
+}
+
+/// What is said of alerts that are on disk.
+pub(super) fn told(accepted: Accepted) -> Value {
     let mut body = json!({
         "status": "accepted",
         "outcome": accepted.outcome,
@@ -195,5 +202,5 @@ fn answer(accepted: Accepted, strict: bool) -> Response {
     if let (Some(fields), Some(reason)) = (body.as_object_mut(), accepted.reason) {
         fields.insert("reason".to_owned(), Value::String(reason));
     }
-    (StatusCode::ACCEPTED, Extension(Told), Json(body)).into_response()
+    body
 }

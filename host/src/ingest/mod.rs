@@ -48,6 +48,10 @@ pub use writer::{Writer, WriterHandle};
 /// A request as it arrived, after its key was checked.
 #[derive(Debug)]
 pub struct Received {
+    /// What brought it.
+    pub origin: Origin,
+    /// The trace of the caller that it says it belongs to, for the log.
+    pub told_trace: Option<TraceId>,
     /// The driver named in the path.
     pub driver: Option<String>,
     /// HTTP method.
@@ -190,7 +194,7 @@ impl Ingest {
         let write = IngestWrite {
             run_id,
             trace_id,
-            origin: Origin::IncomingWebhook,
+            origin: received.origin,
             received_at: received.received_at,
             driver: verdict.driver,
             named: received.driver.is_some(),

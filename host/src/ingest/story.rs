@@ -19,6 +19,8 @@ pub(super) struct Story {
     pub(super) trace_id: TraceId,
     /// Where the sender says that it stands in a trace of its own.
     hint: Option<TraceParent>,
+    /// The same, where only the trace is said.
+    told_trace: Option<TraceId>,
     received_at: Timestamp,
 }
 
@@ -31,15 +33,17 @@ impl Story {
             run_id: RunId::mint(&mut Ids),
             trace_id: TraceId::mint(&mut Ids),
             hint: hint.and_then(|value| value.to_str().ok()?.parse().ok()),
+            told_trace: received.told_trace,
             received_at: received.received_at,
         }
     }
 
     /// What every line about this webhook carries.
     pub(super) fn span(&self) -> Span {
-        let Self { run_id, trace_id, hint, .. } = self;
+        let Self { run_id, trace_id, hint, told_trace, .. } = self;
+        let parent = hint.map(|hint| hint.to_string()).or_else(|| told_trace.map(|id| id.to_string()));
         tracing::info_span!(
-            "webhook", %trace_id, %run_id, trace.parent = hint.map(tracing::field::display)
+            "webhook", %trace_id, %run_id, trace.parent = parent.map(tracing::field::display)
         )
     }
 

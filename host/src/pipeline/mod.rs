@@ -7,6 +7,8 @@
 mod analyze;
 mod check;
 mod notify;
+mod outputs;
+mod redact;
 mod worker;
 
 use std::sync::Arc;
@@ -30,6 +32,7 @@ use crate::plugins::Catalogue;
 use crate::telemetry::export::{self, Side, Step};
 use crate::telemetry::{chain, metrics};
 
+pub use outputs::{Output, OutputError, Outputs};
 pub use worker::Pipeline;
 
 /// What runs need.
@@ -178,21 +181,13 @@ impl Passage<'_> {
             _ => (run.intelligence_output_ref, RunStatus::Analyzed),
         };
         if let Some(id) = artifact {
-            let value = self.open(id).await?;
+            let value = outputs::open(&self.parts.store, &self.parts.keys, id).await?;
             match stage {
                 Stage::Check => self.checks = value,
                 _ => self.analysis = (!value.is_null()).then_some(value),
             }
         }
         Ok(status)
-    }
-
-    async fn open(&self, id: ArtifactId) -> Result<Value, RunError> {
-        let sealed = self.parts.store.artifact(id).await?;
-        let row = id.to_string();
-        let place = Place { table: "artifact", column: "sealed", row: &row };
-        let plain = self.parts.keys.open_value(Purpose::Artifact, place, &sealed)?;
-        Ok(serde_json::from_slice(&plain).unwrap_or(Value::Null))
     }
 
     async fn begin(&self, stage: Stage) -> Result<u32, RunError> {
@@ -202,15 +197,17 @@ impl Passage<'_> {
 
     /// Ends a stage with what it found, sealed.
     async fn finish(&self, mut end: StageEnd, output: &Value) -> Result<(), RunError> {
-        end.artifact = Some(self.seal(output)?);
+        end.artifact = Some(self.seal(output.clone())?);
         Ok(self.parts.store.finish_stage(self.run.claim, &end).await?)
     }
 
-    fn seal(&self, output: &Value) -> Result<NewArtifact, CryptoError> {
+    /// Seals a result, without what looks like a secret.
+    fn seal(&self, output: Value) -> Result<NewArtifact, CryptoError> {
         let id = ArtifactId::mint(&mut Ids);
         let row = id.to_string();
         let place = Place { table: "artifact", column: "sealed", row: &row };
-        let sealed = self.parts.keys.seal(Purpose::Artifact, place, output.to_string().as_bytes())?;
+        let output = redact::redacted(output).to_string();
+        let sealed = self.parts.keys.seal(Purpose::Artifact, place, output.as_bytes())?;
         Ok(NewArtifact { id, sealed })
     }
 }

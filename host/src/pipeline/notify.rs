@@ -49,9 +49,15 @@ pub(super) async fn stage(passage: &Passage<'_>) -> Result<(), RunError> {
     for channel in &channels {
         deliveries.push(delivery(passage, channel, &mut notification)?);
     }
+    let told: Vec<Value> = (channels.iter().zip(&deliveries))
+        .map(|(channel, delivery)| json!({ "channel": channel.name, "delivery_id": delivery.id }))
+        .collect();
+    let output = json!({ "title": notification.title, "deliveries": told });
     let names: Vec<&str> = channels.iter().map(|channel| channel.name.as_str()).collect();
     let summary = format!("to {}", names.join(", "));
-    store.finish_notify(claim, &stage_end(StageStatus::Succeeded, &summary, None), &deliveries).await?;
+    let mut ended = stage_end(StageStatus::Succeeded, &summary, None);
+    ended.artifact = Some(passage.seal(output)?);
+    store.finish_notify(claim, &ended, &deliveries).await?;
     metrics::run("notifying");
     Ok(())
 }

@@ -83,7 +83,7 @@ async fn hot_statements_use_their_indexes() {
         (sql::keep::OLD_RESULTS, "sqlite_autoindex_artifact_1"),
         (sql::keep::OLD_RUNS, "SEARCH r USING PRIMARY KEY (id>? AND id<?)"),
         (sql::keep::FORGET_DELIVERIES, "delivery_run"),
-        (sql::keep::OLD_INCIDENTS, "SEARCH i USING PRIMARY KEY (id>? AND id<?)"),
+        (sql::keep::OLD_INCIDENTS, "(open_key=? AND id>? AND id<?)"),
         (sql::keep::OLD_INCIDENTS, "run_incident"),
         (sql::keep::FORGET_ALERTS_OF_INCIDENTS, "alert_incident"),
         (sql::keep::OLD_ALERTS, "alert_alone"),

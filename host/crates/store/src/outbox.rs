@@ -200,7 +200,7 @@ async fn record_attempt(
 }
 
 /// Whether the channel of a delivery was told something newer of its incident since.
-async fn told_since(tx: &mut Connection, id: DeliveryId) -> Result<bool, StoreError> {
+pub(crate) async fn told_since(tx: &mut Connection, id: DeliveryId) -> Result<bool, StoreError> {
     let newer = query(sql::outbox::TOLD_SINCE).bind(id.to_string());
     Ok(newer.fetch_one(&mut *tx).await.doing("see what was told since")?.int::<u32>("found")? > 0)
 }
@@ -274,7 +274,7 @@ async fn run_of(tx: &mut Connection, id: DeliveryId) -> Result<(RunId, u32, Deli
     Ok((row.parse("run_id")?, row.int("attempts")?, row.parse("status")?))
 }
 
-async fn revive(
+pub(crate) async fn revive(
     tx: &mut Connection,
     id: DeliveryId,
     run_id: RunId,

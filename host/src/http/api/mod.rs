@@ -3,6 +3,7 @@
 pub(super) mod alerts;
 pub(super) mod incidents;
 pub(super) mod keys;
+pub(super) mod pipeline;
 pub(super) mod quarantine;
 pub(super) mod replay;
 pub(super) mod runs;

@@ -17,9 +17,9 @@ use utoipa::{Modify, OpenApi};
 
 use super::{api, health, webhook};
 pub(super) use schema::{
-    Accepted, AlertDetail, AlertPage, Alive, Discarded, DiscardedRound, Endpoint, Explanation,
-    IncidentDetail, IncidentPage, Keys, NewKey, Ready, ReparsedOne, ReparsedRound, Replayed, RevokedKey,
-    RunDetail, RunPage, StoredPage, StoredRequest,
+    Accepted, AlertDetail, AlertPage, Alive, Discarded, DiscardedRound, Endpoint, Explanation, Finished,
+    IncidentDetail, IncidentPage, Keys, NewKey, Output, Ready, ReparsedOne, ReparsedRound, Replayed, Resumed,
+    RevokedKey, RunDetail, RunPage, StoredPage, StoredRequest,
 };
 
 /// Who may call in which way.
@@ -43,6 +43,10 @@ const SCHEMES: [&str; 3] = ["bearer", "header", "basic"];
         api::incidents::one,
         api::runs::list,
         api::runs::one,
+        api::pipeline::start,
+        api::pipeline::finish,
+        api::pipeline::resume,
+        api::pipeline::outputs,
         api::why::why,
         api::why::trace,
         api::keys::list,

@@ -8,6 +8,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 pub(crate) use explained::Explanation;
+pub(crate) use pipeline::{Finished, Output, Resumed};
 pub(crate) use stored::{
     Discarded, DiscardedRound, ReparsedOne, ReparsedRound, Replayed, Stored, StoredPage, StoredRequest,
 };
@@ -40,6 +41,7 @@ macro_rules! words {
 }
 
 mod explained;
+mod pipeline;
 mod stored;
 
 words! {

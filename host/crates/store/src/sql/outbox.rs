@@ -95,6 +95,10 @@ statements! {
     DEAD_DELIVERIES = { any:
         "SELECT id, run_id FROM delivery WHERE status = 'dead' AND id > $1 ORDER BY id LIMIT $2" }
 
+    /// The dead deliveries of a run.
+    DEAD_DELIVERIES_OF_RUN = { any:
+        "SELECT id FROM delivery WHERE run_id = $1 AND status = 'dead' ORDER BY id" }
+
     /// One delivery.
     DELIVERY = { any: concat!(
         "SELECT ", delivery_columns!(), " FROM delivery AS d JOIN channel AS c ON c.id = d.channel_id

@@ -104,6 +104,15 @@ statements! {
         "UPDATE run SET status = 'RETRYING', error_type = NULL, error_message = NULL, completed_at = NULL
          WHERE id = $1 AND due_at IS NULL" }
 
+    /// A later run about the same incident.
+    NEWER_RUN = { any: "SELECT id FROM run WHERE incident_id = $1 AND id > $2 ORDER BY id LIMIT 1" }
+
+    /// Makes a run due again that has ended.
+    RESUME_RUN = { any:
+        "UPDATE run SET status = 'RETRYING', failures = 0, error_type = NULL, error_message = NULL,
+             completed_at = NULL, due_at = $1
+         WHERE id = $2 AND due_at IS NULL AND status IN ('FAILED', 'SKIPPED')" }
+
     /// One run.
     RUN = { any: concat!("SELECT ", run_columns!(), " FROM run WHERE id = $1") }
 
