@@ -3,6 +3,7 @@
 pub mod export;
 mod json;
 pub mod metrics;
+mod text;
 
 use anyhow::{Context as _, Result};
 use domain::time::Timestamp;
@@ -54,7 +55,10 @@ pub fn start(settings: &TelemetrySettings, now: fn() -> Timestamp) -> Result<()>
             .event_format(json::JsonLines { now })
             .fmt_fields(JsonFields::new())
             .try_init(),
-        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
+        LogFormat::Text => builder
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .fmt_fields(text::TextFields)
+            .try_init(),
     };
     started.map_err(|error| anyhow::anyhow!("logging could not be started: {error}"))
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io::{IsTerminal as _, Write as _};
 
 use anyhow::Result;
+use domain::text::disturbs;
 use serde::Serialize;
 
 /// Who does what a command does, where that is written down.
@@ -30,9 +31,9 @@ pub(super) fn bytes(bytes: &[u8]) -> Result<()> {
     Ok(stdout.write_all(b"\n")?)
 }
 
-/// The text with its control characters escaped, but for tabs and line breaks.
+/// The text with what disturbs its reader escaped, but for tabs and line breaks.
 fn harmless(text: &str) -> Cow<'_, str> {
-    let is_harmful = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    let is_harmful = |c: char| disturbs(c) && !matches!(c, '\n' | '\t');
     if !text.contains(is_harmful) {
         return Cow::Borrowed(text);
     }

@@ -24,5 +24,6 @@ pub mod run;
 pub mod secret;
 pub mod shape;
 pub mod signature;
+pub mod text;
 pub mod time;
 pub mod trace;

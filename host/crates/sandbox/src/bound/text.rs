@@ -1,18 +1,11 @@
 //! Text: lengths, and characters that would disturb a log, a page or a reader.
 
+use domain::text::disturbs;
+
 use crate::bound::{Breach, Reader};
 
 /// What stands for a character that may not be there.
 const REPLACED: char = '\u{fffd}';
-
-/// Characters that turn the reading direction of what follows, so that a name reads as another.
-const fn turns_text(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-fn disturbs(c: char) -> bool {
-    c.is_control() || turns_text(c)
-}
 
 /// Whether the text is of printable ASCII characters, as nearly every text is; then the search by
 /// characters need not be made.
