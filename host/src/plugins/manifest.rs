@@ -122,7 +122,7 @@ impl Manifest {
     }
 
     fn parse(text: &str) -> Result<Self> {
-        let manifest: Self = toml::from_str(text)?;
+        let manifest: Self = toml::from_str(text).map_err(|error| shown(&error, text))?;
         for kind in PluginKind::ALL {
             for (name, entry) in manifest.of(kind) {
                 entry.check(kind).with_context(|| format!("[{kind}.{name}]"))?;
@@ -144,6 +144,17 @@ impl Manifest {
     pub fn entry(&self, kind: PluginKind, name: &PluginName) -> Entry {
         self.of(kind).get(name).cloned().unwrap_or_default()
     }
+}
+
+/// What is not understood, and in which line. The parser's own text shows the line, and its message a text
+/// where it expected none: both may hold a secret of a plugin's settings.
+fn shown(error: &toml::de::Error, text: &str) -> anyhow::Error {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count().saturating_add(1);
+    let message = error.message();
+    let quoted = message.split_once('"').and_then(|(start, rest)| Some((start, rest.rsplit_once('"')?.1)));
+    let message = quoted.map_or_else(|| message.to_owned(), |(start, end)| format!("{start}…{end}"));
+    anyhow::anyhow!("line {line}: {message}")
 }
 
 impl Entry {
