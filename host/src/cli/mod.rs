@@ -17,6 +17,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
+use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::app;
 use crate::clock;
@@ -112,6 +113,7 @@ enum ConfigCommand {
 /// Parses the arguments, runs the command, and says how it ended: 0 done, 1 failed, 2 not understood.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    leave_no_image();
     match run(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -119,6 +121,16 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Keeps the secrets in memory there: a crash writes no core file, and no other process of this user looks
+/// into this one or its environment.
+fn leave_no_image() {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    // Where the system does not let it, it is as safe as any other process.
+    let _limited = setrlimit(Resource::Core, none);
+    #[cfg(target_os = "linux")]
+    let _hidden = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }
 
 fn run(command: Command) -> Result<()> {
