@@ -33,6 +33,9 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_
 /// How much of answers the system keeps for who does not read them, in bytes; by itself it takes megabytes
 /// for each connection, and the hub works on meanwhile.
 const SEND_BYTES: u32 = 128 * 1024;
+/// How long connections must have been given for the trouble to be over: where one that went made room for
+/// the next, it comes back at once.
+const QUIET: Duration = Duration::from_secs(5);
 /// How many connections may wait to be let in.
 const BACKLOG: u32 = 1024;
 /// How long a connection that must go may take before another one goes too.
@@ -62,7 +65,7 @@ impl Server {
     pub async fn run(self, listener: TcpListener, closing: CancellationToken) -> io::Result<()> {
         allow_files(self.most);
         let (server, tasks, places) = (Arc::new(self), TaskTracker::new(), Arc::new(Places::default()));
-        let mut trouble = Trouble::default();
+        let mut trouble = Trouble::new();
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
@@ -75,7 +78,7 @@ impl Server {
                     continue;
                 }
             };
-            trouble.over();
+            trouble.passed();
             let place = tokio::select! {
                 place = places.take(server.most) => place,
                 () = closing.cancelled() => break,
@@ -129,30 +132,36 @@ fn allow_files(most: usize) {
     }
 }
 
-/// The system gives no connection: out of files or memory. Told once, until it does again.
-#[derive(Default)]
+/// The system gives no connection: out of files or memory. Told once, until it is over.
 struct Trouble {
-    pause: Option<Duration>,
+    pause: Duration,
+    /// When it was met the last time, for as long as it is not over.
+    last: Option<Instant>,
 }
 
 impl Trouble {
+    const fn new() -> Self {
+        Self { pause: PAUSES.0, last: None }
+    }
+
     async fn met(&mut self, error: &io::Error, places: &Places) {
         use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
         // The other side was gone before it was let in.
         if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
             return;
         }
-        if self.pause.is_none() {
+        if self.last.replace(Instant::now()).is_none() {
             tracing::error!(error.r#type = "accept", "no connection can be taken: {error}");
         }
         places.evict_one();
-        let pause = self.pause.unwrap_or(PAUSES.0);
-        self.pause = Some(pause.saturating_mul(2).min(PAUSES.1));
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(self.pause).await;
+        self.pause = self.pause.saturating_mul(2).min(PAUSES.1);
     }
 
-    fn over(&mut self) {
-        if self.pause.take().is_some() {
+    fn passed(&mut self) {
+        self.pause = PAUSES.0;
+        if self.last.is_some_and(|last| last.elapsed() >= QUIET) {
+            self.last = None;
             tracing::info!("connections are taken again");
         }
     }
