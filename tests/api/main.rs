@@ -18,6 +18,8 @@ mod edge;
 #[cfg(test)]
 mod https;
 #[cfg(test)]
+mod injection;
+#[cfg(test)]
 mod inspecting;
 #[cfg(test)]
 mod keys;
