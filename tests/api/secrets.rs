@@ -1,12 +1,17 @@
 //! What must never be seen: planted secrets are looked for in everything the hub writes.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 
 use aho_corasick::AhoCorasick;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
 use reqwest::{Method, RequestBuilder};
+use rustix::process::Signal;
 use serde_json::json;
 use tests::{Answer, Home, Hub, Sink};
 
@@ -23,12 +28,20 @@ const SLACK: &str = "canary-slack-path-d514";
 const COLLECTOR_KEY: &str = "canary-collector-key-77fa";
 const COLLECTOR_PATH: &str = "canary-collector-path-0c4d";
 const UNREADABLE: &str = "canary-unreadable-08f2";
+const PLUGIN_SETTING: &str = "canary-plugin-setting-5e88";
+const CACHE_PASSWORD: &str = "canary-cache-password-1d3c";
 const WRONG_BEARER: &str = "canary-wrong-bearer-2f61";
 const WRONG_KEY: &str = "canary-wrong-key-9a3e";
 const WRONG_PASSWORD: &str = "canary-wrong-password-b87c";
 
 /// Marks the start of what is compressed with Zstandard (RFC 8878, section 3.1.1).
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+/// The same for gzip with the only method there is (RFC 1952, section 2.3.1).
+const GZIP: [u8; 3] = [0x1f, 0x8b, 0x08];
+/// How much of what is compressed is looked at, in bytes.
+const UNPACKED: u64 = 1 << 20;
+/// What the operator said of plugins; the hub reads it and writes it nowhere.
+const MANIFEST: &str = "plugins.toml";
 
 /// A secret as it may be spelled.
 fn disguises(secret: &str) -> Vec<Vec<u8>> {
@@ -75,7 +88,7 @@ impl Finder {
             secrets: secrets.iter().map(|secret| (*secret).to_owned()).collect(),
             owners: forms.iter().map(|(owner, _)| *owner).collect(),
             forms: AhoCorasick::new(forms.iter().map(|(_, form)| form)).unwrap(),
-            packed: AhoCorasick::new([ZSTD]).unwrap(),
+            packed: AhoCorasick::new([ZSTD.as_slice(), &GZIP]).unwrap(),
         }
     }
 
@@ -84,9 +97,12 @@ impl Finder {
         let plain =
             |bytes: &[u8]| self.forms.find(bytes).map(|found| self.owners[found.pattern().as_usize()]);
         let unpack = |at: usize| {
-            let mut plain = Vec::new();
+            let (packed, mut plain) = (&bytes[at..], Vec::new());
             // What is behind it, or broken, ends it; what came before counts.
-            let _ = zstd::Decoder::new(&bytes[at..]).ok()?.take(1 << 20).read_to_end(&mut plain);
+            let _ = match packed.starts_with(&ZSTD) {
+                true => zstd::Decoder::new(packed).ok()?.take(UNPACKED).read_to_end(&mut plain),
+                false => GzDecoder::new(packed).take(UNPACKED).read_to_end(&mut plain),
+            };
             Some(plain)
         };
         let starts = self.packed.find_iter(bytes).map(|found| found.start());
@@ -120,6 +136,12 @@ fn a_secret_is_found_in_every_disguise() {
         assert!(has(URL_SAFE_NO_PAD.encode(&text).as_bytes()), "{before}");
         let packed = zstd::encode_all(text.repeat(40).as_bytes(), 3).unwrap();
         assert!(has(&[b"head".as_slice(), &packed, b"tail"].concat()), "{before}");
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+        gzip.write_all(text.repeat(40).as_bytes()).unwrap();
+        let packed = gzip.finish().unwrap();
+        assert!(has(&[b"head".as_slice(), &packed, b"tail"].concat()), "{before}");
+        // Broken off, as a page of a database may end in the middle of it.
+        assert!(has(&packed[..packed.len() - 9]), "{before}");
     }
     assert!(!has(b"canary/a+b=c"));
 }
@@ -151,8 +173,13 @@ async fn refused(hub: &Hub) -> Vec<String> {
 async fn planted(sink: &Sink) -> (Hub, String, String) {
     let home = Home::new().await.with_local_remotes();
     let old_key = home.fresh_secret_key().await;
+    let settings = |kind: &str| format!("[{kind}.settings]\ntoken = \"{PLUGIN_SETTING}\"\n");
+    let manifest = ["driver.generic", "notifier.generic", "notifier.slack", "provider.local"].map(settings);
+    std::fs::write(home.path().join(MANIFEST), manifest.concat()).unwrap();
     let hub = home
         .with("WATCHBELL_LOG", "trace")
+        .with("RATE_LIMIT_ENABLED", "1")
+        .with("CACHE_URL", &format!("redis://:{CACHE_PASSWORD}@127.0.0.1:1/0"))
         .with("WATCHBELL_LOG_FORMAT", "json")
         .with("WATCHBELL_SECRET_KEY_PREVIOUS", &old_key)
         .with("WEBHOOK_SECRET_GRAFANA", WEBHOOK_SECRET)
@@ -200,12 +227,15 @@ async fn readable(hub: &Hub, manage: &str, run_id: &str) -> Vec<String> {
         &["delivery", "list", "--json"],
         &["quarantine", "list", "--json"],
         &["plugin", "list"],
+        &["check", "--json"],
         &["config", "sample"],
     ] {
         let output = hub.cli(arguments).await;
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         shown.push(String::from_utf8([output.stdout, output.stderr].concat()).unwrap());
     }
+    // An operator sees their own addresses, without names and passwords in them.
+    shown.push(hub.cli_text(&["config", "show"]).await.replace(COLLECTOR_PATH, ""));
     shown
 }
 
@@ -250,6 +280,8 @@ async fn secrets_and_payloads_are_nowhere_to_be_seen() {
         COLLECTOR_KEY,
         COLLECTOR_PATH,
         UNREADABLE,
+        PLUGIN_SETTING,
+        CACHE_PASSWORD,
         WRONG_BEARER,
         WRONG_KEY,
         WRONG_PASSWORD,
@@ -263,6 +295,7 @@ async fn secrets_and_payloads_are_nowhere_to_be_seen() {
             panic!("`{secret}` is in {what}");
         }
     };
+    clean("the arguments", &std::fs::read(hub.process_file("cmdline")).unwrap());
     // Database, log of the database, compiled plugins: while it runs, and what is left of them after.
     for stopped in [false, true] {
         if stopped {
@@ -272,6 +305,7 @@ async fn secrets_and_payloads_are_nowhere_to_be_seen() {
         assert!(!hub.database_files().is_empty());
         let mut found = Vec::new();
         files(hub.path(), &mut found);
+        found.retain(|file| !file.ends_with(MANIFEST));
         for file in found {
             // A file may go meanwhile, such as one that is written and then renamed.
             if let Ok(bytes) = std::fs::read(&file) {
@@ -297,11 +331,46 @@ async fn the_password_of_an_address_is_not_shown() {
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://user:canary-password-1f@127.0.0.1"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "canary-password-1f"),
     ] {
-        let output = Home::new().await.with(name, url).with("WATCHBELL_LOG", "trace").cli(&["serve"]).await;
-        assert!(!output.status.success(), "{name}");
-        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-        assert_eq!(Finder::new(&["canary-password-1f"]).find(text.as_bytes()), None, "{text}");
+        check_refusal(Home::new().await.with(name, url), name).await;
     }
+}
+
+/// The hub does not start, and does not say what it must not.
+async fn check_refusal(home: Home, what: &str) {
+    let output = home.with("WATCHBELL_LOG", "trace").cli(&["serve"]).await;
+    assert!(!output.status.success(), "{what}");
+    let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert_eq!(Finder::new(&["canary-password-1f"]).find(text.as_bytes()), None, "{text}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_understood_is_not_shown() {
+    for (name, text) in [
+        (MANIFEST, "[driver.generic.settings]\ntoken = \"canary-password-1f\" x\n"),
+        (MANIFEST, "[driver.generic.settings]\ntoken = \"canary-password-1f\n"),
+        (MANIFEST, "[driver.generic.settings]\ntoken = canary-password-1f\n"),
+        (MANIFEST, "[driver.generic]\nsettings = \"canary-password-1f\"\n"),
+        (MANIFEST, "[driver.generic]\nenabled = \"canary-password-1f\"\n"),
+        (MANIFEST, "driver = [\"canary-password-1f\"]\n"),
+        (".env", "WEBHOOK_SECRET_GRAFANA='canary-password-1f\n"),
+        (".env", "WEBHOOK_SECRET_GRAFANA canary-password-1f\n"),
+    ] {
+        let home = Home::new().await;
+        std::fs::write(home.path().join(name), text).unwrap();
+        check_refusal(home, text).await;
+    }
+}
+
+#[tokio::test]
+async fn a_hub_that_crashes_leaves_no_image_of_its_memory() {
+    let mut hub = Hub::new().await;
+    let limits = std::fs::read_to_string(hub.process_file("limits")).unwrap();
+    let limit = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
+    assert_eq!(limit.split_whitespace().take(2).collect::<Vec<_>>(), ["0", "0"], "{limits}");
+    hub.signal(Signal::ABORT);
+    let ended = hub.ended().await;
+    assert_eq!(ended.signal(), Some(Signal::ABORT.as_raw()));
+    assert!(!ended.core_dumped());
 }
 
 #[tokio::test]

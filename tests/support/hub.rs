@@ -121,9 +121,17 @@ impl Hub {
     /// # Panics
     /// When it does not run.
     pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Sends the program a signal.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn signal(&self, signal: Signal) {
         let id = self.process.as_ref().and_then(Child::id).expect("the hub runs");
         let id = i32::try_from(id).ok().and_then(Pid::from_raw).expect("a process number");
-        kill_process(id, Signal::TERM).expect("a process of one's own can be asked to stop");
+        kill_process(id, signal).expect("a process of one's own can be sent a signal");
     }
 
     /// Waits until the program has ended.
@@ -136,10 +144,11 @@ impl Hub {
         ended.expect("a process of one's own can be waited for")
     }
 
-    /// How much memory the program has in use, in bytes; its peak is counted anew from here.
+    /// How much memory the program has in use, in bytes; its peak is counted anew from here. Only the
+    /// administrator may have it counted anew, so that it is the peak so far for anybody else.
     pub fn memory(&self) -> u64 {
-        std::fs::write(self.process_file("clear_refs"), "5").expect("a process of one's own");
-        self.status("VmRSS:")
+        let is_new = std::fs::write(self.process_file("clear_refs"), "5").is_ok();
+        self.status(if is_new { "VmRSS:" } else { "VmHWM:" })
     }
 
     /// The most memory the program had in use since [`Hub::memory`], in bytes.
@@ -147,7 +156,11 @@ impl Hub {
         self.status("VmHWM:")
     }
 
-    fn process_file(&self, name: &str) -> String {
+    /// What the system tells of the program, as a file of `/proc/<pid>`.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn process_file(&self, name: &str) -> String {
         let id = self.process.as_ref().and_then(Child::id).expect("the hub runs");
         format!("/proc/{id}/{name}")
     }
