@@ -213,6 +213,43 @@ async fn where_all_places_are_taken_who_keeps_the_hub_waiting_has_to_go() {
     assert!(hub.log().find(0, "WATCHBELL_CONNECTIONS").is_some(), "the operator is told what to raise");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn out_of_files_the_hub_says_so_once_goes_on_and_recovers() {
+    // Deadlines far away: connections end because the hub needs room.
+    let home = Home::new().await.with("WATCHBELL_HEAD_TIMEOUT_S", "60").with_open_files(96);
+    let hub = home.with("WATCHBELL_IDLE_TIMEOUT_S", "600").start().await;
+    assert!(hub.log().find(0, "this process may open 96 files").is_some(), "{:?}", hub.log().lines());
+    let attacked = AtomicBool::new(true);
+    let mut attackers = JoinSet::new();
+    for place in 0..150 {
+        let kind = [Kind::Silent, Kind::Head, Kind::Idle][place % 3];
+        let (address, token) = (hub.address().to_owned(), hub.token().to_owned());
+        attackers.spawn(async move {
+            loop {
+                let _closed = attack(address.clone(), token.clone(), kind).await;
+            }
+        });
+    }
+    let told = async {
+        let told = "no connection can be taken";
+        wait_for("the hub is out of files", PATIENCE, async || hub.log().find(0, told)).await;
+        attacked.store(false, Ordering::Relaxed);
+    };
+    let ((), took) = tokio::join!(told, honest(&hub, &attacked, 5, 5));
+    report("out of files", &took, 0);
+    attackers.shutdown().await;
+    wait_for("it is over", PATIENCE, async || {
+        hub.accept("/alerts/webhook/", &serde_json::json!({ "name": "After" })).await;
+        // One connection for each of them, as it is a new one that shows that there is room.
+        TcpStream::connect(hub.address()).await.unwrap();
+        hub.log().find(0, "connections are taken again")
+    })
+    .await;
+    let said = |text: &str| hub.log().lines().iter().filter(|line| line.contains(text)).count();
+    assert_eq!((said("no connection can be taken"), said("taken again")), (1, 1), "{:?}", hub.log().lines());
+    assert!(hub.log().find(0, "panicked").is_none());
+}
+
 /// A frame of HTTP/2.
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();

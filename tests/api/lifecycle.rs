@@ -1,5 +1,6 @@
 //! Starting, stopping, and what the hub refuses to start with.
 
+use rustix::process::Signal;
 use serde_json::json;
 use tests::{Home, Hub, PATIENCE, wait_for};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -53,6 +54,34 @@ async fn idle_connections_do_not_hold_the_stop_up() {
     hub.terminate();
     assert_eq!(hub.ended().await.code(), Some(0));
     assert!(hub.log().find(0, "WARN").is_none(), "{:?}", hub.log().lines().last());
+}
+
+#[tokio::test]
+async fn a_second_signal_stops_at_once_whatever_is_under_way() {
+    for (first, second) in [(Signal::TERM, Signal::INT), (Signal::INT, Signal::TERM)] {
+        // Longer than a test waits.
+        let home = Home::new().await.with("WATCHBELL_STOP_TIMEOUT_S", "300");
+        let mut hub = home.with("WATCHBELL_READ_TIMEOUT_S", "300").start().await;
+        let mut stream = TcpStream::connect(hub.address()).await.unwrap();
+        let head = format!(
+            "POST /alerts/webhook/ HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-length: 9\r\n\r\n{{",
+            hub.token()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        assert_eq!(hub.get("/healthz").await.status, 200, "by then the head was read");
+        hub.signal(first);
+        wait_for("the hub waits for what is under way", PATIENCE, async || hub.log().find(0, "stopping"))
+            .await;
+        wait_for("the hub takes no new connections", PATIENCE, async || {
+            TcpStream::connect(hub.address()).await.err()
+        })
+        .await;
+        assert!(hub.log().find(0, "stopped").is_none(), "a request is under way");
+        hub.signal(second);
+        assert_eq!(hub.ended().await.code(), Some(0));
+        assert!(hub.log().find(0, "stopped at once").is_some(), "{:?}", hub.log().lines());
+        hub.restart().await;
+    }
 }
 
 #[tokio::test]

@@ -116,6 +116,25 @@ async fn exactly_the_limit_passes_across_two_processes_with_memcached() {
     check_two_processes(Kind::Memcached).await;
 }
 
+#[tokio::test]
+async fn an_encrypted_redis_counts_for_who_trusts_it_and_for_nobody_else() {
+    let signed = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let (certificate, key) = (signed.cert.pem(), signed.signing_key.serialize_pem());
+    let Some(cache) = Cache::start_encrypted(&certificate, &key).await else { return };
+    let home = limited("/alerts/=1").await.with("CACHE_URL", &cache.url());
+    let file = home.path().join("trusted.pem");
+    std::fs::write(&file, &certificate).unwrap();
+    let hub = home.with("SSL_CERT_FILE", file.to_str().unwrap()).start().await;
+    assert!(is_refused_at_last(&hub).await, "{:?}", hub.log().lines());
+    assert_eq!(uncounted(&hub, "error").await, 0, "{:?}", hub.log().lines());
+
+    let strange = limited("/alerts/=1").await.with("CACHE_URL", &cache.url()).start().await;
+    for _ in 0..3 {
+        assert_eq!(strange.get("/alerts/").await.status, 200, "who is not trusted does not count");
+    }
+    assert!(uncounted(&strange, "error").await > 0, "{:?}", strange.log().lines());
+}
+
 /// One request with a fresh key would have its own count, so the same key asks until it is refused.
 async fn is_refused_at_last(hub: &Hub) -> bool {
     in_one_window(async || {

@@ -18,6 +18,10 @@ const TRIES: usize = 5;
 /// How they can be had.
 const REMEDY: &str = "apt-get install -y --no-install-recommends redis-server memcached";
 
+/// In the folder of a cache that is encrypted: what proves who it is.
+const CERTIFICATE: &str = "cert.pem";
+const KEY: &str = "key.pem";
+
 /// What a cache is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -43,7 +47,7 @@ impl Kind {
         }
     }
 
-    fn arguments(self, port: u16) -> Vec<String> {
+    fn arguments(self, port: u16, encrypted: bool) -> Vec<String> {
         let text = match self {
             Self::Redis => {
                 format!("--bind 127.0.0.1 --port {port} --appendonly no --daemonize no --loglevel warning")
@@ -54,6 +58,13 @@ impl Kind {
         let mut arguments: Vec<String> = text.split(' ').map(str::to_owned).collect();
         if self == Self::Redis {
             arguments.extend(["--save".to_owned(), String::new()]);
+        }
+        if encrypted {
+            let files = format!(
+                "--tls-cert-file {CERTIFICATE} --tls-key-file {KEY} --tls-ca-cert-file {CERTIFICATE}"
+            );
+            let text = format!("--port 0 --tls-port {port} --tls-auth-clients no {files}");
+            arguments.extend(text.split(' ').map(str::to_owned));
         }
         arguments
     }
@@ -72,6 +83,7 @@ impl Kind {
 pub struct Cache {
     kind: Kind,
     port: u16,
+    encrypted: bool,
     /// `None` while it is stopped.
     process: Option<Child>,
     folder: TempDir,
@@ -83,12 +95,27 @@ impl Cache {
     /// # Panics
     /// When it is not installed although this machine promised it, or does not start.
     pub async fn start(kind: Kind) -> Option<Self> {
+        Self::start_with(kind, None).await
+    }
+
+    /// Starts a Redis that talks encrypted alone, with this certificate and key (both PEM).
+    ///
+    /// # Panics
+    /// As [`Cache::start`].
+    pub async fn start_encrypted(certificate: &str, key: &str) -> Option<Self> {
+        Self::start_with(Kind::Redis, Some([(CERTIFICATE, certificate), (KEY, key)])).await
+    }
+
+    async fn start_with(kind: Kind, pair: Option<[(&str, &str); 2]>) -> Option<Self> {
         if env::find_program(kind.program()).is_none() {
             env::missing(kind.suite(), &format!("there is no `{}` here", kind.program()), REMEDY);
             return None;
         }
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut cache = Self { kind, port: 0, process: None, folder };
+        for (name, text) in pair.iter().flatten() {
+            std::fs::write(folder.path().join(name), text).expect("a folder of one's own");
+        }
+        let mut cache = Self { kind, port: 0, encrypted: pair.is_some(), process: None, folder };
         for _ in 0..TRIES {
             cache.port = free_port();
             if cache.run().await {
@@ -100,7 +127,8 @@ impl Cache {
 
     /// What `CACHE_URL` is for it.
     pub fn url(&self) -> String {
-        format!("{}://127.0.0.1:{}", self.kind.suite(), self.port)
+        let scheme = if self.encrypted { "rediss" } else { self.kind.suite() };
+        format!("{scheme}://127.0.0.1:{}", self.port)
     }
 
     /// Kills it, with all that it counted.
@@ -146,7 +174,7 @@ impl Cache {
     async fn run(&mut self) -> bool {
         let program = env::find_program(self.kind.program()).expect("it was here before");
         let mut process = Command::new(program)
-            .args(self.kind.arguments(self.port))
+            .args(self.kind.arguments(self.port, self.encrypted))
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -154,9 +182,11 @@ impl Cache {
             .kill_on_drop(true)
             .spawn()
             .expect("an installed program can be started");
-        let (kind, port) = (self.kind, self.port);
+        let (kind, port, encrypted) = (self.kind, self.port, self.encrypted);
         let ready = wait_for("the cache answers or has ended", PATIENCE, async || match process.try_wait() {
             Ok(Some(_)) => Some(false),
+            // It listens once it is ready; what it says encrypted is for who can read it.
+            _ if encrypted => TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.ok().map(|_| true),
             _ => answers(kind, port).await.then_some(true),
         })
         .await;

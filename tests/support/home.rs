@@ -22,6 +22,8 @@ const DATABASE: &str = "watchbell.sqlite3";
 pub struct Home {
     folder: TempDir,
     settings: BTreeMap<String, String>,
+    /// How many files the program may have open; none leaves it to this machine.
+    open_files: Option<u32>,
 }
 
 impl Home {
@@ -29,7 +31,7 @@ impl Home {
     pub async fn new() -> Self {
         let folder =
             tempfile::Builder::new().prefix("watchbell-test-").tempdir().expect("a temporary folder");
-        let mut home = Self { folder, settings: BTreeMap::new() };
+        let mut home = Self { folder, settings: BTreeMap::new(), open_files: None };
         let key = home.fresh_secret_key().await;
         home.set("WATCHBELL_SECRET_KEY", &key);
         home.set("WATCHBELL_BIND", "127.0.0.1:0");
@@ -67,6 +69,13 @@ impl Home {
     /// Whether an environment variable of the hub is set.
     pub fn is_set(&self, name: &str) -> bool {
         self.settings.contains_key(name)
+    }
+
+    /// Lets the program have so many files open, connections among them.
+    #[must_use]
+    pub const fn with_open_files(mut self, most: u32) -> Self {
+        self.open_files = Some(most);
+        self
     }
 
     /// Lets plugins reach remotes of this machine, as a [`crate::Sink`] is one.
@@ -156,7 +165,14 @@ impl Home {
     }
 
     pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
-        let mut command = Command::new(env::binary());
+        let mut command = match self.open_files {
+            None => Command::new(env::binary()),
+            Some(most) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", "ulimit -n \"$0\" && exec \"$@\"", &most.to_string()]).arg(env::binary());
+                shell
+            }
+        };
         command.args(arguments).current_dir(self.path());
         command.env_clear().envs(env::passed_on()).envs(&self.settings);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
