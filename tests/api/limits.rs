@@ -407,3 +407,20 @@ async fn a_refused_sender_that_never_ends_is_answered_and_its_connection_closed(
         assert!(head.starts_with("http/1.1 401") && head.contains("connection: close"), "{header}: {head}");
     }
 }
+
+#[tokio::test]
+async fn a_limit_holds_however_the_path_is_written() {
+    let hub = limited("/alerts/webhook/generic/=2,/alerts/=100").await.start().await;
+    let statuses = in_one_window(async || {
+        let (_, token) = hub.create_key(&[]).await;
+        let mut statuses = Vec::new();
+        for path in ["generic", "gener%69c/", "%67eneric", "generi%63", "generic/"] {
+            let path = format!("/alerts/webhook/{path}");
+            let request = hub.anonymous(Method::POST, &path).bearer_auth(&token).body(r#"{"name":"a"}"#);
+            statuses.push(hub.send(request).await.status);
+        }
+        statuses
+    })
+    .await;
+    assert_eq!(statuses, [202, 202, 429, 429, 429]);
+}

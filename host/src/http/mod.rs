@@ -121,7 +121,7 @@ fn service(context: Arc<Context>) -> Routes {
         .layer(from_fn(layer::access))
         .layer(from_fn_with_state(Arc::clone(&context), layer::transport))
         .with_state(context);
-    BoxCloneSyncService::new(MapRequest::new(routes, layer::without_trailing_slash).map_err(|never| never))
+    BoxCloneSyncService::new(MapRequest::new(routes, layer::in_one_form).map_err(|never| never))
 }
 
 async fn unknown_path(request: Request) -> Problem {

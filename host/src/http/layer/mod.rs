@@ -10,4 +10,4 @@ mod path;
 pub(super) use access::{Told, access};
 pub(super) use https::{encrypted_only, transport};
 pub(super) use key::key;
-pub(super) use path::without_trailing_slash;
+pub(super) use path::in_one_form;
