@@ -179,7 +179,7 @@ impl Parts {
             again: Again::new(store.clone(), Arc::clone(&catalogue), Arc::clone(&keys), rules),
             outputs: Outputs::new(store.clone(), Arc::clone(&keys)),
             metrics: metrics::start(clock::now())?,
-            body_limit_bytes: config.server.body_limit_bytes,
+            bodies: http::Bodies::new(config.server.body_limit_bytes, config.server.body_budget_bytes),
             https: config.https.clone(),
         });
         let pipeline = pipeline::Parts {

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::Hub;
+use tests::{Home, Hub};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+
+use crate::bombs::gzip;
 
 const AUTO: &str = "/alerts/webhook/";
 const GENERIC: &str = "/alerts/webhook/generic/";
@@ -238,4 +240,23 @@ async fn what_a_driver_finds_odd_is_kept_with_the_run() {
         hub.get(&format!("/orchestration/pipeline/{}/", answer["run_id"].as_str().unwrap())).await.json();
     let reason = run["run"]["reason"].as_str().or(run["reason"].as_str()).unwrap_or_default();
     assert!(reason.contains("note"), "{run}");
+}
+
+#[tokio::test]
+async fn what_holds_for_bodies_of_webhooks_holds_for_those_of_management() {
+    let home = Home::new().await.with("WATCHBELL_BODY_LIMIT_BYTES", "2000");
+    let hub = home.start().await;
+    let (_, token) = hub.create_key(&["--manage"]).await;
+    let send = async |encoding: &str, body: Vec<u8>| {
+        let request = hub.anonymous(Method::POST, "/manage/keys/").bearer_auth(&token);
+        hub.send(request.header("content-encoding", encoding).body(body)).await
+    };
+    let large = format!(r#"{{"name":"{}"}}"#, "x".repeat(2000));
+    let detail = send("identity", large.clone().into_bytes()).await.problem(413, "too-large");
+    assert_eq!(detail, "the body is over 2000 bytes");
+    assert_eq!(send("gzip", gzip(br#"{"name":"small"}"#)).await.status, 201);
+    send("gzip", gzip(large.as_bytes())).await.problem(413, "too-large");
+    send("br", b"x".to_vec()).await.problem(415, "unknown-encoding");
+    let detail = send("gzip", b"x".to_vec()).await.problem(400, "invalid-parameter");
+    assert!(detail.contains("gzip"), "{detail}");
 }

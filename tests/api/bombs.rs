@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::Sha256;
-use tests::{Home, Hub, Reply};
+use tests::{Home, Hub, PATIENCE, Reply, wait_for};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -228,4 +228,46 @@ async fn signatures_are_over_the_bytes_that_were_sent() {
     let kept = runs(&hub).await;
     let kept = kept.iter().filter(|run| run["parent_run_id"].is_null()).count();
     assert_eq!(kept, 2, "what was refused left nothing");
+}
+
+/// Sends a body of `length` bytes but for the last of them; it stays under way while the stream is there.
+async fn almost(hub: &Hub, length: usize) -> TcpStream {
+    let mut stream = TcpStream::connect(hub.address()).await.unwrap();
+    let token = hub.token();
+    let head = format!(
+        "POST {AUTO} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-length: {length}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&vec![b' '; length - 1]).await.unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn bodies_that_never_end_take_a_bounded_room_and_who_needs_more_is_told_to_come_again() {
+    const LARGE: usize = 10 * 1024 * 1024;
+    let home = Home::new().await.with("WATCHBELL_BODY_LIMIT_BYTES", &LARGE.to_string());
+    let home = home.with("WATCHBELL_BODY_BUDGET_MIB", "64").with("WATCHBELL_READ_TIMEOUT_S", "300");
+    let hub = home.start().await;
+    let mut held = Vec::new();
+    for _ in 0..6 {
+        held.push(almost(&hub, LARGE).await);
+    }
+    let large = format!(r#"{{"name":"Large","pad":"{}"}}"#, "x".repeat(5 * 1024 * 1024));
+    let refused = wait_for("the room is taken", PATIENCE, async || {
+        let reply = hub.post(GENERIC, large.clone()).await;
+        (reply.status != 202).then_some(reply)
+    })
+    .await;
+    refused.problem(503, "busy");
+    assert_eq!(refused.header("retry-after"), "2");
+    assert!(hub.log().find(0, "WATCHBELL_BODY_BUDGET_MIB").is_some());
+    // What is small finds room.
+    hub.accept(GENERIC, &json!({ "name": "Small" })).await;
+    drop(held);
+    wait_for("the room is free again", PATIENCE, async || {
+        (hub.post(GENERIC, large.clone()).await.status == 202).then_some(())
+    })
+    .await;
+    let metrics = hub.get("/metrics").await;
+    assert!(metrics.text().contains(r#"watchbell_webhooks_refused_total{cause="busy"}"#));
 }

@@ -1,7 +1,7 @@
 //! Paths, methods and what every answer carries.
 
 use reqwest::Method;
-use tests::Hub;
+use tests::{Home, Hub, PATIENCE, wait_for};
 
 const READ: [&str; 6] =
     ["/alerts", "/incidents", "/orchestration/pipelines", "/alerts/webhook", "/healthz", "/readyz"];
@@ -108,4 +108,13 @@ async fn health_is_told_without_a_key() {
     assert_eq!((ready.status, &ready.json()["status"]), (200, &"ready".into()));
     let endpoint = hub.send(hub.anonymous(Method::GET, "/alerts/webhook/")).await;
     assert_eq!((endpoint.status, &endpoint.json()["status"]), (200, &"ok".into()));
+}
+
+#[tokio::test]
+async fn the_line_of_a_refused_request_says_where_it_came_from() {
+    let hub = Home::new().await.with("TRUSTED_PROXIES", "127.0.0.1").start().await;
+    let request = hub.anonymous(Method::GET, "/alerts/").header("x-forwarded-for", "6.6.6.6, 203.0.113.5");
+    hub.send(request).await.problem(401, "unauthenticated");
+    let line = wait_for("the line", PATIENCE, async || hub.log().find(0, "GET /alerts answered 401")).await;
+    assert!(line.contains("client.address=203.0.113.5"), "{line}");
 }

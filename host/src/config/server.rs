@@ -18,6 +18,13 @@ pub(super) const VARIABLES: &[Variable] = &[
         meaning: "The largest request body in bytes, 1024 to 10485760; a larger one is answered 413.",
     },
     Variable {
+        name: "WATCHBELL_BODY_BUDGET_MIB",
+        default: "128",
+        meaning: "How much of requests is held at once, heads and bodies of all connections together, in MiB, 64 to\n\
+                  65536; beyond it more are answered 503 with Retry-After. Working on them takes about three times\n\
+                  as much again.",
+    },
+    Variable {
         name: "WATCHBELL_READ_TIMEOUT_S",
         default: "30",
         meaning: "How long a request body may take to arrive, in seconds, 1 to 300; then 408.",
@@ -63,6 +70,8 @@ pub struct ServerSettings {
     pub bind: SocketAddr,
     /// The largest body.
     pub body_limit_bytes: usize,
+    /// How much of requests is held at once.
+    pub body_budget_bytes: usize,
     /// How long a body may take.
     pub read_timeout: Duration,
     /// How long the head of a request may take.
@@ -87,6 +96,7 @@ impl ServerSettings {
             problems
                 .add("`WATCHBELL_BIND` must be an address and a port, such as 127.0.0.1:8080 or [::]:8080");
         }
+        let budget_mib: usize = source.number("WATCHBELL_BODY_BUDGET_MIB", 128, 64..=65_536, problems);
         let seconds = |name, default, bounds, problems: &mut Problems| {
             Duration::from_secs(source.number(name, default, bounds, problems))
         };
@@ -98,6 +108,7 @@ impl ServerSettings {
                 1024..=10_485_760,
                 problems,
             ),
+            body_budget_bytes: budget_mib << 20,
             read_timeout: seconds("WATCHBELL_READ_TIMEOUT_S", 30, 1..=300, problems),
             head_timeout: seconds("WATCHBELL_HEAD_TIMEOUT_S", 10, 1..=60, problems),
             write_timeout: seconds("WATCHBELL_WRITE_TIMEOUT_S", 30, 1..=300, problems),

@@ -1,6 +1,7 @@
 //! HTTP: routes, extractors, answers. Decisions are made elsewhere.
 
 mod api;
+mod body;
 mod health;
 mod layer;
 mod openapi;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use domain::client::TrustedProxies;
@@ -29,6 +30,7 @@ use crate::auth::Authenticator;
 use crate::config::HttpsSettings;
 use crate::ingest::{Admission, Again, Ingest};
 use crate::pipeline::Outputs;
+pub use body::Bodies;
 use problem::Problem;
 pub use routes::{Needs, ROUTES, Route};
 
@@ -54,8 +56,8 @@ pub struct Context {
     pub outputs: Outputs,
     /// What was counted.
     pub metrics: PrometheusHandle,
-    /// The largest body, in bytes.
-    pub body_limit_bytes: usize,
+    /// What reads bodies.
+    pub bodies: Bodies,
     /// What has to be encrypted, and what is said about it.
     pub https: HttpsSettings,
 }
@@ -118,7 +120,7 @@ fn service(context: Arc<Context>) -> Routes {
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(Arc::clone(&context), layer::key))
         .layer(from_fn_with_state(Arc::clone(&context), layer::encrypted_only))
-        .layer(from_fn(layer::access))
+        .layer(from_fn_with_state(Arc::clone(&context), layer::access))
         .layer(from_fn_with_state(Arc::clone(&context), layer::transport))
         .with_state(context);
     BoxCloneSyncService::new(MapRequest::new(routes, layer::in_one_form).map_err(|never| never))

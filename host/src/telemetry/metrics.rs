@@ -63,7 +63,8 @@ families! {
         "Webhooks that are on disk: `parsed`, `ignored`, `quarantined`, or `duplicate` of one that was there. \
          `driver` is `none` where none was found.";
     WEBHOOKS_REFUSED = Counter "watchbell_webhooks_refused_total" ["cause"]
-        "Webhooks of which nothing was stored: `unknown_driver`, `signature`, `key`, `unavailable`.";
+        "Webhooks of which nothing was stored: `unknown_driver`, `signature`, `key`, `unavailable`, and for their \
+         body `too-large`, `too-slow`, `broken-body`, `unknown-encoding`, or `busy` where there was no room for it.";
     RATE_LIMITED = Counter "watchbell_rate_limited_total" ["prefix"]
         "Requests over their limit, by the path prefix at which it stands.";
     UNCOUNTED_REQUESTS = Counter "watchbell_rate_limit_uncounted_total" ["cause"]

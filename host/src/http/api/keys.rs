@@ -56,6 +56,7 @@ pub(in crate::http) async fn list(State(context): State<Arc<Context>>) -> Result
         (status = 201, description = "The key, with its token.", body = NewKey),
         (status = 400, description = "A body that cannot be understood, or a key that could never work."),
         (status = 413, description = "The body is too large."),
+        (status = 415, description = "The body is compressed in a way that is not known here."),
     )
 )]
 pub(in crate::http) async fn create(

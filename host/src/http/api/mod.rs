@@ -10,16 +10,18 @@ pub(super) mod runs;
 pub(super) mod why;
 
 use std::str::FromStr;
+use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use store::{MAX_PAGE, PageRequest};
 
+use super::Context;
+use super::body::Taken;
 use super::problem::Problem;
+use crate::ingest::Payload;
 
 /// How many a page holds where nobody says.
 const DEFAULT_LIMIT: u32 = 100;
@@ -46,17 +48,16 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 /// problem that names it.
 pub(super) struct Body<T>(pub(super) T);
 
-impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for Body<T> {
+impl<T: DeserializeOwned + Default> FromRequest<Arc<Context>> for Body<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let bytes =
-            Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
-                StatusCode::PAYLOAD_TOO_LARGE => {
-                    Problem::new(rejection.status(), "too-large", rejection.body_text())
-                }
-                _ => Problem::from_body(&rejection),
-            })?;
+    async fn from_request(request: Request, context: &Arc<Context>) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let Taken { payload, room: _held } = context.bodies.read(&parts.headers, body).await?;
+        let bytes = match payload {
+            Payload::Plain(body) | Payload::Decoded { body, .. } => body,
+            Payload::Undecodable { reason, .. } => return Err(Problem::parameter(reason)),
+        };
         if bytes.trim_ascii().is_empty() {
             return Ok(Self(T::default()));
         }

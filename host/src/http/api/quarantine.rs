@@ -99,6 +99,7 @@ pub(in crate::http) async fn one(
         (status = 404, description = "There is none, its content was taken away, or no such driver is loaded."),
         (status = 409, description = "It is not in quarantine, or must not be read by this driver."),
         (status = 413, description = "The body is too large."),
+        (status = 415, description = "The body is compressed in a way that is not known here."),
     )
 )]
 pub(in crate::http) async fn reparse(
@@ -118,6 +119,7 @@ pub(in crate::http) async fn reparse(
         (status = 200, description = "What came of a round of them.", body = ReparsedRound),
         (status = 400, description = "A body that cannot be understood."),
         (status = 413, description = "The body is too large."),
+        (status = 415, description = "The body is compressed in a way that is not known here."),
     )
 )]
 pub(in crate::http) async fn reparse_all(
@@ -155,6 +157,7 @@ pub(in crate::http) async fn discard(
         (status = 200, description = "The content of a round of them was taken away.", body = DiscardedRound),
         (status = 400, description = "A body that cannot be understood, or that says neither."),
         (status = 413, description = "The body is too large."),
+        (status = 415, description = "The body is compressed in a way that is not known here."),
     )
 )]
 pub(in crate::http) async fn discard_all(

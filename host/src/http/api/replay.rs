@@ -38,6 +38,7 @@ pub(in crate::http) struct Options {
         (status = 404, description = "There is none, its content was taken away, or no such driver is loaded."),
         (status = 409, description = "It must not be read by this driver, or something would be lost."),
         (status = 413, description = "The body is too large."),
+        (status = 415, description = "The body is compressed in a way that is not known here."),
     )
 )]
 pub(in crate::http) async fn replay(

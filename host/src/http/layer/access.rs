@@ -1,8 +1,9 @@
 //! One identifier and one log line for every request, and the headers every answer carries.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -12,6 +13,7 @@ use tracing::Instrument as _;
 
 use super::limit;
 use crate::clock::Ids;
+use crate::http::Context;
 use crate::http::problem::Problem;
 use crate::telemetry::metrics;
 
@@ -34,12 +36,19 @@ const PAGE: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img
                     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Gives the request an identifier, renders problems, adds the common headers, writes the line.
-pub(in crate::http) async fn access(request: Request, next: Next) -> Response {
+pub(in crate::http) async fn access(
+    State(context): State<Arc<Context>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let id = Ids.mint().to_string();
     let started = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let route = route.unwrap_or_else(|| "unmatched".to_owned());
+
+    let client = limit::client(&request, &context.trusted_proxies);
+    request.extensions_mut().insert(client);
 
     let span = tracing::info_span!("request", request.id = %id);
     let mut response = next.run(request).instrument(span.clone()).await;
@@ -73,6 +82,7 @@ pub(in crate::http) async fn access(request: Request, next: Next) -> Response {
             http.request.method = %method,
             http.route = route,
             http.response.status_code = status,
+            client.address = %client,
             duration_ms,
             "{method} {route} answered {status}"
         );

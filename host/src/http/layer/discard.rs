@@ -1,57 +1,31 @@
-//! The body of a request that is refused: nobody looks at it, and the sender still gets its answer.
+//! Requests that are refused before their body is read.
 
-use std::time::Duration;
-
-use axum::body::{Body, HttpBody as _};
+use axum::body::HttpBody as _;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, Version, header};
+use axum::http::{HeaderValue, Version, header};
 use axum::response::{IntoResponse, Response};
-use http_body_util::BodyExt as _;
 
-/// How long a body is read and thrown away.
-const DISCARD_FOR: Duration = Duration::from_secs(2);
+use crate::http::body::{asks_first, discard};
 
-/// Answers a request whose body was not read.
-///
-/// A sender that is still writing when its connection closes may see that instead of the answer, so up to
-/// `most` bytes are read first, and kept nowhere. With more to come the connection is closed, and the answer
-/// says so.
+/// Answers a request whose body was not read. With more than `most` bytes to come the connection is closed,
+/// and the answer says so.
 pub(super) async fn refuse(request: Request, most: usize, answer: impl IntoResponse) -> Response {
-    let (parts, body) = request.into_parts();
-    let ended = ends(&parts.headers, body, most).await;
+    let (parts, mut body) = request.into_parts();
+    let (asks_first, version) = (asks_first(&parts.headers), parts.version);
+    // The head of a stranger is not held while its body arrives: over HTTP/2 a few bytes make a large one.
+    drop(parts);
+    let is_long = body.size_hint().lower() > most as u64;
+    let ended = !is_long && discard(asks_first, &mut body, most).await;
     let mut response = answer.into_response();
-    if !ended && parts.version < Version::HTTP_2 {
+    if !ended && version < Version::HTTP_2 {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
 
-/// Reads to the end, if that is near.
-async fn ends(headers: &HeaderMap, mut body: Body, most: usize) -> bool {
-    if body.is_end_stream() {
-        return true;
-    }
-    let is_long = body.size_hint().lower() > most as u64;
-    // Who asks before it sends gets its answer without sending.
-    if is_long || headers.contains_key(header::EXPECT) {
-        return false;
-    }
-    let read = async {
-        let mut seen = 0_usize;
-        while let Some(frame) = body.frame().await {
-            let Ok(frame) = frame else { return false };
-            seen = seen.saturating_add(frame.data_ref().map_or(0, |data| data.len()));
-            if seen > most {
-                return false;
-            }
-        }
-        true
-    };
-    tokio::time::timeout(DISCARD_FOR, read).await.unwrap_or(false)
-}
-
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
     use axum::http::StatusCode;
 
     use super::*;

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{Extension, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use domain::client::Client;
 use domain::rate::Identity;
 
 use super::discard;
-use super::limit::{self, client};
+use super::limit;
 use crate::auth::{Asking, Caller, Refusal};
 use crate::clock;
 use crate::http::problem::Problem;
@@ -19,6 +20,7 @@ use crate::telemetry::metrics;
 /// Turns away who may not call or has called too often, before anything else of the request is looked at.
 pub(in crate::http) async fn key(
     State(context): State<Arc<Context>>,
+    Extension(client): Extension<Client>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -30,7 +32,6 @@ pub(in crate::http) async fn key(
     }
     let now = clock::now();
     let path = request.uri().path();
-    let client = client(&request, &context.trusted_proxies);
     let asking = Asking { path, headers: request.headers(), client };
     let caller = match context.authenticator.check(asking, now).await {
         Ok(caller) => caller,
@@ -39,7 +40,7 @@ pub(in crate::http) async fn key(
         Err(refusal) => {
             metrics::refused_caller(refusal.kind());
             let problem = Problem::from(refusal).says_unavailable(context.says_unavailable);
-            return discard::refuse(request, context.body_limit_bytes, problem).await;
+            return discard::refuse(request, context.bodies.limit_bytes(), problem).await;
         }
     };
     if listed == Some(Listed::Not) {
@@ -54,7 +55,7 @@ pub(in crate::http) async fn key(
         next.run(request).await
     } else {
         let problem = limit::over(standing).says_unavailable(context.says_unavailable);
-        discard::refuse(request, context.body_limit_bytes, problem).await
+        discard::refuse(request, context.bodies.limit_bytes(), problem).await
     };
     limit::tell(standing, response.headers_mut());
     response
