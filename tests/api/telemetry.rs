@@ -8,6 +8,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{Home, Hub, PATIENCE, Received, Sink, wait_for};
 
+/// What a run counts as once its last delivery has ended.
+const NOTIFIED: &str = r#"watchbell_runs_total{end="notified"}"#;
 const SENDERS: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 /// A hub with one channel, and an alert that went all the way through it.
@@ -134,6 +136,8 @@ async fn what_is_exposed_is_what_the_reference_says() {
     repeat("7").await;
     hub.post("/alerts/webhook/", "not JSON").await;
     hub.post("/alerts/webhook/nobody/", "{}").await.problem(404, "unknown-driver");
+    let squeezed = hub.request(Method::POST, "/alerts/webhook/").header("content-encoding", "br");
+    hub.send(squeezed.body("x")).await.problem(415, "unknown-encoding");
     hub.send(hub.request(Method::from_bytes(b"MADEUP").unwrap(), "/made/up/path/")).await;
     hub.send(hub.anonymous(Method::GET, "/alerts/")).await.problem(401, "unauthenticated");
     let documented = documented();
@@ -145,7 +149,8 @@ async fn what_is_exposed_is_what_the_reference_says() {
     wanted.remove("watchbell_rate_limit_uncounted_total");
     let text = wait_for("all metrics are exposed", PATIENCE, async || {
         let text = hub.get("/metrics").await.text();
-        wanted.iter().all(|name| text.contains(&format!("# TYPE {name} "))).then_some(text)
+        let all = wanted.iter().all(|name| text.contains(&format!("# TYPE {name} ")));
+        (all && text.contains(NOTIFIED)).then_some(text)
     })
     .await;
     for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
@@ -157,6 +162,7 @@ async fn what_is_exposed_is_what_the_reference_says() {
         r#"watchbell_webhooks_total{driver="generic",outcome="duplicate"} 1"#,
         r#"watchbell_webhooks_total{driver="none",outcome="quarantined"} 1"#,
         r#"watchbell_webhooks_refused_total{cause="unknown_driver"} 1"#,
+        r#"watchbell_webhooks_refused_total{cause="unknown-encoding"} 1"#,
         r#"watchbell_plugin_calls_total{kind="driver",plugin="generic",end="ok"}"#,
         r#"watchbell_plugin_calls_total{kind="notifier",plugin="generic",end="ok"}"#,
         r#"watchbell_egress_calls_total{plugin="generic",outcome="2xx"}"#,

@@ -263,6 +263,26 @@ async fn deliveries_of_a_disabled_channel_wait_and_wake_nobody() {
 }
 
 #[tokio::test]
+async fn the_attempt_that_ends_a_run_says_how() {
+    let mut world = world().await;
+    let (ops, dev) = (world.channel("ops").await, world.channel("dev").await);
+    world.fire(1, vec![firing("DiskFull", "db1")]).await;
+    let run = world.claim(2).await.remove(0);
+    world.notify(&run, &[&ops, &dev], 3).await;
+    let claimed = claim(&mut world, 4).await;
+    let record = async |number: usize, result: AttemptResult, seconds| {
+        let ClaimedDelivery { id, lease, .. } = claimed[number];
+        world.store.record_attempt(id, lease, &result, at(seconds)).await.unwrap()
+    };
+    assert_eq!(record(0, dead(), 5).await, None, "the other one is under way");
+    assert_eq!(record(1, delivered(None), 6).await, Some(RunStatus::Failed));
+    world.store.retry_delivery(claimed[0].id, at(7)).await.unwrap();
+    let again = claim(&mut world, 8).await.remove(0);
+    let end = world.store.record_attempt(again.id, again.lease, &delivered(None), at(9)).await.unwrap();
+    assert_eq!(end, Some(RunStatus::Notified));
+}
+
+#[tokio::test]
 async fn deliveries_are_listed_by_what_they_are() {
     let mut world = world().await;
     let (ops, dev) = (world.channel("ops").await, world.channel("dev").await);

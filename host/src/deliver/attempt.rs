@@ -39,12 +39,14 @@ pub(super) async fn attempt(parts: &Parts, delivery: &ClaimedDelivery) {
     metrics::attempt(&delivery.channel.notifier, word(&result), took);
     log(delivery, &result, took);
     tell(delivery, &result, step, (started, now));
-    if let Err(error) = parts.store.record_attempt(delivery.id, delivery.lease, &result, now).await {
+    match parts.store.record_attempt(delivery.id, delivery.lease, &result, now).await {
+        Ok(Some(ended)) => metrics::run(ended.as_str()),
+        Ok(None) => {}
         // The lease ends by itself and the delivery is tried again under the same idempotency key.
-        tracing::error!(
+        Err(error) => tracing::error!(
             trace_id = %delivery.trace_id, run_id = %delivery.run_id, delivery.id = %delivery.id,
             error.r#type = "store", "the end of an attempt was not recorded: {}", chain(&error)
-        );
+        ),
     }
 }
 

@@ -250,10 +250,11 @@ async fn end(
         }
         None => tracing::info!(%run_id, %trace_id, "run {run_id} ended {status}"),
     }
-    metrics::run(status.as_str());
     // The route was noted when the first stage began.
     let end = RunEnd { status, route: None, reason: None, fault, at: clock::now() };
-    parts.store.finish_run(run.claim, &end).await
+    parts.store.finish_run(run.claim, &end).await?;
+    metrics::run(status.as_str());
+    Ok(())
 }
 
 fn fault(error_type: &str, message: impl Into<String>) -> Fault {

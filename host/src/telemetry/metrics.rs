@@ -87,8 +87,8 @@ families! {
     PLUGIN_MEMORY = Histogram "watchbell_plugin_memory_bytes" ["kind", "plugin"]
         "Memory of one call at its end; it never shrinks within one.";
     RUNS = Counter "watchbell_runs_total" ["end"]
-        "Passages of downstream runs: the status they ended with, `retrying`, or `notifying` once their \
-         deliveries are in the outbox.";
+        "Passages of downstream runs: `retrying`, `notifying` once their deliveries are in the outbox, and the \
+         status they ended with, which the last of these decides: `notified`, `failed` or `skipped`.";
     STAGES = Counter "watchbell_stages_total" ["stage", "status"] "Stages of downstream runs: `ended`, with or without a result, or `failed` with the run.";
     STAGE_DURATION = Histogram "watchbell_stage_duration_seconds" ["stage"] "How long a stage took.";
     RUNS_DUE = Gauge "watchbell_runs_due" [] "Runs that are not over, at most 10000. Sampled.";

@@ -6,6 +6,7 @@ use domain::delivery::{
     AttemptOutcome, AttemptResult, Channel, ClaimedDelivery, DeliveryStatus, NewDelivery,
 };
 use domain::id::{DeliveryId, LeaseToken, Mint, RunId};
+use domain::run::RunStatus;
 use domain::time::Timestamp;
 
 use crate::db::{Columns as _, Connection, Row, query, readable};
@@ -72,7 +73,7 @@ impl Store {
     }
 
     /// Records how an attempt ended. When the last delivery of a run becomes final, the run ends with
-    /// it: notified, or failed with `delivery_dead` if one is dead.
+    /// it: notified, or failed with `delivery_dead` if one is dead. Returns how, if it did.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`] if another worker has the delivery; nothing is changed then.
@@ -82,7 +83,7 @@ impl Store {
         lease: LeaseToken,
         result: &AttemptResult,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<RunStatus>, StoreError> {
         let result = result.clone();
         self.together(move |tx| Box::pin(record_attempt(tx, id, lease, result, now))).await
     }
@@ -163,7 +164,7 @@ async fn record_attempt(
     lease: LeaseToken,
     result: AttemptResult,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<Option<RunStatus>, StoreError> {
     const DOING: &str = "record an attempt";
     let end = End::of(&result, now);
     let recorded = query(sql::outbox::RECORD_DELIVERY)
@@ -193,10 +194,10 @@ async fn record_attempt(
         .execute(&mut *tx)
         .await
         .doing(DOING)?;
-    if end.status.is_final() {
-        settle_run(tx, run_id, now).await?;
+    match end.status.is_final() {
+        true => settle_run(tx, run_id, now).await,
+        false => Ok(None),
     }
-    Ok(())
 }
 
 /// Whether the channel of a delivery was told something newer of its incident since.

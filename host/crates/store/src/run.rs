@@ -247,7 +247,7 @@ async fn end_notify(
         insert_delivery(tx, delivery, end.at).await?;
     }
     held(tx, claim, query(sql::run::RELEASE_RUN), "end the notify stage").await?;
-    settle_run(tx, claim.run_id, end.at).await
+    settle_run(tx, claim.run_id, end.at).await.map(drop)
 }
 
 async fn put_off(
@@ -337,14 +337,18 @@ async fn end_stage(tx: &mut Connection, claim: RunClaim, end: &StageEnd) -> Resu
     Ok(())
 }
 
-/// Ends a run whose deliveries are all final; does nothing while one is not.
-pub(crate) async fn settle_run(tx: &mut Connection, run_id: RunId, at: Timestamp) -> Result<(), StoreError> {
+/// Ends a run whose deliveries are all final, and says how; does nothing while one is not.
+pub(crate) async fn settle_run(
+    tx: &mut Connection,
+    run_id: RunId,
+    at: Timestamp,
+) -> Result<Option<RunStatus>, StoreError> {
     const DOING: &str = "settle a run";
     let statement = query(sql::run::RUN_DELIVERIES).bind(run_id.to_string());
     let row = statement.fetch_one(&mut *tx).await.doing(DOING)?;
     let (unfinished, dead): (u32, u32) = (row.int("unfinished")?, row.int("dead")?);
     if unfinished > 0 {
-        return Ok(());
+        return Ok(None);
     }
     let (status, error_type, message) = match dead {
         0 => (RunStatus::Notified, None, None),
@@ -354,16 +358,14 @@ pub(crate) async fn settle_run(tx: &mut Connection, run_id: RunId, at: Timestamp
             Some(format!("{dead} of its deliveries were given up on; see them for the reasons")),
         ),
     };
-    query(sql::run::SETTLE_RUN)
+    let settle = query(sql::run::SETTLE_RUN)
         .bind(status.as_str())
         .bind(error_type)
         .bind(message)
         .bind(at.as_micros())
-        .bind(run_id.to_string())
-        .execute(&mut *tx)
-        .await
-        .doing(DOING)?;
-    Ok(())
+        .bind(run_id.to_string());
+    let settled = settle.execute(&mut *tx).await.doing(DOING)?.rows_affected() > 0;
+    Ok(settled.then_some(status))
 }
 
 /// Ends the tries at stages that an error cut off.
