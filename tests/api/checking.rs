@@ -36,7 +36,10 @@ async fn a_hub_that_works_has_nothing_to_say_and_an_empty_folder_what_is_missing
     home.add_channel("ops", &sink.url()).await;
     let (codes, well, found) = check(&home, &["--deploy"]).await;
     assert!(codes.iter().all(|code| code.starts_with("W02")) && well, "{found}");
+    assert!(found.to_string().contains("`RATE_LIMIT_ENABLED` is 0"), "{found}");
     home.set("RATE_LIMIT_ENABLED", "1");
+    home.set("AUTH_FAILURE_LIMIT", "60");
+    assert!(!check(&home, &["--deploy"]).await.0.contains(&"W026".to_owned()));
     let (codes, _, found) = check(&home, &["--deploy"]).await;
     assert!(codes.contains(&"W002".to_owned()) && found.to_string().contains("Alertmanager"), "{found}");
     home.set("RATE_LIMIT_STATUS", "503");
@@ -77,10 +80,11 @@ async fn each_mistake_is_found_under_its_code() {
     chmod(&path.join(".env"), 0o644);
     hub.set("API_KEY_AUTH_ENABLED", "0");
     hub.set("WATCHBELL_DEBUG", "1");
+    hub.set("TRUSTED_PROXIES", "0.0.0.0/0");
     hub.set("WEBHOOK_SECRET_ZABBIX", "x");
     let (codes, well, found) = check(&hub, &[]).await;
     assert!(!well);
-    for code in ["W003", "W004", "W006", "W007", "W008", "W009", "E005", "E007"] {
+    for code in ["W003", "W004", "W006", "W007", "W008", "W009", "W025", "E005", "E007"] {
         assert!(codes.contains(&code.to_owned()), "{code} is missing: {found}");
     }
     let text = found.to_string();
@@ -91,7 +95,7 @@ async fn each_mistake_is_found_under_its_code() {
         std::fs::remove_file(path.join(file)).unwrap();
     }
     chmod(&path.join("plugins.d"), 0o755);
-    for name in ["API_KEY_AUTH_ENABLED", "WATCHBELL_DEBUG", "WEBHOOK_SECRET_ZABBIX"] {
+    for name in ["API_KEY_AUTH_ENABLED", "WATCHBELL_DEBUG", "TRUSTED_PROXIES", "WEBHOOK_SECRET_ZABBIX"] {
         hub.unset(name);
     }
     assert_eq!(check(&hub, &[]).await.0, Vec::<String>::new());

@@ -74,6 +74,11 @@ impl TrustedProxies {
         Client::from(found)
     }
 
+    /// Whether it is everybody, so that any sender can say where it is.
+    pub fn is_everybody(&self) -> bool {
+        self.0.iter().any(|net| net.prefix_len() == 0)
+    }
+
     /// Whether the word of this address is taken.
     pub fn trusts(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
@@ -148,6 +153,15 @@ mod tests {
         assert_eq!(client(&["::ffff:10.0.0.0/104"], "10.0.0.1", &["203.0.113.5"]), "203.0.113.5");
         assert_eq!(client(&[], "2001:db8::1:2:3:4", &[]), client(&[], "2001:db8::9", &[]));
         assert_ne!(client(&[], "2001:db8:0:1::1", &[]), client(&[], "2001:db8:0:2::1", &[]));
+    }
+
+    #[test]
+    fn a_network_of_all_addresses_is_everybody() {
+        let everybody = |net: &str| TrustedProxies::parse(&[net]).unwrap().is_everybody();
+        assert!(everybody("0.0.0.0/0") && everybody("::/0") && everybody("::ffff:0.0.0.0/96"));
+        assert!(
+            !everybody("10.0.0.0/8") && !everybody("fd00::/8") && !TrustedProxies::default().is_everybody()
+        );
     }
 
     #[test]

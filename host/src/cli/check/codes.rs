@@ -79,6 +79,8 @@ codes! {
     SessionCookie = "W022" "Browsers may send sessions of the console unencrypted.",
     CsrfCookie = "W023" "Browsers may send what guards forms unencrypted.",
     NoHsts = "W024" "Browsers are not told to come back encrypted.",
+    EverybodyTrusted = "W025" "Every sender is believed about where it is, so limits by address hold nobody.",
+    NoLimits = "W026" "Requests are not limited: one sender can take all the hub has.",
 }
 
 impl Code {

@@ -24,6 +24,11 @@ pub(super) fn access(config: &Config, findings: &mut Findings) {
     if let Some(text) = config.limits.split_counting(&config.database.url) {
         findings.error(Code::SplitCounting, text.trim_start_matches("W001: "));
     }
+    if config.limits.trusted_proxies.is_everybody() {
+        let message =
+            "`TRUSTED_PROXIES` holds every address, so any sender can make up its `X-Forwarded-For`";
+        findings.add(Code::EverybodyTrusted, message, "list the addresses that your proxy connects from");
+    }
     if config.telemetry.debug {
         findings.add(Code::Debug, "`WATCHBELL_DEBUG` is on", "unset it in production");
     }
@@ -34,6 +39,18 @@ pub(super) fn deploy(config: &Config, findings: &mut Findings) {
     if config.limits.rules.is_some() && !config.limits.says_unavailable {
         let message = format!("{} drop for good what a rate limit answers 429", DROP_429.join(", "));
         findings.add(Code::DroppedByLimit, message, "`RATE_LIMIT_STATUS=503` has them try again");
+    }
+    for (is_off, name) in [
+        (config.limits.rules.is_none(), "RATE_LIMIT_ENABLED"),
+        (config.auth.api_key_auth_enabled && config.limits.auth_failures.is_none(), "AUTH_FAILURE_LIMIT"),
+    ] {
+        if is_off {
+            findings.add(
+                Code::NoLimits,
+                format!("`{name}` is 0"),
+                "unset it; `RATE_LIMITS` raises what is too low",
+            );
+        }
     }
     let https = &config.https;
     if !config.server.bind.ip().is_loopback() && https.tls.is_none() {
