@@ -25,7 +25,7 @@ use crate::ingest::{Admission, Again, Ingest, SignatureRules, Writer, secret_def
 use crate::jobs::{self, Retention};
 use crate::pipeline::{self, Outputs, Pipeline};
 use crate::plugins::{self, Catalogue};
-use crate::telemetry::{export, metrics};
+use crate::telemetry::{self, export, metrics};
 
 /// How long the first pause between tries of a run is.
 const RUN_RETRY_BASE: Duration = Duration::from_secs(2);
@@ -121,6 +121,19 @@ fn signature_rules(config: &Config) -> SignatureRules {
 pub fn routes() -> String {
     let line = |route: &http::Route| format!("{} {} {}\n", route.method, route.path, route.needs.name());
     http::ROUTES.iter().map(line).collect()
+}
+
+/// Everything that `serve` would stop at for a setting that was read and cannot be used.
+pub async fn unusable(config: &Config) -> Vec<anyhow::Error> {
+    let mut found = Vec::new();
+    if let Some(files) = config.https.tls.clone() {
+        let certificates = http::Certificates::open(files.certificate, files.key).await;
+        found.extend(certificates.err().map(anyhow::Error::from));
+    }
+    found.extend(Admission::new(&config.limits).err());
+    found.extend(AllowList::parse(&config.egress.allowed).err().map(anyhow::Error::from));
+    found.extend(telemetry::filter(&config.telemetry).err());
+    found
 }
 
 /// Serves until a signal says stop.

@@ -5,7 +5,7 @@ mod json;
 pub mod metrics;
 mod text;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use domain::time::Timestamp;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::JsonFields;
@@ -46,9 +46,7 @@ pub const FIELDS: &[&str] = &[
 /// # Errors
 /// When the filter is not understood, or logging has started before.
 pub fn start(settings: &TelemetrySettings, now: fn() -> Timestamp) -> Result<()> {
-    let filter = EnvFilter::try_new(&settings.filter)
-        .context("`WATCHBELL_LOG` is not a level or filter\nhint: `info`, or `info,host::deliver=debug`")?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter(settings)?).with_writer(std::io::stderr);
     let started = match settings.format {
         LogFormat::Json => builder
             .with_ansi(false)
@@ -61,6 +59,18 @@ pub fn start(settings: &TelemetrySettings, now: fn() -> Timestamp) -> Result<()>
             .try_init(),
     };
     started.map_err(|error| anyhow::anyhow!("logging could not be started: {error}"))
+}
+
+/// Which lines are written.
+///
+/// # Errors
+/// When that is not understood.
+pub fn filter(settings: &TelemetrySettings) -> Result<EnvFilter> {
+    EnvFilter::try_new(&settings.filter).map_err(|_| {
+        anyhow::anyhow!(
+            "`WATCHBELL_LOG` is neither a level nor a filter\nhint: `info`, or `info,host::deliver=debug`"
+        )
+    })
 }
 
 /// An error with its causes, for log lines and stored reasons.

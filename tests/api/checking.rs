@@ -164,3 +164,38 @@ async fn config_show_tells_what_holds_and_where_it_was_said() {
     );
     assert!(String::from_utf8_lossy(&output.stderr).contains("watchbell secrets generate"));
 }
+
+#[tokio::test]
+async fn whatever_would_stop_the_start_is_found() {
+    // One folder: plugins are compiled once.
+    let mut home = Home::new().await;
+    for (name, value) in [
+        ("TLS_CERT", "missing.pem"),
+        ("CACHE_URL", "redis://cache/nodatabase"),
+        ("SSRF_ALLOWED_HOSTS", "10.0.0.0/99"),
+        ("WATCHBELL_LOG", "=a="),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:99999"),
+    ] {
+        home.set(name, value);
+        if name == "TLS_CERT" {
+            home.set("TLS_KEY", value);
+        }
+        let (codes, well, found) = check(&home, &[]).await;
+        assert!(codes.contains(&"E001".to_owned()) && !well, "{name}: {found}");
+        let message = found["findings"][0]["message"].as_str().unwrap();
+        assert!(message.contains(&format!("`{name}`")), "{message}");
+        let started = home.cli(&["serve"]).await;
+        let said = String::from_utf8_lossy(&started.stderr).into_owned();
+        assert!(!started.status.success() && said.contains(message), "{name}: {said}");
+        home.unset(name);
+        home.unset("TLS_KEY");
+    }
+    home.set("INTELLIGENCE_PROVIDER", "nobody");
+    assert!(check(&home, &[]).await.0.contains(&"W027".to_owned()));
+    home.unset("INTELLIGENCE_PROVIDER");
+    home.set("DATABASE_URL", "sqlite://nowhere/hub.sqlite3");
+    assert_eq!(check(&home, &[]).await.0, ["E002"]);
+    std::fs::write(home.path().join(".env"), "NO SETTING\n").unwrap();
+    let (codes, well, found) = check(&home, &[]).await;
+    assert_eq!((codes, well), (vec!["E001".to_owned()], false), "{found}");
+}

@@ -1,6 +1,10 @@
 //! What is logged, and how.
 
+use std::str::FromStr as _;
+
 use domain::secret::Secret;
+use http::HeaderName;
+use url::Url;
 
 use super::{Problems, Source, Variable};
 
@@ -74,17 +78,20 @@ pub struct ExportSettings {
 impl ExportSettings {
     fn read(source: &Source, problems: &mut Problems) -> Self {
         let endpoint = source.text("OTEL_EXPORTER_OTLP_ENDPOINT").map(str::to_owned);
-        if endpoint.as_ref().is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
-            problems.add("`OTEL_EXPORTER_OTLP_ENDPOINT` must begin with `http://` or `https://`");
+        let is_address = |text: &String| {
+            Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        };
+        if endpoint.as_ref().is_some_and(|text| !is_address(text)) {
+            problems.add("`OTEL_EXPORTER_OTLP_ENDPOINT` must be an address such as http://collector:4318");
         }
         let mut headers = Vec::new();
         for pair in source.text("OTEL_EXPORTER_OTLP_HEADERS").unwrap_or_default().split(',') {
             match pair.split_once('=') {
-                Some((name, value)) if !name.trim().is_empty() => {
+                Some((name, value)) if HeaderName::from_str(name.trim()).is_ok() => {
                     headers.push((name.trim().to_owned(), Secret::new(value.trim().to_owned())));
                 }
                 _ if pair.trim().is_empty() => {}
-                _ => problems.add("`OTEL_EXPORTER_OTLP_HEADERS` must be `name=value` with a comma between"),
+                _ => problems.add("`OTEL_EXPORTER_OTLP_HEADERS` must be names of headers, each with `=` and its value, and a comma between"),
             }
         }
         let service_name = source.text("OTEL_SERVICE_NAME").unwrap_or("watchbell").to_owned();
@@ -110,5 +117,36 @@ impl TelemetrySettings {
             debug,
             export: ExportSettings::read(source, problems),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(name: &str, value: &str) -> String {
+        let mut problems = Problems::default();
+        let source = Source::from_pairs([(name.to_owned(), value.to_owned())]);
+        ExportSettings::read(&source, &mut problems);
+        problems.to_string()
+    }
+
+    #[test]
+    fn a_collector_that_could_never_be_reached_is_refused_by_name() {
+        let endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT";
+        for wrong in ["collector:4318", "http://", "http://collector:99999", "ftp://collector"] {
+            assert!(problems(endpoint, wrong).contains(endpoint), "{wrong}");
+        }
+        assert_eq!(problems(endpoint, "http://collector:4318"), "");
+    }
+
+    #[test]
+    fn headers_that_are_none_are_refused_without_their_value() {
+        let headers = "OTEL_EXPORTER_OTLP_HEADERS";
+        for wrong in ["hunter2", "=hunter2", "a b=hunter2", "x-key=1,hunter2"] {
+            let found = problems(headers, wrong);
+            assert!(found.contains(headers) && !found.contains("hunter2"), "{wrong}: {found}");
+        }
+        assert_eq!(problems(headers, "x-key=1, y=a=b,"), "");
     }
 }

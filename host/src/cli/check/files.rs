@@ -53,7 +53,12 @@ pub(super) fn database_file(config: &Config) -> Option<PathBuf> {
     Some(path.split('?').next().unwrap_or_default().into())
 }
 
-/// Whether that file is there.
+/// Where a file lies.
+pub(super) fn folder(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Whether there is no such file or folder.
 pub(super) fn is_missing(path: &Path) -> bool {
     std::fs::metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
@@ -61,7 +66,7 @@ pub(super) fn is_missing(path: &Path) -> bool {
 /// Room where the database lies.
 pub(super) async fn disk(config: &Config, findings: &mut Findings) {
     let Some(file) = database_file(config) else { return };
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder(&file);
     let (Ok(folder), Ok(machine)) = (folder.canonicalize(), Machine::new().snapshot().await) else { return };
     let holds = |disk: &&Disk| folder.starts_with(&disk.mount);
     let Some(disk) = machine.disks.iter().filter(holds).max_by_key(|disk| disk.mount.len()) else { return };

@@ -12,7 +12,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::output;
-use crate::config::{Config, Source};
+use crate::app;
+use crate::config::{Config, Problems, Source};
 pub(super) use codes::list as list_codes;
 use codes::{Code, Level};
 
@@ -43,6 +44,12 @@ struct Finding {
 struct Findings(Vec<Finding>);
 
 impl Findings {
+    fn of_settings(problems: &Problems) -> Self {
+        let mut findings = Self::default();
+        problems.all().iter().for_each(|problem| findings.error(Code::Setting, problem));
+        findings
+    }
+
     fn add(&mut self, code: Code, message: impl Into<String>, hint: impl Into<String>) {
         let hint: String = hint.into();
         let hint = (!hint.is_empty()).then_some(hint);
@@ -67,9 +74,11 @@ pub(super) fn run(options: &Options) -> Result<()> {
     if options.codes {
         return list_codes();
     }
-    let source = Source::load()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let findings = runtime.block_on(look(&source, options.deploy));
+    let findings = match Source::load() {
+        Ok(source) => runtime.block_on(look(&source, options.deploy)),
+        Err(problems) => Findings::of_settings(&problems),
+    };
     runtime.shutdown_background();
     if options.json {
         output::json(&json!({ "findings": findings.0 }))?;
@@ -89,13 +98,14 @@ async fn look(source: &Source, deploy: bool) -> Findings {
     let config = match Config::read(source) {
         Ok(config) => config,
         Err(problems) => {
-            for problem in problems.all() {
-                findings.error(Code::Setting, problem);
-            }
             // Everything else is done with settings that can be used.
+            findings.0.extend(Findings::of_settings(&problems).0);
             return findings;
         }
     };
+    for error in app::unusable(&config).await {
+        findings.error(Code::Setting, &format!("{error:#}"));
+    }
     settings::access(&config, &mut findings);
     if deploy {
         settings::deploy(&config, &mut findings);

@@ -21,6 +21,13 @@ pub(super) async fn load(config: &Config, findings: &mut Findings) -> Option<Cat
                     "`sha256 = \"…\"` in `plugins.toml` (`sha256sum <file>`)",
                 );
             }
+            let provider = &config.plugins.provider;
+            let loaded = provider.parse().ok().and_then(|name| survey.catalogue.provider(&name));
+            if loaded.is_none() {
+                let message =
+                    format!("`INTELLIGENCE_PROVIDER` is `{provider}`, and no such provider is loaded");
+                findings.add(Code::NoProvider, message, "`watchbell plugin list` shows those that are");
+            }
             Some(survey.catalogue)
         }
         Err(error) => {

@@ -29,6 +29,11 @@ pub(super) async fn look(config: &Config, catalogue: Option<&Catalogue>, finding
     }
     // Looking must not make a database.
     if let Some(file) = files::database_file(config).filter(|file| files::is_missing(file)) {
+        let folder = files::folder(&file);
+        if files::is_missing(folder) {
+            let message = format!("`DATABASE_URL`: there is no folder `{}`", folder.display());
+            return findings.add(Code::Database, message, "make it; the hub makes the file alone");
+        }
         let message = format!("there is no database at `{}` yet", file.display());
         findings.add(Code::NoDatabase, message, "`watchbell serve` or `watchbell migrate` makes it");
         return;

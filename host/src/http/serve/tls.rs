@@ -24,14 +24,14 @@ const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read.
-    #[error("`{setting}`: `{path}` cannot be read: {source}")]
+    #[error("`{setting}`: `{path}` cannot be read: {cause}")]
     Unreadable {
         /// Which setting names it.
         setting: &'static str,
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// A file is not what it should be.
     #[error("`{setting}`: `{path}` {defect}\nhint: {hint}")]
@@ -132,10 +132,10 @@ impl Seen {
 impl Pair {
     async fn read(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
         let read = async |setting, path: &Path| {
-            tokio::fs::read(path).await.map_err(|source| TlsError::Unreadable {
+            tokio::fs::read(path).await.map_err(|cause| TlsError::Unreadable {
                 setting,
                 path: path.to_owned(),
-                source,
+                cause,
             })
         };
         let certificate = read("TLS_CERT", certificate).await?;
