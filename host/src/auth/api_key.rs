@@ -101,6 +101,7 @@ pub struct Authenticator {
     store: Store,
     enabled: bool,
     failures: Failures,
+    strangers: tokio::sync::Mutex<()>,
     known: Cache<[u8; 32], Arc<ApiKey>>,
     /// Keys taken back by this process, for longer than any look-up that began before is believed.
     revoked: moka::sync::Cache<KeyId, ()>,
@@ -115,7 +116,8 @@ impl Authenticator {
         let revoked =
             moka::sync::Cache::builder().max_capacity(CACHED_KEYS).time_to_live(REVOKED_FOR).build();
         let failures = Failures::new(failure_limit);
-        Self { store, enabled, failures, known, revoked, used: Mutex::default() }
+        let strangers = tokio::sync::Mutex::default();
+        Self { store, enabled, failures, strangers, known, revoked, used: Mutex::default() }
     }
 
     /// Decides whether a request may go on.
@@ -138,9 +140,18 @@ impl Authenticator {
 
     async fn identify(&self, asking: Asking<'_>, now: Timestamp) -> Result<KeyId, Refusal> {
         let digest = token(asking.headers).map(|token| digest(token.expose()));
-        if self.failures.refuses(asking.client, digest.as_ref(), now) {
-            return Err(Refusal::TooMany { retry_after_s: Window::seconds_left(now) });
-        }
+        self.let_try(asking.client, digest.as_ref(), now)?;
+        // Tokens that were never good here are looked up one at a time: each that fails is counted before the
+        // next, however many come at once.
+        let stranger = digest.as_ref().filter(|digest| !self.failures.is_proven(digest));
+        let _turn = match stranger {
+            Some(digest) => {
+                let turn = self.strangers.lock().await;
+                self.let_try(asking.client, Some(digest), now)?;
+                Some(turn)
+            }
+            None => None,
+        };
         let found = match &digest {
             Some(digest) => self.find(digest).await?,
             None => None,
@@ -159,6 +170,13 @@ impl Authenticator {
         }
         self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(key.id, now);
         Ok(key.id)
+    }
+
+    fn let_try(&self, client: Client, digest: Option<&[u8; 32]>, now: Timestamp) -> Result<(), Refusal> {
+        match self.failures.refuses(client, digest, now) {
+            true => Err(Refusal::TooMany { retry_after_s: Window::seconds_left(now) }),
+            false => Ok(()),
+        }
     }
 
     /// Takes a key back; it is refused by this process before this returns, and by others within 5 s.
@@ -241,6 +259,28 @@ mod tests {
         let basic = format!("Basic {}", STANDARD.encode("am:a:bc"));
         assert_eq!(found(&[("authorization", &basic)]).as_deref(), Some("a:bc"));
         assert_eq!(found(&[("authorization", "Bearer a"), ("x-api-key", "b")]).as_deref(), Some("a"));
+    }
+
+    #[tokio::test]
+    async fn bad_keys_that_come_all_at_once_are_counted_before_the_next_is_looked_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("keys.sqlite3").display());
+        let store = Store::open(&url, store::Options::default()).await.unwrap();
+        let now = Timestamp::from_micros(0);
+        store.migrate(now).await.unwrap();
+        let authenticator = Arc::new(Authenticator::new(store, true, Some(10)));
+        let client = Client::from(std::net::IpAddr::from([192, 0, 2, 1]));
+        let mut asks = tokio::task::JoinSet::new();
+        for number in 0..200 {
+            let authenticator = Arc::clone(&authenticator);
+            asks.spawn(async move {
+                let headers = headers(&[("x-api-key", &format!("wbk_{number:040}"))]);
+                authenticator.check(Asking { path: "/alerts", headers: &headers, client }, now).await
+            });
+        }
+        let refusals = asks.join_all().await.into_iter();
+        let looked_up = refusals.filter(|refusal| matches!(refusal, Err(Refusal::Unauthenticated)));
+        assert_eq!(looked_up.count(), 10);
     }
 
     #[test]

@@ -35,7 +35,12 @@ impl Failures {
     pub(super) fn refuses(&self, client: Client, digest: Option<&[u8; 32]>, now: Timestamp) -> bool {
         let Some(limit) = self.limit else { return false };
         let over = self.counters.get(&(Window::of(now), client)) >= u64::from(limit);
-        over && digest.is_none_or(|digest| self.proven.get(digest).is_none())
+        over && digest.is_none_or(|digest| !self.is_proven(digest))
+    }
+
+    /// Whether this token was good here before. Without a limit nobody has to prove anything.
+    pub(super) fn is_proven(&self, digest: &[u8; 32]) -> bool {
+        self.limit.is_none() || self.proven.get(digest).is_some()
     }
 
     /// One more.
@@ -47,7 +52,7 @@ impl Failures {
 
     /// The token was good.
     pub(super) fn prove(&self, digest: &[u8; 32]) {
-        if self.proven.get(digest).is_none() {
+        if !self.is_proven(digest) {
             self.proven.insert(*digest, ());
         }
     }
