@@ -25,7 +25,7 @@ pub struct Bodies {
     limit_bytes: usize,
     /// One permit for each byte that may be held.
     room: Arc<Semaphore>,
-    decoders: Semaphore,
+    decoders: Arc<Semaphore>,
     told: Mutex<Option<Instant>>,
 }
 
@@ -55,7 +55,7 @@ impl Bodies {
         Self {
             limit_bytes,
             room: Arc::new(Semaphore::new(budget_bytes.min(Semaphore::MAX_PERMITS))),
-            decoders: Semaphore::new(DECODED_AT_ONCE),
+            decoders: Arc::new(Semaphore::new(DECODED_AT_ONCE)),
             told: Mutex::default(),
         }
     }
@@ -116,19 +116,24 @@ impl Bodies {
         mut room: Room,
     ) -> Result<Taken, Problem> {
         let limit = self.limit_bytes;
-        let _decoder = self.decoders.acquire().await;
+        let turn = Arc::clone(&self.decoders).acquire_owned().await;
         let mut most = self.room(limit)?;
-        let decoded = tokio::task::spawn_blocking(move || encoding.decode(sent, limit)).await;
-        let decoded = decoded.map_err(|error| {
+        // Turn and room go along: a caller that leaves meanwhile makes room for others only when the work ends.
+        let work = move || {
+            let decoded = encoding.decode(sent, limit);
+            drop(turn);
+            if let Ok(Payload::Decoded { body, .. }) = &decoded
+                && let Some(needed) = most.0.split(body.len())
+            {
+                room.0.merge(needed);
+            }
+            (decoded, room)
+        };
+        let (decoded, room) = tokio::task::spawn_blocking(work).await.map_err(|error| {
             tracing::error!(error.r#type = "decoding", "a body could not be decoded: {error}");
             Problem::unavailable()
         })?;
         let payload = decoded.map_err(|TooLarge| self.too_large(" when it is decoded"))?;
-        if let Payload::Decoded { body, .. } = &payload
-            && let Some(needed) = most.0.split(body.len())
-        {
-            room.0.merge(needed);
-        }
         Ok(Taken { payload, room })
     }
 

@@ -80,8 +80,8 @@ codes! {
     CsrfCookie = "W023" "Browsers may send what guards forms unencrypted.",
     NoHsts = "W024" "Browsers are not told to come back encrypted.",
     EverybodyTrusted = "W025" "Every sender is believed about where it is, so limits by address hold nobody.",
-    NoProvider = "W027" "The provider that is set is not loaded, so notifications come without an analysis.",
     NoLimits = "W026" "Requests are not limited: one sender can take all the hub has.",
+    NoProvider = "W027" "The provider that is set is not loaded, so notifications come without an analysis.",
 }
 
 impl Code {
