@@ -97,7 +97,7 @@ CREATE INDEX alert_history_trace ON alert_history (trace_id);
 CREATE TABLE incident_history (
     id          TEXT    NOT NULL,
     incident_id TEXT    NOT NULL REFERENCES incident (id) ON DELETE CASCADE,
-    event       TEXT    NOT NULL,            -- created, reopened, severity, status
+    event       TEXT    NOT NULL,            -- created, reopened, severity, status, context
     status      TEXT    NOT NULL,            -- as it was then
     severity    TEXT    NOT NULL,            -- as it was then
     actor       TEXT    NOT NULL,            -- who: `driver:<name>` or a person

@@ -267,6 +267,30 @@ pub fn instance_label(labels: &Labels) -> Option<(&'static str, &str)> {
     })
 }
 
+/// The one checker whose alerts have a context key.
+const PORTS: &str = "listening_ports";
+/// The lists in its figures that make the key up.
+const PORT_LISTS: [&str; 2] = ["unexpected_ports", "missing_ports"];
+
+/// What an alert is about beside its state: for the label `checker` = `listening_ports` its sorted ports, as
+/// the annotation `metrics` (JSON) has them; other alerts have none. Another key is worth telling people
+/// though nothing got worse.
+pub fn context_key(labels: &Labels, annotations: &Labels) -> Option<String> {
+    if labels.get("checker").map(String::as_str) != Some(PORTS) {
+        return None;
+    }
+    let metrics: serde_json::Value = serde_json::from_str(annotations.get("metrics")?).ok()?;
+    let list = |name: &str| {
+        let ports = metrics.get(name).and_then(serde_json::Value::as_array).into_iter().flatten();
+        let mut ports: Vec<String> =
+            ports.map(|port| port.as_str().map_or_else(|| port.to_string(), str::to_owned)).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        ports.join(",")
+    };
+    Some(format!("{PORTS}:{}", PORT_LISTS.map(list).join(";")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -283,6 +307,23 @@ mod tests {
         };
         assert_eq!(instance(&labels(&[("host", "b"), ("instance", " "), ("hostname", "a")])), Some("a"));
         assert_eq!(instance(&labels(&[("job", "a")])), None);
+    }
+
+    #[test]
+    fn only_ports_are_a_context_and_their_order_is_none() {
+        let key = |checker: &str, metrics: &str| {
+            let map = |key: &str, value: &str| Labels::from([(key.to_owned(), value.to_owned())]);
+            context_key(&map("checker", checker), &map("metrics", metrics))
+        };
+        let ports = |metrics: &str| key("listening_ports", metrics).unwrap();
+        assert_eq!(
+            ports(r#"{"unexpected_ports": [8080, 22], "listening_count": 12}"#),
+            ports(r#"{"unexpected_ports": ["22", "8080"], "listening_count": 13}"#)
+        );
+        assert_ne!(ports(r#"{"unexpected_ports": [22]}"#), ports(r#"{"missing_ports": [22]}"#));
+        assert_ne!(ports(r#"{"unexpected_ports": [22]}"#), ports(r#"{"unexpected_ports": [22, 23]}"#));
+        assert_eq!(key("disk", r#"{"unexpected_ports": [22]}"#), None);
+        assert_eq!(key("listening_ports", "no JSON"), None);
     }
 
     #[test]

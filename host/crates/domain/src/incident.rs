@@ -47,6 +47,8 @@ words! {
         Severity = "severity",
         /// Its state moved.
         Status = "status",
+        /// What one of its alerts is about moved ([`crate::alert::context_key`]), though nothing got worse.
+        Context = "context",
     }
 }
 

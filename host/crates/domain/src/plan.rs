@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::alert::{Alert, AlertStatus, ParsedAlert, instance, words};
+use crate::alert::{Alert, AlertStatus, ParsedAlert, context_key, instance, words};
 use crate::fingerprint::{correlation_key, fingerprint};
 use crate::id::{AlertId, IncidentId, Mint, RunId, TraceId};
 use crate::incident::{Incident, IncidentStatus, Material};
@@ -256,7 +256,10 @@ impl Planner<'_> {
         let held = before.status != AlertStatus::Resolved;
         match before.incident_id.filter(|id| self.known.incidents.contains_key(id)) {
             // It holds, or held until now: it stays where it is, also when a person closed that.
-            Some(id) if held => self.count(id, Some(before.status), alert),
+            Some(id) if held => {
+                self.count(id, Some(before.status), alert);
+                self.context(id, before, alert);
+            }
             _ if alert.status == AlertStatus::Resolved => {}
             _ => alert.incident_id = Some(self.join(found, alert, before.incident_id)),
         }
@@ -321,6 +324,15 @@ impl Planner<'_> {
             incident.severity = alert.severity;
         }
         self.touch(id, false, rises.then_some(Material::Severity));
+    }
+
+    /// Notes that an alert that goes on is about something else now.
+    fn context(&mut self, id: IncidentId, before: &Alert, alert: &Alert) {
+        let key = |alert: &Alert| context_key(&alert.labels, &alert.annotations);
+        let is_open = self.known.incidents.get(&id).is_some_and(|incident| incident.status.is_open());
+        if is_open && alert.status != AlertStatus::Resolved && key(before) != key(alert) {
+            self.touch(id, false, Some(Material::Context));
+        }
     }
 
     fn touch(&mut self, id: IncidentId, created: bool, reason: Option<Material>) {

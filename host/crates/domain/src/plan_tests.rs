@@ -269,3 +269,24 @@ fn counts_never_drift_over_random_histories() {
         assert_eq!(open.len(), all, "two open incidents share a key");
     }
 }
+
+/// Reports ports of one machine; gives the reasons of each downstream run.
+fn send_ports(hub: &mut Hub, status: &str, ports: &str) -> Vec<String> {
+    let mut webhook = hub.webhook(&[&format!("ports/web-03 {status}")]);
+    let alert = &mut webhook.alerts[0].alert;
+    alert.labels.insert("checker".to_owned(), "listening_ports".to_owned());
+    alert.annotations.insert("metrics".to_owned(), format!("{{\"unexpected_ports\":[{ports}]}}"));
+    hub.take(&webhook).runs.iter().map(tell).collect()
+}
+
+#[test]
+fn other_ports_are_told_though_nothing_got_worse_and_another_order_is_not() {
+    let mut hub = Hub::new();
+    assert_eq!(send_ports(&mut hub, "firing", "22"), ["created firing warning"]);
+    assert!(send_ports(&mut hub, "firing", "22").is_empty());
+    assert_eq!(send_ports(&mut hub, "firing", "8080,22"), ["context firing warning"]);
+    assert!(send_ports(&mut hub, "firing", "22,8080").is_empty());
+    assert_eq!(send_ports(&mut hub, "firing critical", "22"), ["severity+context firing critical"]);
+    assert_eq!(send_ports(&mut hub, "resolved", ""), ["status resolved critical"]);
+    assert!(send_ports(&mut hub, "resolved", "23").is_empty());
+}

@@ -54,7 +54,7 @@ words! {
     /// State of an incident.
     IncidentStatus { Open, Acknowledged, Resolved, Closed }
     /// Why an incident changed.
-    Material { Created, Reopened, Severity, Status }
+    Material { Created, Reopened, Severity, Status, Context }
     /// Whether a key can be used.
     KeyState { Live, Expired, Revoked }
     /// What became of a webhook.
