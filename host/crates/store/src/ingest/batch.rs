@@ -87,7 +87,7 @@ pub(super) async fn apply(
     let write = sqlx::query(sql::ingest::WRITE_BATCH.as_str())
         .bind(incidents)
         .bind(alerts)
-        .bind(runs(new, &plans, now)?)
+        .bind(runs(new, writes, &plans, now)?)
         .bind(requests)
         .bind(inbox)
         .bind(alert_history)
@@ -189,10 +189,18 @@ fn incidents_and_alerts(plans: &[IngestPlan]) -> Result<(String, String), StoreE
     Ok((to_json(DOING, &incidents)?, to_json(DOING, &alerts)?))
 }
 
-/// The runs that ingested these webhooks, and those that follow.
-fn runs(fresh: &[&IngestWrite], plans: &[IngestPlan], now: Timestamp) -> Result<String, StoreError> {
-    let ingesting = fresh.iter().map(|write| RunRow::ingest(write, now));
-    let following = plans.iter().flat_map(|plan| &plan.runs).map(|run| RunRow::downstream(run, now));
+/// The runs that ingested these new webhooks, and those that follow from all.
+fn runs(
+    new: &[&IngestWrite],
+    writes: &[&IngestWrite],
+    plans: &[IngestPlan],
+    now: Timestamp,
+) -> Result<String, StoreError> {
+    let ingesting = new.iter().map(|write| RunRow::ingest(write, now));
+    let following = writes
+        .iter()
+        .zip(plans)
+        .flat_map(|(write, plan)| plan.runs.iter().map(|run| RunRow::downstream(run, write.origin, now)));
     to_json(DOING, &ingesting.chain(following).collect::<Vec<_>>())
 }
 

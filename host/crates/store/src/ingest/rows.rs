@@ -188,15 +188,19 @@ impl<'a> RunRow<'a> {
         }
     }
 
-    /// A run that follows: due at once.
-    pub(super) fn downstream(run: &'a NewRun, now: Timestamp) -> Self {
+    /// A run that follows from what `origin` started: due at once.
+    pub(super) fn downstream(run: &'a NewRun, origin: Origin, now: Timestamp) -> Self {
         Self {
             id: run.id,
             trace_id: run.trace_id,
             parent_id: Some(run.parent_id),
             status: RunStatus::Pending,
             current_stage: None,
-            origin: Origin::IncidentChange,
+            // Routes tell what the hub found out about itself from what it was told.
+            origin: match origin {
+                Origin::CheckerGenerated => Origin::CheckerGenerated,
+                Origin::IncomingWebhook | Origin::IncidentChange | Origin::Api => Origin::IncidentChange,
+            },
             source: Some(&run.source),
             incident_id: Some(run.moment.incident_id),
             moment: Some(&run.moment),
