@@ -14,15 +14,15 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Authenticator;
-use crate::checks::Machine;
+use crate::checks::{CheckResult, Checks, Machine, Plan};
 use crate::clock::{self, Ids};
 use crate::config::{Config, ServerSettings};
 use crate::crypto::{KeyRing, WrappedKey};
 use crate::deliver::{self, Deliverer};
 use crate::egress::{AllowList, Egress, SystemResolver};
 use crate::http;
-use crate::ingest::{Admission, Again, Ingest, SignatureRules, Writer, secret_defect};
-use crate::jobs::{self, Retention};
+use crate::ingest::{Admission, Again, Ingest, Recorded, Recorder, SignatureRules, Writer, secret_defect};
+use crate::jobs::{self, Retention, SelfCheck};
 use crate::pipeline::{self, Outputs, Pipeline};
 use crate::plugins::{self, Catalogue};
 use crate::telemetry::{self, export, metrics};
@@ -117,6 +117,22 @@ fn signature_rules(config: &Config) -> SignatureRules {
     SignatureRules { secrets: config.auth.webhook_secrets.clone(), required: config.auth.signature_required }
 }
 
+/// Makes the checks of a plan once and takes what they say as alerts, as the schedule of `serve` does.
+///
+/// # Errors
+/// When the database does not open, or does not take it.
+pub async fn record_checks(config: &Config, plan: &Plan) -> Result<(Vec<CheckResult>, Option<Recorded>)> {
+    let (store, keys) = open(config).await?;
+    let (writer, handle) = Writer::new(store.clone(), Arc::default());
+    let writing = tokio::spawn(writer.run());
+    let checks = Arc::new(Checks::new(plan, Arc::new(Machine::new())));
+    let recorder = Recorder::new(keys, handle);
+    let done = SelfCheck::new(checks, recorder, config.checks.instance.clone()).round().await;
+    writing.await?;
+    store.close().await;
+    Ok(done?)
+}
+
 /// Every route with what it needs, one a line: `GET /alerts key`.
 pub fn routes() -> String {
     let line = |route: &http::Route| format!("{} {} {}\n", route.method, route.path, route.needs.name());
@@ -166,6 +182,8 @@ struct Parts {
     writer: Writer,
     pipeline: Pipeline,
     deliverer: Deliverer,
+    /// None where checks are not made by schedule; it would keep the writer from ending.
+    self_check: Option<(SelfCheck, Duration)>,
     runs: Arc<Notify>,
     outbox: Arc<Notify>,
 }
@@ -178,6 +196,12 @@ impl Parts {
         let rules = Arc::new(signature_rules(config));
         let egress =
             Arc::new(Egress::new(AllowList::parse(&config.egress.allowed)?, Arc::new(SystemResolver))?);
+        let machine = Arc::new(Machine::new());
+        let checks = Arc::new(Checks::new(&config.checks.plan, Arc::clone(&machine)));
+        let self_check = config.checks.every.map(|pause| {
+            let recorder = Recorder::new(Arc::clone(&keys), handle.clone());
+            (SelfCheck::new(Arc::clone(&checks), recorder, config.checks.instance.clone()), pause)
+        });
         let context = Arc::new(http::Context {
             store: store.clone(),
             authenticator: Arc::new(Authenticator::new(
@@ -200,7 +224,8 @@ impl Parts {
             catalogue: Arc::clone(&catalogue),
             keys: Arc::clone(&keys),
             egress: Arc::clone(&egress),
-            machine: Arc::new(Machine::new()),
+            machine,
+            checks,
             provider: config.plugins.provider.clone(),
             analyze_budget: config.pipeline.analyze_budget,
             retry: Policy {
@@ -218,6 +243,7 @@ impl Parts {
             writer,
             pipeline: Pipeline::new(pipeline, Arc::clone(&outbox)),
             deliverer: Deliverer::new(deliverer),
+            self_check,
             runs,
             outbox,
         })
@@ -231,6 +257,9 @@ impl Parts {
         tasks.spawn(self.pipeline.run(most, self.runs, stop.clone()));
         tasks.spawn(self.deliverer.run(most, self.outbox, stop.clone()));
         tasks.spawn(jobs::checkpoints(self.store.clone(), stop.clone()));
+        if let Some((self_check, pause)) = self.self_check {
+            tasks.spawn(self_check.run(pause, stop.clone()));
+        }
         let retention = Retention::new(self.store.clone(), config.retention.clone());
         tasks.spawn(jobs::retention(retention, stop.clone()));
         tasks.spawn(jobs::gauges(self.store.clone(), self.context.metrics.clone(), stop.clone()));

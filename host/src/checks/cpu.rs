@@ -1,26 +1,34 @@
 //! Share of processor time in use.
 
-use serde_json::json;
+use super::about::{About, Thresholds};
+use super::{Cpu, Finding};
 
-use super::{CheckResult, Checker, Snapshot, Thresholds};
+/// The limits are guesses: late enough not to cry wolf on a busy machine, early enough to leave time.
+pub(super) const ABOUT: About = About {
+    meaning: "Processor time in use over all cores, since somebody last looked.",
+    unit: "%",
+    source: "the system's own counters",
+    thresholds: Thresholds { warning: 80.0, critical: 95.0 },
+    options: &[],
+};
 
-pub(super) fn check(snapshot: &Snapshot, thresholds: Thresholds) -> CheckResult {
-    let Some(cpu) = snapshot.cpu else {
-        return CheckResult::skipped(Checker::Cpu, "this machine does not say how busy its processors are");
+pub(super) fn check(cpu: Option<Cpu>, thresholds: Thresholds) -> Finding {
+    let Some(cpu) = cpu else {
+        return Finding::skipped("this machine does not say how busy its processors are");
     };
-    let cores = if cpu.cores == 1 { "core" } else { "cores" };
-    let mut message = format!("processors are {:.0} % busy ({} {cores}", cpu.usage_percent, cpu.cores);
+    let mut message =
+        format!("processors are {:.0} % busy ({}", cpu.usage_percent, super::plural(cpu.cores, "core"));
     if let Some(load) = cpu.load {
         message.push_str(&format!(", load {:.2} {:.2} {:.2}", load.load_1, load.load_5, load.load_15));
     }
     message.push(')');
-    let mut metrics = serde_json::Map::new();
-    metrics.insert("usage_percent".to_owned(), json!(cpu.usage_percent));
-    metrics.insert("cores".to_owned(), json!(cpu.cores));
-    if let Some(load) = cpu.load {
-        metrics.insert("load_1".to_owned(), json!(load.load_1));
-        metrics.insert("load_5".to_owned(), json!(load.load_5));
-        metrics.insert("load_15".to_owned(), json!(load.load_15));
+    let found = Finding::judged(cpu.usage_percent, thresholds, message)
+        .with("usage_percent", cpu.usage_percent)
+        .with("cores", cpu.cores);
+    match cpu.load {
+        Some(load) => {
+            found.with("load_1", load.load_1).with("load_5", load.load_5).with("load_15", load.load_15)
+        }
+        None => found,
     }
-    CheckResult { checker: Checker::Cpu, status: thresholds.judge(cpu.usage_percent), message, metrics }
 }

@@ -1,28 +1,34 @@
 //! How full the fullest file system is.
 
-use serde_json::{Map, json};
+use serde_json::json;
 
-use super::probe::Disk;
-use super::{CheckResult, CheckStatus, Checker, Snapshot, Thresholds, percent, size};
+use super::about::{About, Thresholds};
+use super::{Disk, Finding, fullest, percent, size};
 
-/// The most file systems named in one message and kept in the figures, the fullest first.
-const MAX_NAMED: usize = 3;
+/// The most file systems kept in the figures, the fullest first.
 const MAX_METRICS: usize = 20;
 
-pub(super) fn check(snapshot: &Snapshot, thresholds: Thresholds) -> CheckResult {
-    let mut disks: Vec<(f64, &Disk)> = snapshot.disks.iter().map(|disk| (used_percent(disk), disk)).collect();
+/// The limits are guesses.
+pub(super) const ABOUT: About = About {
+    meaning: "How full the fullest file system is, of those that are written to.",
+    unit: "%",
+    source: "the mounted file systems",
+    thresholds: Thresholds { warning: 85.0, critical: 95.0 },
+    options: &[],
+};
+
+pub(super) fn check(disks: &[Disk], thresholds: Thresholds) -> Finding {
+    let used = |disk: &Disk| percent(disk.total_bytes.saturating_sub(disk.available_bytes), disk.total_bytes);
+    let mut disks: Vec<(f64, &Disk)> = disks.iter().map(|disk| (used(disk), disk)).collect();
     disks.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.mount.cmp(&b.1.mount)));
     let Some((worst, _)) = disks.first().copied() else {
-        return CheckResult::skipped(Checker::Disk, "no file system of this machine can be measured");
+        return Finding::skipped("no file system of this machine can be measured");
     };
-    let status = thresholds.judge(worst);
-    // All that are over a limit are named, else only the fullest.
-    let over = disks.iter().filter(|(used, _)| thresholds.judge(*used) > CheckStatus::Ok).count();
-    let named: Vec<_> = disks.iter().take(over.clamp(1, MAX_NAMED)).map(sentence).collect();
-    let mut message = named.join("; ");
-    if over > MAX_NAMED {
-        message.push_str(&format!("; and {} more", over.saturating_sub(MAX_NAMED)));
-    }
+    let sentence = |(used, disk): &(f64, &Disk)| {
+        let (free, total) = (size(disk.available_bytes), size(disk.total_bytes));
+        (*used, format!("disk `{}` is {used:.0} % full: {free} free of {total}", disk.mount))
+    };
+    let message = fullest(disks.iter().map(sentence).collect(), thresholds);
     let figures = disks.iter().take(MAX_METRICS).map(|(used_percent, disk)| {
         json!({
             "mount": disk.mount,
@@ -31,17 +37,7 @@ pub(super) fn check(snapshot: &Snapshot, thresholds: Thresholds) -> CheckResult 
             "available_bytes": disk.available_bytes,
         })
     });
-    let mut metrics = Map::new();
-    metrics.insert("used_percent".to_owned(), json!(worst));
-    metrics.insert("disks".to_owned(), figures.collect());
-    CheckResult { checker: Checker::Disk, status, message, metrics }
-}
-
-fn used_percent(disk: &Disk) -> f64 {
-    percent(disk.total_bytes.saturating_sub(disk.available_bytes), disk.total_bytes)
-}
-
-fn sentence((used, disk): &(f64, &Disk)) -> String {
-    let (free, total) = (size(disk.available_bytes), size(disk.total_bytes));
-    format!("disk `{}` is {used:.0} % full: {free} free of {total}", disk.mount)
+    Finding::judged(worst, thresholds, message)
+        .with("used_percent", worst)
+        .with("disks", figures.collect::<Vec<_>>())
 }

@@ -1,14 +1,13 @@
 //! One snapshot for everybody who asks within a few seconds.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::task::JoinHandle;
-
-use super::probe::{Probe, Snapshot};
+use super::latest::{Latest, Stopped};
+use super::probe::{self, Disk, Probe, Snapshot, System};
 
 /// How old a snapshot may be (`wit/host.wit`).
-const MAX_AGE: Duration = Duration::from_secs(5);
+pub(super) const MAX_AGE: Duration = Duration::from_secs(5);
 
 /// How long to wait for one. A device that does not answer can block the system call for ever.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -24,23 +23,19 @@ pub enum Unavailable {
     Stopped,
 }
 
-type Take = dyn Fn() -> Snapshot + Send + Sync;
-
-struct Taken {
-    at: Instant,
-    snapshot: Arc<Snapshot>,
+impl From<Stopped> for Unavailable {
+    fn from(Stopped: Stopped) -> Self {
+        Self::Stopped
+    }
 }
 
 /// This machine, as its checks see it. One for the whole program.
 ///
-/// Invariant: at most one reading runs, however many wait for it, so a device that hangs costs one
-/// thread.
+/// File systems are read by themselves: one that does not answer must not hide how processors and
+/// memory are.
 pub struct Machine {
-    take: Arc<Take>,
-    max_age: Duration,
-    patience: Duration,
-    latest: Mutex<Option<Taken>>,
-    running: tokio::sync::Mutex<Option<JoinHandle<Snapshot>>>,
+    pub(super) system: Latest<System>,
+    pub(super) disks: Latest<Vec<Disk>>,
 }
 
 impl std::fmt::Debug for Machine {
@@ -59,13 +54,12 @@ impl Machine {
     /// This machine. Nothing is read before somebody asks.
     pub fn new() -> Self {
         let probe = Mutex::new(Probe::default());
-        let take = move || probe.lock().unwrap_or_else(PoisonError::into_inner).take();
-        Self::with(Arc::new(take), MAX_AGE, PATIENCE)
+        let system = move || probe.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Self::with(Latest::new(MAX_AGE, system), Latest::new(MAX_AGE, probe::disks))
     }
 
-    pub(super) fn with(take: Arc<Take>, max_age: Duration, patience: Duration) -> Self {
-        let running = tokio::sync::Mutex::new(None);
-        Self { take, max_age, patience, latest: Mutex::new(None), running }
+    pub(super) const fn with(system: Latest<System>, disks: Latest<Vec<Disk>>) -> Self {
+        Self { system, disks }
     }
 
     /// A snapshot at most 5 seconds old, read on the blocking pool if there is none.
@@ -73,36 +67,9 @@ impl Machine {
     /// # Errors
     /// [`Unavailable`].
     pub async fn snapshot(&self) -> Result<Arc<Snapshot>, Unavailable> {
-        if let Some(snapshot) = self.fresh() {
-            return Ok(snapshot);
-        }
-        let waited = tokio::time::timeout(self.patience, self.read()).await;
-        waited.unwrap_or(Err(Unavailable::Slow))
-    }
-
-    /// The snapshot at hand, if it is fresh: for callers that cannot wait. Call
-    /// [`Machine::snapshot`] before.
-    pub fn fresh(&self) -> Option<Arc<Snapshot>> {
-        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = latest.as_ref().filter(|taken| taken.at.elapsed() < self.max_age);
-        fresh.map(|taken| Arc::clone(&taken.snapshot))
-    }
-
-    /// Waits for the reading that runs, or starts one. It stays in place when a waiter gives up.
-    async fn read(&self) -> Result<Arc<Snapshot>, Unavailable> {
-        let mut running = self.running.lock().await;
-        if let Some(snapshot) = self.fresh() {
-            return Ok(snapshot);
-        }
-        let reading = running.get_or_insert_with(|| {
-            let take = Arc::clone(&self.take);
-            tokio::task::spawn_blocking(move || take())
-        });
-        let outcome = reading.await;
-        *running = None;
-        let snapshot = Arc::new(outcome.map_err(|_| Unavailable::Stopped)?);
-        let taken = Taken { at: Instant::now(), snapshot: Arc::clone(&snapshot) };
-        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
-        Ok(snapshot)
+        let both = async { tokio::try_join!(self.system.get(), self.disks.get()) };
+        let (system, disks) = tokio::time::timeout(PATIENCE, both).await.map_err(|_| Unavailable::Slow)??;
+        let System { memory, cpu, processes } = System::clone(&system);
+        Ok(Arc::new(Snapshot { memory, cpu, disks: Vec::clone(&disks), processes }))
     }
 }

@@ -1,12 +1,20 @@
 //! Share of memory in use.
 
-use serde_json::json;
+use super::about::{About, Thresholds};
+use super::{Finding, Memory, percent, size};
 
-use super::{CheckResult, Checker, Snapshot, Thresholds, percent, size};
+/// The limits are guesses.
+pub(super) const ABOUT: About = About {
+    meaning: "Memory that programs cannot get any more; caches count as free.",
+    unit: "%",
+    source: "the system's own counters",
+    thresholds: Thresholds { warning: 85.0, critical: 95.0 },
+    options: &[],
+};
 
-pub(super) fn check(snapshot: &Snapshot, thresholds: Thresholds) -> CheckResult {
-    let Some(memory) = snapshot.memory else {
-        return CheckResult::skipped(Checker::Memory, "this machine does not say how much memory it has");
+pub(super) fn check(memory: Option<Memory>, thresholds: Thresholds) -> Finding {
+    let Some(memory) = memory else {
+        return Finding::skipped("this machine does not say how much memory it has");
     };
     // Judged by what programs can still get: caches count as free, as they are given back.
     let used = memory.total_bytes.saturating_sub(memory.available_bytes);
@@ -20,11 +28,10 @@ pub(super) fn check(snapshot: &Snapshot, thresholds: Thresholds) -> CheckResult 
         let (used, total) = (size(memory.swap_used_bytes), size(memory.swap_total_bytes));
         message.push_str(&format!("; swap {used} used of {total}"));
     }
-    let mut metrics = serde_json::Map::new();
-    metrics.insert("used_percent".to_owned(), json!(used_percent));
-    metrics.insert("total_bytes".to_owned(), json!(memory.total_bytes));
-    metrics.insert("available_bytes".to_owned(), json!(memory.available_bytes));
-    metrics.insert("swap_total_bytes".to_owned(), json!(memory.swap_total_bytes));
-    metrics.insert("swap_used_bytes".to_owned(), json!(memory.swap_used_bytes));
-    CheckResult { checker: Checker::Memory, status: thresholds.judge(used_percent), message, metrics }
+    Finding::judged(used_percent, thresholds, message)
+        .with("used_percent", used_percent)
+        .with("total_bytes", memory.total_bytes)
+        .with("available_bytes", memory.available_bytes)
+        .with("swap_total_bytes", memory.swap_total_bytes)
+        .with("swap_used_bytes", memory.swap_used_bytes)
 }

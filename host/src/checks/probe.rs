@@ -1,7 +1,7 @@
 //! Reads the machine's state. Blocks; runs on the blocking pool.
 
 use serde::Serialize;
-use sysinfo::{DiskRefreshKind, Disks, ProcessRefreshKind, ProcessesToUpdate, System};
+use sysinfo::{DiskRefreshKind, Disks, ProcessRefreshKind, ProcessesToUpdate};
 
 /// The most processes kept, the largest first (`wit/host.wit`).
 pub(super) const MAX_PROCESSES: usize = 50;
@@ -17,6 +17,14 @@ pub struct Snapshot {
     pub disks: Vec<Disk>,
     /// The largest processes by memory.
     pub processes: Vec<Process>,
+}
+
+/// What of a [`Snapshot`] is read without asking a file system.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct System {
+    pub(super) memory: Option<Memory>,
+    pub(super) cpu: Option<Cpu>,
+    pub(super) processes: Vec<Process>,
 }
 
 /// Memory and swap, in bytes.
@@ -83,40 +91,37 @@ pub struct Process {
     pub cpu_percent: f64,
 }
 
-/// Reads snapshots one after the other; shares of processor time are those since the one before.
+/// Reads one time after the other; shares of processor time are those since the one before.
 #[derive(Default)]
 pub(super) struct Probe {
-    system: Option<System>,
+    system: Option<sysinfo::System>,
 }
 
 impl Probe {
-    /// Takes a snapshot. The first takes a fifth of a second, to see processors at work.
-    pub(super) fn take(&mut self) -> Snapshot {
+    /// Reads. The first time takes a fifth of a second, to see processors at work.
+    pub(super) fn take(&mut self) -> System {
         if self.system.is_none() {
-            self.system = System::new().ok();
+            self.system = sysinfo::System::new().ok();
             if let Some(system) = &mut self.system {
                 system.refresh_cpu_usage();
                 refresh_processes(system);
                 std::thread::sleep(sysinfo::MINIMUM_CPU_UPDATE_INTERVAL);
             }
         }
-        let disks = disks();
-        let Some(system) = &mut self.system else {
-            return Snapshot { disks, ..Snapshot::default() };
-        };
+        let Some(system) = &mut self.system else { return System::default() };
         system.refresh_memory();
         system.refresh_cpu_usage();
         refresh_processes(system);
-        Snapshot { memory: memory(system), cpu: cpu(system), disks, processes: processes(system) }
+        System { memory: memory(system), cpu: cpu(system), processes: processes(system) }
     }
 }
 
-fn refresh_processes(system: &mut System) {
+fn refresh_processes(system: &mut sysinfo::System) {
     let kind = ProcessRefreshKind::nothing().with_memory().with_cpu().without_tasks();
     system.refresh_processes_specifics(ProcessesToUpdate::All, true, kind);
 }
 
-fn memory(system: &System) -> Option<Memory> {
+fn memory(system: &sysinfo::System) -> Option<Memory> {
     let memory = Memory {
         total_bytes: system.total_memory(),
         used_bytes: system.used_memory(),
@@ -127,15 +132,21 @@ fn memory(system: &System) -> Option<Memory> {
     (memory.total_bytes > 0).then_some(memory)
 }
 
-fn cpu(system: &System) -> Option<Cpu> {
+fn cpu(system: &sysinfo::System) -> Option<Cpu> {
     let cores = system.cpus().len();
-    let load = System::load_average().ok();
+    let load = sysinfo::System::load_average().ok();
     let load = load.map(|load| Load { load_1: load.one, load_5: load.five, load_15: load.fifteen });
     let usage_percent = super::tenth(f64::from(system.global_cpu_usage()));
     (cores > 0).then_some(Cpu { cores, usage_percent, load })
 }
 
-fn disks() -> Vec<Disk> {
+/// The name of this machine.
+pub fn host_name() -> Option<String> {
+    sysinfo::System::host_name().ok().filter(|name| !name.is_empty())
+}
+
+/// The file systems with room for data. One that does not answer blocks for ever.
+pub(super) fn disks() -> Vec<Disk> {
     let kind = DiskRefreshKind::nothing().with_storage();
     let Ok(found) = Disks::new_with_refreshed_list_specifics(kind) else {
         return Vec::new();
@@ -159,7 +170,7 @@ pub(super) fn one_per_device(mut disks: Vec<Disk>) -> Vec<Disk> {
     disks
 }
 
-fn processes(system: &System) -> Vec<Process> {
+fn processes(system: &sysinfo::System) -> Vec<Process> {
     let mut processes: Vec<_> = system.processes().values().collect();
     processes.sort_by_key(|process| (std::cmp::Reverse(process.memory()), process.pid()));
     let largest = processes.into_iter().take(MAX_PROCESSES);

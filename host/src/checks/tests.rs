@@ -1,12 +1,13 @@
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use domain::egress::SnapshotKind;
 
+use super::probe::System;
 use super::*;
 
 const GIB: u64 = 1 << 30;
+const HOUR: Duration = Duration::from_secs(3600);
 
 fn disk(mount: &str, device: &str, total_bytes: u64, available_bytes: u64) -> Disk {
     Disk {
@@ -40,9 +41,13 @@ fn snapshot() -> Snapshot {
 }
 
 fn check(checker: Checker, snapshot: &Snapshot) -> (CheckStatus, String) {
-    let result = checker.check(snapshot, checker.default_thresholds());
-    assert_eq!(result.checker, checker);
-    (result.status, result.message)
+    let limits = checker.about().thresholds;
+    let found = match checker {
+        Checker::Cpu => cpu::check(snapshot.cpu, limits),
+        Checker::Memory => memory::check(snapshot.memory, limits),
+        _ => disk::check(&snapshot.disks, limits),
+    };
+    (found.status, found.message)
 }
 
 #[test]
@@ -73,26 +78,22 @@ fn limits_are_met_at_their_value() {
     assert_eq!(judged, [CheckStatus::Ok, CheckStatus::Warning, CheckStatus::Warning, CheckStatus::Critical]);
 }
 
-#[test]
-fn what_the_machine_lacks_is_skipped() {
-    for checker in Checker::ALL {
-        let result = checker.check(&Snapshot::default(), checker.default_thresholds());
-        assert_eq!(result.status, CheckStatus::Skipped, "{checker}");
-        assert!(result.metrics.is_empty() && !result.message.is_empty());
+/// Reads a machine that has nothing, but for its mounted file systems, which are asked by name.
+#[tokio::test]
+async fn what_the_machine_lacks_is_skipped() {
+    let nothing = root::fake::Fake::new(&[]);
+    let machine = machine(System::default(), Vec::new());
+    let mut plan = Plan::default();
+    plan.only(&Checker::ALL.map(|one| if one == Checker::DiskInodes { Checker::Cpu } else { one }));
+    let results = Checks::at(&plan, machine, &nothing.root()).run(HOUR).await;
+    assert_eq!(results.len(), Checker::ALL.len() - 1);
+    for result in results {
+        assert_eq!(result.status, CheckStatus::Skipped, "{result:?}");
+        assert!(result.metrics.is_empty() && result.value.is_none() && !result.message.is_empty());
     }
     for kind in [SnapshotKind::Memory, SnapshotKind::Cpu, SnapshotKind::Disk, SnapshotKind::Processes] {
         assert!(snapshot_json(&Snapshot::default(), kind, "").is_err());
     }
-}
-
-#[test]
-fn results_have_the_shape_that_the_contract_gives() {
-    let result = Checker::Disk.check(&snapshot(), Checker::Disk.default_thresholds());
-    let value = serde_json::to_value(&result).unwrap();
-    assert_eq!(value["checker"], "disk");
-    assert_eq!(value["status"], "warning");
-    assert_eq!(value["metrics"]["disks"][0]["mount"], "/");
-    assert_eq!(serde_json::from_value::<CheckResult>(value).unwrap(), result);
 }
 
 #[test]
@@ -135,60 +136,74 @@ fn sizes_are_short() {
     assert_eq!(shown, ["0 bytes", "1023 bytes", "1 KiB", "1.5 KiB", "10 KiB", "50 GiB", "16 EiB"]);
 }
 
-/// A machine whose readings are counted.
-fn counted(max_age: Duration) -> (Machine, Arc<AtomicUsize>) {
-    let count = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&count);
-    let take = move || {
-        counter.fetch_add(1, Ordering::SeqCst);
-        snapshot()
-    };
-    (Machine::with(Arc::new(take), max_age, Duration::from_secs(10)), count)
+fn machine(system: System, disks: Vec<Disk>) -> Arc<Machine> {
+    let system = Latest::new(HOUR, move || system.clone());
+    Arc::new(Machine::with(system, Latest::new(HOUR, move || disks.clone())))
+}
+
+fn plan(checkers: &[Checker]) -> Plan {
+    let mut plan = Plan::default();
+    plan.only(checkers);
+    plan
 }
 
 #[tokio::test]
-async fn concurrent_callers_share_one_reading_while_it_is_fresh() {
-    let (machine, count) = counted(Duration::from_secs(3600));
-    assert!(machine.fresh().is_none());
-    let checks = defaults();
-    let (first, second, third) =
-        tokio::join!(run(&checks, &machine), run(&checks, &machine), machine.snapshot());
-    assert_eq!(first, second);
-    assert!(third.is_ok() && machine.fresh().is_some());
-    assert_eq!(count.load(Ordering::SeqCst), 1);
-
-    let (stale, count) = counted(Duration::ZERO);
-    stale.snapshot().await.unwrap();
-    stale.snapshot().await.unwrap();
-    assert_eq!(count.load(Ordering::SeqCst), 2);
+async fn results_have_the_shape_that_the_contract_gives() {
+    let machine = machine(System::default(), snapshot().disks);
+    let mut plan = plan(&[Checker::Disk]);
+    plan.limit(Some(90.0), Some(91.0)).unwrap();
+    let results = Checks::new(&plan, machine).run(HOUR).await;
+    let value = serde_json::to_value(&results[0]).unwrap();
+    let keys: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys, ["checker", "critical", "message", "metrics", "status", "unit", "value", "warning"]);
+    assert_eq!((&value["checker"], &value["status"]), (&Value::from("disk"), &Value::from("critical")));
+    assert_eq!((&value["value"], &value["unit"]), (&Value::from(91.6), &Value::from("%")));
+    assert_eq!((&value["warning"], &value["critical"]), (&Value::from(90.0), &Value::from(91.0)));
+    assert_eq!(value["metrics"]["disks"][0]["mount"], "/");
 }
 
+/// A file system that does not answer hides neither processors nor memory, however often it is asked.
 #[tokio::test]
-async fn a_reading_that_hangs_skips_the_checks_and_holds_one_thread() {
-    let count = Arc::new(AtomicUsize::new(0));
-    let (release, gate) = std::sync::mpsc::channel::<()>();
-    let (counter, gate) = (Arc::clone(&count), std::sync::Mutex::new(gate));
-    let take = move || {
-        counter.fetch_add(1, Ordering::SeqCst);
+async fn a_check_that_hangs_is_unknown_and_the_others_are_not_lost() {
+    let (release, gate) = mpsc::channel::<()>();
+    let (asked, count) = mpsc::channel();
+    let gate = Mutex::new(gate);
+    let hangs = move || {
+        asked.send(()).unwrap();
         let _closed = gate.lock().unwrap().recv();
-        snapshot()
+        snapshot().disks
     };
-    let machine = Machine::with(Arc::new(take), Duration::from_secs(3600), Duration::from_millis(20));
+    let Snapshot { cpu, memory, processes, .. } = snapshot();
+    let system = System { cpu, memory, processes };
+    let machine = Machine::with(Latest::new(HOUR, move || system.clone()), Latest::new(HOUR, hangs));
+    let machine = Arc::new(machine);
+    let checks = Checks::new(&plan(&[Checker::Cpu, Checker::Memory, Checker::Disk]), Arc::clone(&machine));
+    assert!(machine.system.get().await.is_ok());
     for _ in 0..3 {
-        let results = run(&defaults(), &machine).await;
-        assert!(results.iter().all(|result| result.status == CheckStatus::Skipped));
-        assert!(results[0].message.contains("not read within"), "{}", results[0].message);
+        let states: Vec<_> =
+            checks.run(Duration::from_millis(20)).await.into_iter().map(|result| result.status).collect();
+        assert_eq!(states, [CheckStatus::Critical, CheckStatus::Warning, CheckStatus::Unknown]);
     }
-    assert_eq!(count.load(Ordering::SeqCst), 1);
     drop(release);
-    while machine.snapshot().await.is_err() {}
-    assert_eq!(count.load(Ordering::SeqCst), 1);
+    let results = checks.run(HOUR).await;
+    assert_eq!(results[2].status, CheckStatus::Warning);
+    assert_eq!(count.try_iter().count(), 1, "one reading, one thread");
+}
+
+#[tokio::test]
+async fn a_check_that_breaks_is_unknown() {
+    let machine = Machine::with(Latest::new(HOUR, System::default), Latest::new(HOUR, || panic!("broken")));
+    let results = Checks::new(&plan(&[Checker::Disk]), Arc::new(machine)).run(HOUR).await;
+    assert_eq!(results[0].status, CheckStatus::Unknown);
+    assert_eq!(results[0].message, "the check stopped half-way");
 }
 
 #[tokio::test]
 async fn this_machine_can_be_read() {
-    let machine = Machine::new();
+    let machine = Arc::new(Machine::new());
     let snapshot = machine.snapshot().await.unwrap();
     assert!(snapshot.memory.is_some() && snapshot.cpu.is_some() && !snapshot.processes.is_empty());
-    assert_eq!(run(&defaults(), &machine).await.len(), Checker::ALL.len());
+    let results = Checks::new(&Plan::default(), machine).run(HOUR).await;
+    assert_eq!(results.iter().map(|result| result.checker).collect::<Vec<_>>(), Checker::ALL);
+    assert!(results.iter().all(|result| result.status != CheckStatus::Unknown), "{results:?}");
 }

@@ -2,6 +2,7 @@
 
 mod channel;
 mod check;
+mod check_health;
 mod db;
 mod delivery;
 mod key;
@@ -20,6 +21,7 @@ use clap::{Parser, Subcommand};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::app;
+use crate::checks;
 use crate::clock;
 use crate::config::{self, Config, Setting, Source};
 use crate::crypto::SecretKey;
@@ -46,6 +48,8 @@ enum Command {
     },
     /// Say what is wrong before the hub serves: settings, files, plugins, database, channels
     Check(check::Options),
+    /// Say how this machine is: exits with 1 where a check is critical
+    CheckHealth(check_health::Options),
     /// API keys
     #[command(subcommand)]
     Key(key::Command),
@@ -108,6 +112,8 @@ enum ConfigCommand {
     },
     /// Print `docs/METRICS.md`: every metric, its labels, its meaning
     Metrics,
+    /// Print `docs/CHECKERS.md`: every check of this machine, its limits and options
+    Checkers,
 }
 
 /// Parses the arguments, runs the command, and says how it ended: 0 done, 1 failed, 2 not understood.
@@ -118,7 +124,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::error(&error);
-            ExitCode::FAILURE
+            if error.is::<output::Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -141,8 +147,10 @@ fn run(command: Command) -> Result<()> {
         Command::Config(ConfigCommand::Sample) => output::text(&config::sample()),
         Command::Config(ConfigCommand::Show { json }) => show_settings(json),
         Command::Check(options) => check::run(&options),
+        Command::CheckHealth(options) => check_health::run(&options),
         Command::Routes => output::text(&app::routes()),
         Command::Config(ConfigCommand::Metrics) => output::text(&telemetry::metrics::reference()),
+        Command::Config(ConfigCommand::Checkers) => output::text(&checks::reference()),
         Command::Plugin(command) if command.needs_no_secrets() => plugin::look(command),
         command => with_config(command),
     }
@@ -180,6 +188,7 @@ async fn dispatch(command: Command, config: Config) -> Result<()> {
         Command::Secrets(_)
         | Command::Config(_)
         | Command::Check(_)
+        | Command::CheckHealth(_)
         | Command::Routes
         | Command::CompileComponent => Ok(()),
     }

@@ -10,6 +10,11 @@ use serde::Serialize;
 /// Who does what a command does, where that is written down.
 pub(super) const ACTOR: &str = "the command line";
 
+/// What was asked for makes no sense; where the parser of arguments could not tell.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Usage(pub(super) String);
+
 /// Prints one line. What could drive a terminal is escaped: much of what is shown comes from senders.
 pub(super) fn line(text: &str) -> Result<()> {
     Ok(writeln!(std::io::stdout().lock(), "{}", harmless(text))?)

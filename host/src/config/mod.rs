@@ -4,6 +4,7 @@
 //! none shows the value of a secret.
 
 mod auth;
+mod checks;
 mod crypto;
 mod database;
 mod egress;
@@ -18,6 +19,7 @@ mod source;
 mod telemetry;
 
 pub use auth::AuthSettings;
+pub use checks::CheckSettings;
 pub use database::DatabaseSettings;
 pub use egress::EgressSettings;
 pub use https::{HttpsSettings, TlsFiles};
@@ -64,6 +66,8 @@ pub struct Config {
     pub egress: EgressSettings,
     /// How runs and deliveries are worked off.
     pub pipeline: PipelineSettings,
+    /// What is checked about this machine.
+    pub checks: CheckSettings,
     /// How long things are kept.
     pub retention: RetentionSettings,
     /// What is logged, and how.
@@ -83,6 +87,7 @@ impl Config {
         let auth = AuthSettings::read(source, &mut problems);
         let limits = LimitSettings::read(source, &mut problems);
         let pipeline = PipelineSettings::read(source, &mut problems);
+        let checks = CheckSettings::read(source, &mut problems);
         let retention = RetentionSettings::read(source, &mut problems);
         let telemetry = TelemetrySettings::read(source, &mut problems);
         let key = crypto.as_ref().map(|keys| &keys.current);
@@ -98,6 +103,7 @@ impl Config {
             plugins,
             egress: EgressSettings::read(source),
             pipeline,
+            checks,
             retention,
             telemetry,
         })
@@ -128,6 +134,7 @@ const SECTIONS: &[(&str, &[Variable])] = &[
     ("Plugins", plugins::VARIABLES),
     ("Egress", egress::VARIABLES),
     ("Pipeline", pipeline::VARIABLES),
+    ("Checks of this machine", checks::VARIABLES),
     ("Retention", retention::VARIABLES),
     ("Logs", telemetry::VARIABLES),
 ];

@@ -15,8 +15,6 @@ const SECRET: [&str; 4] = ["SECRET", "PASSWORD", "TOKEN", "HEADERS"];
 const OURS: [&str; 2] = ["WATCHBELL_", "WEBHOOK_SECRET_"];
 /// Names of ours that are no settings of the hub: the key that the README's curl line takes.
 const NO_SETTINGS: [&str; 1] = ["WATCHBELL_KEY"];
-/// The part of a name that stands for a driver's.
-const ANY: &str = "<DRIVER>";
 
 /// One setting as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -62,12 +60,13 @@ pub fn settings(source: &Source) -> Vec<Setting> {
     shown
 }
 
-/// The variables that a name stands for: itself, or one for each driver that is set.
+/// The variables that a name stands for: itself, or each that is set where a part in `<>` stands for any.
 fn instances(source: &Source, name: &str) -> Vec<String> {
-    let Some((prefix, suffix)) = name.split_once(ANY) else { return vec![name.to_owned()] };
+    let parts = name.split_once('<').and_then(|(prefix, rest)| Some((prefix, rest.split_once('>')?.1)));
+    let Some((prefix, suffix)) = parts else { return vec![name.to_owned()] };
     let fits = |found: &&str| {
-        let driver = found.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(suffix));
-        driver.is_some_and(|driver| !driver.is_empty())
+        let part = found.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(suffix));
+        part.is_some_and(|part| !part.is_empty())
     };
     let mut found: Vec<String> = source.names().filter(fits).map(str::to_owned).collect();
     found.sort();

@@ -11,6 +11,7 @@ mod admit;
 mod again;
 mod detect;
 mod encoding;
+mod own;
 mod payload;
 mod read;
 mod signature;
@@ -39,6 +40,7 @@ pub use again::{
     Reading, Reparsed, Replayed, Round,
 };
 pub use encoding::{ContentEncoding, Payload, TooLarge};
+pub use own::{NotRecorded, Own, Recorded, Recorder};
 pub use payload::shown;
 pub use signature::secret_defect;
 use story::Story;

@@ -1,5 +1,6 @@
 //! Timers: what is done now and then and not for anybody's request.
 
+mod checks;
 mod retention;
 
 use std::future::Future;
@@ -14,6 +15,7 @@ use crate::auth::Authenticator;
 use crate::clock;
 use crate::telemetry::{chain, metrics};
 
+pub use checks::SelfCheck;
 pub use retention::Retention;
 
 /// How often the write-ahead log is worked into the database file, off the path of commits.

@@ -24,7 +24,7 @@ use domain::trace::SpanId;
 use serde_json::Value;
 use store::{ClaimedRun, Fault, IncidentContext, NewArtifact, RunEnd, StageEnd, Store, StoreError};
 
-use crate::checks::Machine;
+use crate::checks::{Checks, Machine};
 use crate::clock::{self, Ids};
 use crate::crypto::{CryptoError, KeyRing, Place, Purpose};
 use crate::egress::Egress;
@@ -47,6 +47,8 @@ pub struct Parts {
     pub egress: Arc<Egress>,
     /// This machine.
     pub machine: Arc<Machine>,
+    /// What is checked about it.
+    pub checks: Arc<Checks>,
     /// The active provider.
     pub provider: String,
     /// How long analysis may take.

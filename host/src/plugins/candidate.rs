@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use domain::plugin::{PluginKind, PluginName};
+use domain::plugin::{CHECKER_SOURCE, PluginKind, PluginName};
 use sandbox::{ComponentFile, LoadError, LoadRequest, LoadStep, MAX_COMPONENT_BYTES, Plugin, Sandbox};
 
 use super::{Entry, Manifest};
@@ -30,6 +30,10 @@ impl Candidate {
         body_limit_bytes: usize,
         steps: &dyn Fn(LoadStep),
     ) -> Result<Plugin> {
+        ensure!(
+            self.kind != PluginKind::Driver || self.name.as_str() != CHECKER_SOURCE,
+            "the name `{CHECKER_SOURCE}` is that of the hub's own checks\nhint: give the driver another name"
+        );
         if let Some(pin) = &self.entry.sha256 {
             let found = self.file.digest();
             ensure!(

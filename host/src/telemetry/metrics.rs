@@ -14,7 +14,7 @@ use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge}
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 pub use count::{
-    Backlog, attempt, backlog, commit, egress_call, forgotten, plugin_call, plugin_spent, queue,
+    Backlog, attempt, backlog, check, commit, egress_call, forgotten, plugin_call, plugin_spent, queue,
     rate_limited, refused_caller, request, run, stage, uncounted_request, unmapped_word, wal, webhook,
     webhook_refused,
 };
@@ -114,6 +114,9 @@ families! {
     COMMIT_DURATION = Histogram "watchbell_commit_duration_seconds" [] "How long it took to write them.";
     COMMIT_QUEUE = Gauge "watchbell_commit_queue_depth" []
         "Webhooks that waited when the last were taken to be written; 1024 is full.";
+    CHECK_STATE = Gauge "watchbell_check_state" ["checker"]
+        "What a checker of this machine said last: 0 ok, 1 warning, 2 critical, -1 no answer, -2 not to be had here. \
+         Set when checks are made: by schedule, and while runs are worked off.";
     DATABASE_SIZE = Gauge "watchbell_database_size_bytes" [] "Size of the database file. Sampled.";
     WAL_SIZE = Gauge "watchbell_database_wal_bytes" []
         "What of the write-ahead log is in use. Sampled.";

@@ -47,6 +47,9 @@ impl fmt::Display for PluginKind {
     }
 }
 
+/// The source of alerts that the hub's own checks make. No driver may have this name.
+pub const CHECKER_SOURCE: &str = "checker";
+
 /// The name of a plugin: `[a-z][a-z0-9_]*`, at most 32 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -58,6 +61,11 @@ pub struct PluginName(std::sync::Arc<str>);
 pub struct NameError(String);
 
 impl PluginName {
+    /// What stands for a driver where the hub's own checks made an alert: [`CHECKER_SOURCE`].
+    pub fn of_checks() -> Self {
+        Self(CHECKER_SOURCE.into())
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

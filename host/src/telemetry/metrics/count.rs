@@ -53,6 +53,11 @@ pub fn request(method: &'static str, route: &str, status: u16, took: Duration) {
     });
 }
 
+/// A checker of this machine said something.
+pub fn check(checker: &'static str, state: f64) {
+    gauge!(names::CHECK_STATE, "checker" => checker).set(state);
+}
+
 /// A webhook is on disk.
 pub fn webhook(driver: Option<&PluginName>, outcome: &'static str, alerts: u32) {
     let driver = driver.map_or("none", PluginName::as_str);

@@ -47,7 +47,8 @@ pub(crate) const LAYERS: &[Layer] = &[
     },
     // Reads what the others wrote.
     Layer { module: "explain", may_name: &["store"] },
-    Layer { module: "jobs", may_name: &["auth", "store"] },
+    // Checks of this machine by schedule are taken as webhooks are.
+    Layer { module: "jobs", may_name: &["auth", "checks", "ingest", "store"] },
     // What happens before a webhook is acknowledged. All who call plugins know their catalogue
     // (docs/decisions/0001).
     Layer { module: "ingest", may_name: &["plugins", "sandbox", "store"] },
@@ -62,8 +63,8 @@ pub(crate) const LAYERS: &[Layer] = &[
     Layer { module: "checks", may_name: &[] },
     Layer { module: "egress", may_name: &[] },
     Layer { module: "clock", may_name: &[] },
-    // A secret key is refused where every other bad setting is.
-    Layer { module: "config", may_name: &["crypto"] },
+    // A secret key or the limit of a check is refused where every other bad setting is.
+    Layer { module: "config", may_name: &["checks", "crypto"] },
     Layer { module: "counters", may_name: &[] },
     Layer { module: "crypto", may_name: &[] },
     Layer { module: "telemetry", may_name: &["config"] },
