@@ -16,6 +16,8 @@ mod detection;
 #[cfg(test)]
 mod edge;
 #[cfg(test)]
+mod health_checks;
+#[cfg(test)]
 mod https;
 #[cfg(test)]
 mod injection;
