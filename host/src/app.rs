@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use domain::plugin::PluginKind;
 use domain::retry::Policy;
-use store::{DataKey, Options, Store};
+use store::{Options, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -15,16 +15,19 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::Authenticator;
 use crate::checks::{CheckResult, Checks, Machine, Plan};
-use crate::clock::{self, Ids};
+use crate::clock;
 use crate::config::{Config, ServerSettings};
-use crate::crypto::{KeyRing, WrappedKey};
+use crate::crypto::KeyRing;
 use crate::deliver::{self, Deliverer};
 use crate::egress::{AllowList, Egress, SystemResolver};
 use crate::http;
-use crate::ingest::{Admission, Again, Ingest, Recorded, Recorder, SignatureRules, Writer, secret_defect};
+use crate::ingest::{
+    self, Admission, Again, Ingest, Recorded, Recorder, SecretSources, WebhookSecrets, Writer,
+};
 use crate::jobs::{self, Retention, SelfCheck};
 use crate::pipeline::{self, Outputs, Pipeline};
 use crate::plugins::{self, Catalogue};
+use crate::rotation::Rotation;
 use crate::telemetry::{self, export, metrics};
 
 /// How long the first pause between tries of a run is.
@@ -37,50 +40,19 @@ const RUN_RETRY_CAP: Duration = Duration::from_secs(300);
 /// # Errors
 /// When the database does not open or migrate, or was sealed with another secret key.
 pub async fn open(config: &Config) -> Result<(Store, Arc<KeyRing>)> {
-    let store = Store::open(&config.database.url, Options::default()).await?;
-    store.migrate(clock::now()).await?;
-    let keys = key_ring(config, &store).await?;
-    Ok((store, Arc::new(keys)))
+    let (store, rotation) = open_rotation(config).await?;
+    Ok((store, rotation.ring()))
 }
 
-/// The keys that everything stored is sealed with, and those that are yet to be stored.
+/// [`open`], with the keys in a form in which they can be replaced.
 ///
 /// # Errors
-/// When they were wrapped with another secret key.
-pub async fn stored_keys(config: &Config, store: &Store) -> Result<(KeyRing, Vec<WrappedKey>)> {
-    let stored = wrapped(store.data_keys().await?)?;
-    Ok(KeyRing::open(&config.crypto, &stored, clock::now(), &mut Ids)?)
-}
-
-async fn key_ring(config: &Config, store: &Store) -> Result<KeyRing> {
-    let (ring, fresh) = stored_keys(config, store).await?;
-    if fresh.is_empty() {
-        return Ok(ring);
-    }
-    // Another process may be doing the same at this moment; what is stored counts.
-    let fresh = fresh.into_iter().map(|key| DataKey {
-        id: key.id,
-        purpose: key.purpose.to_string(),
-        kek_id: key.kek_id,
-        wrapped: key.wrapped,
-        created_at: key.created_at,
-    });
-    let stored = store.add_missing_data_keys(&fresh.collect::<Vec<_>>()).await?;
-    Ok(KeyRing::open(&config.crypto, &wrapped(stored)?, clock::now(), &mut Ids)?.0)
-}
-
-fn wrapped(stored: Vec<DataKey>) -> Result<Vec<WrappedKey>> {
-    let wrap = |key: DataKey| {
-        let purpose = key.purpose.parse()?;
-        Ok(WrappedKey {
-            id: key.id,
-            purpose,
-            kek_id: key.kek_id,
-            wrapped: key.wrapped,
-            created_at: key.created_at,
-        })
-    };
-    stored.into_iter().map(wrap).collect()
+/// As [`open`].
+pub async fn open_rotation(config: &Config) -> Result<(Store, Rotation)> {
+    let store = Store::open(&config.database.url, Options::default()).await?;
+    store.migrate(clock::now()).await?;
+    let rotation = Rotation::open(store.clone(), config.crypto.clone()).await?;
+    Ok((store, rotation))
 }
 
 /// What reads stored requests again, with the drivers as `serve` would load them.
@@ -90,9 +62,10 @@ fn wrapped(stored: Vec<DataKey>) -> Result<Vec<WrappedKey>> {
 /// nothing.
 pub async fn again(config: &Config) -> Result<Again> {
     let (store, keys) = open(config).await?;
-    let drivers = plugins::start(&config.plugins, |kind, _| kind == PluginKind::Driver).await?;
+    let drivers = Arc::new(plugins::start(&config.plugins, |kind, _| kind == PluginKind::Driver).await?);
     check_webhook_secrets(config, &drivers)?;
-    Ok(Again::new(store, Arc::new(drivers), keys, Arc::new(signature_rules(config))))
+    let secrets = webhook_secrets(config, &store, &keys, &drivers).await?;
+    Ok(Again::new(store, drivers, keys, secrets))
 }
 
 /// The same without any driver: what opens stored requests and lets them go, and reads none.
@@ -101,7 +74,9 @@ pub async fn again(config: &Config) -> Result<Again> {
 /// When the database does not open.
 pub async fn again_unread(config: &Config) -> Result<Again> {
     let (store, keys) = open(config).await?;
-    Ok(Again::new(store, Arc::default(), keys, Arc::new(signature_rules(config))))
+    let drivers = Arc::default();
+    let secrets = webhook_secrets(config, &store, &keys, &drivers).await?;
+    Ok(Again::new(store, drivers, keys, secrets))
 }
 
 /// What opens the results of stages.
@@ -113,8 +88,35 @@ pub async fn outputs(config: &Config) -> Result<(Store, Outputs)> {
     Ok((store.clone(), Outputs::new(store, keys)))
 }
 
-fn signature_rules(config: &Config) -> SignatureRules {
-    SignatureRules { secrets: config.auth.webhook_secrets.clone(), required: config.auth.signature_required }
+/// The secrets that senders sign with: those of the settings and those that are stored.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn webhook_secrets(
+    config: &Config,
+    store: &Store,
+    keys: &Arc<KeyRing>,
+    catalogue: &Arc<Catalogue>,
+) -> Result<Arc<WebhookSecrets>> {
+    let sources = secret_sources(config, store, keys, catalogue);
+    Ok(Arc::new(WebhookSecrets::load(sources).await?))
+}
+
+/// What these come from.
+pub fn secret_sources(
+    config: &Config,
+    store: &Store,
+    keys: &Arc<KeyRing>,
+    catalogue: &Arc<Catalogue>,
+) -> SecretSources {
+    SecretSources {
+        store: store.clone(),
+        keys: Arc::clone(keys),
+        references: Arc::clone(&config.references),
+        catalogue: Arc::clone(catalogue),
+        set: config.auth.webhook_secrets.clone(),
+        required: config.auth.signature_required,
+    }
 }
 
 /// Makes the checks of a plan once and takes what they say as alerts, as the schedule of `serve` does.
@@ -158,7 +160,7 @@ pub async fn unusable(config: &Config) -> Vec<anyhow::Error> {
 /// When a part does not start; the text says which and what to do.
 pub async fn serve(config: Config) -> Result<()> {
     export::start(&config.telemetry.export)?;
-    let (store, keys) = open(&config).await?;
+    let (store, rotation) = open_rotation(&config).await?;
     let catalogue = Arc::new(plugins::start(&config.plugins, |_, _| true).await?);
     let listener = http::listen(config.server.bind).with_context(|| {
         format!(
@@ -170,7 +172,7 @@ pub async fn serve(config: Config) -> Result<()> {
         Some(files) => Some(http::Certificates::open(files.certificate, files.key).await?),
         None => None,
     };
-    let parts = Parts { certificates, ..Parts::new(&config, store, keys, catalogue)? };
+    let parts = Parts { certificates, ..Parts::new(&config, store, rotation, catalogue).await? };
     parts.run(&config, listener).await
 }
 
@@ -179,6 +181,7 @@ struct Parts {
     store: Store,
     context: Arc<http::Context>,
     certificates: Option<Arc<http::Certificates>>,
+    rotation: Rotation,
     writer: Writer,
     pipeline: Pipeline,
     deliverer: Deliverer,
@@ -189,11 +192,17 @@ struct Parts {
 }
 
 impl Parts {
-    fn new(config: &Config, store: Store, keys: Arc<KeyRing>, catalogue: Arc<Catalogue>) -> Result<Self> {
+    async fn new(
+        config: &Config,
+        store: Store,
+        rotation: Rotation,
+        catalogue: Arc<Catalogue>,
+    ) -> Result<Self> {
+        let keys = rotation.ring();
         let (runs, outbox) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (writer, handle) = Writer::new(store.clone(), Arc::clone(&runs));
         check_webhook_secrets(config, &catalogue)?;
-        let rules = Arc::new(signature_rules(config));
+        let secrets = webhook_secrets(config, &store, &keys, &catalogue).await?;
         let egress =
             Arc::new(Egress::new(AllowList::parse(&config.egress.allowed)?, Arc::new(SystemResolver))?);
         let machine = Arc::new(Machine::new());
@@ -212,9 +221,10 @@ impl Parts {
             trusted_proxies: config.limits.trusted_proxies.clone(),
             admission: Admission::new(&config.limits)?,
             says_unavailable: config.limits.says_unavailable,
-            ingest: Ingest::new(Arc::clone(&catalogue), Arc::clone(&keys), Arc::clone(&rules), handle),
-            again: Again::new(store.clone(), Arc::clone(&catalogue), Arc::clone(&keys), rules),
+            ingest: Ingest::new(Arc::clone(&catalogue), Arc::clone(&keys), Arc::clone(&secrets), handle),
+            again: Again::new(store.clone(), Arc::clone(&catalogue), Arc::clone(&keys), Arc::clone(&secrets)),
             outputs: Outputs::new(store.clone(), Arc::clone(&keys)),
+            webhook_secrets: secrets,
             metrics: metrics::start(clock::now())?,
             bodies: http::Bodies::new(config.server.body_limit_bytes, config.server.body_budget_bytes),
             https: config.https.clone(),
@@ -224,6 +234,7 @@ impl Parts {
             catalogue: Arc::clone(&catalogue),
             keys: Arc::clone(&keys),
             egress: Arc::clone(&egress),
+            references: Arc::clone(&config.references),
             machine,
             checks,
             provider: config.plugins.provider.clone(),
@@ -235,11 +246,13 @@ impl Parts {
                 max_attempts: config.pipeline.max_attempts,
             },
         };
-        let deliverer = deliver::Parts { store: store.clone(), catalogue, keys, egress };
+        let references = Arc::clone(&config.references);
+        let deliverer = deliver::Parts { store: store.clone(), catalogue, keys, egress, references };
         Ok(Self {
             store,
             context,
             certificates: None,
+            rotation,
             writer,
             pipeline: Pipeline::new(pipeline, Arc::clone(&outbox)),
             deliverer: Deliverer::new(deliverer),
@@ -263,6 +276,7 @@ impl Parts {
         let retention = Retention::new(self.store.clone(), config.retention.clone());
         tasks.spawn(jobs::retention(retention, stop.clone()));
         tasks.spawn(jobs::gauges(self.store.clone(), self.context.metrics.clone(), stop.clone()));
+        tasks.spawn(jobs::keys(self.rotation, Arc::clone(&self.context.webhook_secrets), stop.clone()));
         tasks.spawn(jobs::last_used(Arc::clone(&self.context.authenticator), stop.clone()));
 
         let address = listener.local_addr()?;
@@ -339,37 +353,7 @@ async fn drain(
 /// # Errors
 /// With each variable and what is wrong with it.
 pub fn check_webhook_secrets(config: &Config, catalogue: &Catalogue) -> Result<()> {
-    let drivers = catalogue.drivers();
-    let mut problems = Vec::new();
-    for (name, secrets) in &config.auth.webhook_secrets {
-        let variable = format!("WEBHOOK_SECRET_{}", name.to_ascii_uppercase());
-        let Some(entry) = drivers.by_name(name) else {
-            let known: Vec<String> = drivers.names().iter().map(|name| format!("`{name}`")).collect();
-            problems.push(format!(
-                "`{variable}` is set, but no driver `{name}` is loaded, so it would protect nothing\n\
-                 hint: loaded are {}; the log says which were left out and why",
-                known.join(", ")
-            ));
-            continue;
-        };
-        if entry.signatures.is_empty() {
-            problems.push(format!(
-                "`{variable}` is set, but driver `{name}` knows no signature, so it would protect nothing\n\
-                 hint: unset it, and give the sender an API key of its own: `watchbell key create --name {name}`"
-            ));
-            continue;
-        }
-        let variables = [variable.clone(), format!("{variable}_PREVIOUS")];
-        for (variable, secret) in variables.iter().zip(secrets) {
-            if let Some(defect) = secret_defect(&entry.signatures, secret.expose()) {
-                problems.push(format!(
-                    "`{variable}` {defect}, so that every webhook of `{name}` would be refused\n\
-                     hint: take it over as the sender shows it, with nothing before, after or left out"
-                ));
-            }
-        }
-    }
-    problems.sort_unstable();
+    let problems = ingest::defects(&config.auth.webhook_secrets, &config.references, catalogue);
     anyhow::ensure!(problems.is_empty(), "{}", problems.join("\n"));
     Ok(())
 }

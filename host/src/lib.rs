@@ -20,5 +20,6 @@ pub mod ingest;
 pub mod jobs;
 pub mod pipeline;
 pub mod plugins;
+pub mod rotation;
 pub mod telemetry;
 pub mod worker;

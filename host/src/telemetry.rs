@@ -20,6 +20,7 @@ pub const FIELDS: &[&str] = &[
     "channel.name",
     "client.address",
     "count",
+    "data_key.id",
     "delivery.attempt",
     "delivery.id",
     "duration_ms",

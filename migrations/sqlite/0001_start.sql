@@ -13,11 +13,28 @@
 CREATE TABLE data_key (
     id         TEXT    NOT NULL PRIMARY KEY,
     purpose    TEXT    NOT NULL,             -- what it seals: `payload`, `channel`, ...
+    generation INTEGER NOT NULL,             -- counts from 1 per purpose; the newest seals, all of them open
     kek_id     TEXT    NOT NULL,             -- which secret key wrapped it
     wrapped    BLOB    NOT NULL,             -- the wrapped key
-    created_at INTEGER NOT NULL
+    created_at INTEGER NOT NULL,
+    UNIQUE (purpose, generation)
 ) STRICT;
-CREATE INDEX data_key_purpose ON data_key (purpose, id);
+
+-- Secret keys that hosts have had in use, by their public identifiers: never the key.
+CREATE TABLE secret_key (
+    kek_id   TEXT    NOT NULL PRIMARY KEY,
+    turn     INTEGER NOT NULL UNIQUE,        -- counts from 1; data keys are wrapped under the last
+    taken_at INTEGER NOT NULL                -- when a host first had it in use
+) STRICT;
+
+-- Secrets that senders sign with, where they are not settings of the host.
+CREATE TABLE secret (
+    name       TEXT    NOT NULL,             -- `webhook/<driver>`
+    version    INTEGER NOT NULL,             -- the last is the current one; one before it is accepted too
+    sealed     BLOB    NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (name, version)
+) STRICT, WITHOUT ROWID;
 
 -- API keys: never the token, only its digest.
 CREATE TABLE api_key (

@@ -1,12 +1,12 @@
-//! What operators keep: API keys, data keys, channels, routes.
+//! What operators keep: API keys, channels, routes.
 
-use domain::id::{ChannelId, DataKeyId, KeyId, Mint as _, RouteId};
+use domain::id::{ChannelId, KeyId, Mint as _, RouteId};
 use domain::key::ApiKey;
 use domain::route::{Condition, Operator, Route};
 use domain::run::Stage;
-use store::{DataKey, StoreError};
+use store::StoreError;
 
-use crate::fixture::{Counter, World, at, world};
+use crate::fixture::{World, at, world};
 
 fn api_key(world: &mut World, name: &str) -> ApiKey {
     ApiKey {
@@ -59,32 +59,6 @@ async fn last_use_of_a_key_never_goes_back() {
     world.store.touch_api_keys(&[(key.id, at(8))]).await.unwrap();
     world.store.touch_api_keys(&[]).await.unwrap();
     assert_eq!(world.store.api_keys().await.unwrap()[0].last_used_at, Some(at(9)));
-}
-
-#[tokio::test]
-async fn processes_that_start_at_once_agree_on_data_keys() {
-    let world = world().await;
-    let other = world.another_process().await;
-    let keys = |process: u128| -> Vec<DataKey> {
-        let mut mint = Counter::of_process(process);
-        ["payload", "channel"]
-            .into_iter()
-            .map(|purpose| DataKey {
-                id: DataKeyId::mint(&mut mint),
-                purpose: purpose.into(),
-                kek_id: "k1".into(),
-                wrapped: vec![process as u8, 0, 255],
-                created_at: at(0),
-            })
-            .collect()
-    };
-    let (mine, theirs) = (keys(2), keys(3));
-    let (left, right) =
-        tokio::join!(world.store.add_missing_data_keys(&mine), other.add_missing_data_keys(&theirs));
-    let left = left.unwrap();
-    assert_eq!(left, right.unwrap());
-    assert_eq!(left, world.store.data_keys().await.unwrap());
-    assert!(left == mine || left == theirs, "{left:?}");
 }
 
 #[tokio::test]

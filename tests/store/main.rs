@@ -25,3 +25,5 @@ mod read;
 mod run;
 #[cfg(test)]
 mod schema;
+#[cfg(test)]
+mod sealed;

@@ -171,7 +171,7 @@ pub(super) async fn check_stored(
 /// Asks the host's own rules and then the plugin whether the settings can work.
 async fn check(config: &Config, entry: &NotifierEntry, settings: &Value) -> Result<()> {
     let info = entry.notifier.info();
-    let split = ChannelSettings::split(&info.config_schema, settings)?;
+    let split = ChannelSettings::split(&info.config_schema, settings, &config.references)?;
     let plugin = &info.plugin.name;
     let log = CallLog::new(PluginKind::Notifier, plugin, RunId::mint(&mut Ids), TraceId::mint(&mut Ids));
     let egress = Arc::new(Egress::new(AllowList::parse(&config.egress.allowed)?, Arc::new(SystemResolver))?);

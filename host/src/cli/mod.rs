@@ -12,6 +12,7 @@ mod quarantine;
 mod replay;
 mod route;
 mod run;
+mod secrets;
 mod why;
 
 use std::process::ExitCode;
@@ -80,9 +81,9 @@ enum Command {
     /// Plugins and their contract
     #[command(subcommand)]
     Plugin(plugin::Command),
-    /// Secret keys
+    /// The secret key and what it seals
     #[command(subcommand)]
-    Secrets(Secrets),
+    Secrets(secrets::Command),
     /// Settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -92,12 +93,6 @@ enum Command {
     /// Compile one component: what the hub starts for itself, under limits
     #[command(name = COMPILE_COMMAND, hide = true)]
     CompileComponent,
-}
-
-#[derive(Subcommand)]
-enum Secrets {
-    /// Print a fresh value for WATCHBELL_SECRET_KEY
-    Generate,
 }
 
 #[derive(Subcommand)]
@@ -143,7 +138,8 @@ fn run(command: Command) -> Result<()> {
     match command {
         // First and alone: the process knows no settings and opens nothing.
         Command::CompileComponent => Ok(sandbox::compile_from_stdin()?),
-        Command::Secrets(Secrets::Generate) => output::line(SecretKey::generate()?.expose()),
+        // Before there is a key there is none to read.
+        Command::Secrets(secrets::Command::Generate) => output::line(SecretKey::generate()?.expose()),
         Command::Config(ConfigCommand::Sample) => output::text(&config::sample()),
         Command::Config(ConfigCommand::Show { json }) => show_settings(json),
         Command::Check(options) => check::run(&options),
@@ -185,8 +181,8 @@ async fn dispatch(command: Command, config: Config) -> Result<()> {
         Command::Why(command) => why::why(command, &config).await,
         Command::Trace(command) => why::trace(command, &config).await,
         Command::Plugin(command) => plugin::run(command, &config).await,
-        Command::Secrets(_)
-        | Command::Config(_)
+        Command::Secrets(command) => secrets::run(command, &config).await,
+        Command::Config(_)
         | Command::Check(_)
         | Command::CheckHealth(_)
         | Command::Routes

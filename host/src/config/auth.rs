@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use domain::secret::Secret;
-
-use super::{Problems, Source, Variable};
+use super::{Problems, SecretText, Source, Variable};
 
 pub(super) const VARIABLES: &[Variable] = &[
     Variable {
@@ -20,7 +18,8 @@ pub(super) const VARIABLES: &[Variable] = &[
                   that looks like its webhooks. Not set: signatures are not looked at.\n\
                   For GENERIC: any text, or `whsec_` and base64 for Standard Webhooks. Only for drivers whose\n\
                   sender signs: GENERIC, GRAFANA, NEWRELIC, PAGERDUTY. `plugins.toml` names the headers where\n\
-                  they are not the usual ones.",
+                  they are not the usual ones. `watchbell secrets set webhook/grafana` keeps it encrypted instead; what\n\
+                  is set here wins.",
     },
     Variable {
         name: "WEBHOOK_SECRET_<DRIVER>_PREVIOUS",
@@ -40,20 +39,24 @@ pub(super) const VARIABLES: &[Variable] = &[
 pub struct AuthSettings {
     /// Whether API keys are asked for.
     pub api_key_auth_enabled: bool,
-    /// Secrets by driver in lower case, the current one first.
-    pub webhook_secrets: HashMap<String, Vec<Secret<String>>>,
+    /// Secrets by driver in lower case, the current one first; references are followed when they are
+    /// needed.
+    pub webhook_secrets: HashMap<String, Vec<SecretText>>,
     /// Whether drivers with a scheme need a secret.
     pub signature_required: bool,
 }
 
 impl AuthSettings {
     pub(super) fn read(source: &Source, problems: &mut Problems) -> Self {
-        let mut webhook_secrets: HashMap<String, Vec<Secret<String>>> = HashMap::new();
+        let mut webhook_secrets: HashMap<String, Vec<SecretText>> = HashMap::new();
         for (name, value) in source.with_prefix("WEBHOOK_SECRET_") {
             let current = name.strip_suffix("_PREVIOUS").unwrap_or(name);
             let secrets = webhook_secrets.entry(current.to_ascii_lowercase()).or_default();
             let place = if current == name { 0 } else { secrets.len() };
-            secrets.insert(place, Secret::new(value.to_owned()));
+            match SecretText::parse(&format!("WEBHOOK_SECRET_{name}"), value) {
+                Ok(secret) => secrets.insert(place, secret),
+                Err(error) => problems.add(error.to_string()),
+            }
             if source.text(&format!("WEBHOOK_SECRET_{current}")).is_none() {
                 problems.add(format!(
                     "`WEBHOOK_SECRET_{name}` is set without `WEBHOOK_SECRET_{current}`\n\

@@ -1,11 +1,12 @@
 //! Where to store.
 
-use super::{Source, Variable};
+use super::{Problems, Source, Variable};
 
 pub(super) const VARIABLES: &[Variable] = &[Variable {
     name: "DATABASE_URL",
     default: "sqlite://watchbell.sqlite3",
-    meaning: "Where to store. A SQLite file, in the working directory unless the path begins with a slash.",
+    meaning: "Where to store. A SQLite file, in the working directory unless the path begins with a slash. An\n\
+              address with a password can be kept apart: `file:/run/secrets/database_url`.",
 }];
 
 /// Where to store.
@@ -16,7 +17,8 @@ pub struct DatabaseSettings {
 }
 
 impl DatabaseSettings {
-    pub(super) fn read(source: &Source) -> Self {
-        Self { url: source.text("DATABASE_URL").unwrap_or("sqlite://watchbell.sqlite3").to_owned() }
+    pub(super) fn read(source: &Source, problems: &mut Problems) -> Self {
+        let url = source.secret("DATABASE_URL", problems);
+        Self { url: url.map_or_else(|| "sqlite://watchbell.sqlite3".to_owned(), |url| url.expose().clone()) }
     }
 }

@@ -49,7 +49,8 @@ pub(super) const VARIABLES: &[Variable] = &[
         name: "CACHE_URL",
         default: "",
         meaning: "Where requests are counted when several processes share the limits: redis://host:6379/0 (rediss:// with\n\
-                  TLS) or memcached://host:11211. Not set: in this process. While it does not answer, requests pass.",
+                  TLS) or memcached://host:11211. Not set: in this process. While it does not answer, requests pass.\n\
+                  An address with a password can be kept apart, as in `file:/run/secrets/cache_url`.",
     },
     Variable {
         name: "CACHE_TIMEOUT_MS",
@@ -137,7 +138,14 @@ impl LimitSettings {
                 problems.add(format!("`TRUSTED_PROXIES` {problem}"));
                 TrustedProxies::default()
             });
-        let cache = source.text("CACHE_URL").map_or(Some(CacheAddress::Local), CacheAddress::parse);
+        let cache = match source.text("CACHE_URL") {
+            None => Some(CacheAddress::Local),
+            // What is wrong with a reference is said by it.
+            Some(_) => match source.secret("CACHE_URL", problems) {
+                Some(url) => CacheAddress::parse(url.expose()),
+                None => Some(CacheAddress::Local),
+            },
+        };
         if cache.is_none() {
             problems.add(
                 "`CACHE_URL` must be redis://host:port/db, rediss://… or memcached://host:port, found another address\n\

@@ -12,6 +12,7 @@ mod https;
 mod limits;
 mod pipeline;
 mod plugins;
+mod reference;
 mod retention;
 mod server;
 mod show;
@@ -26,11 +27,14 @@ pub use https::{HttpsSettings, TlsFiles};
 pub use limits::{CacheAddress, LimitSettings};
 pub use pipeline::PipelineSettings;
 pub use plugins::{CacheSettings, PluginSettings};
+pub use reference::{ReferenceError, References, SecretText, is_open_to_others};
 pub use retention::RetentionSettings;
 pub use server::ServerSettings;
 pub use show::{Setting, settings};
 pub use source::{Problems, Source};
 pub use telemetry::{ExportSettings, LogFormat, TelemetrySettings};
+
+use std::sync::Arc;
 
 use crate::crypto::SecretKeys;
 
@@ -56,6 +60,8 @@ pub struct Config {
     pub database: DatabaseSettings,
     /// The keys that everything stored is sealed with.
     pub crypto: SecretKeys,
+    /// What references to secrets lead to.
+    pub references: Arc<References>,
     /// Who may call.
     pub auth: AuthSettings,
     /// How many requests of one caller are let in.
@@ -92,12 +98,14 @@ impl Config {
         let telemetry = TelemetrySettings::read(source, &mut problems);
         let key = crypto.as_ref().map(|keys| &keys.current);
         let plugins = PluginSettings::read(source, server.body_limit_bytes, key, &mut problems);
+        let database = DatabaseSettings::read(source, &mut problems);
         let Some(crypto) = crypto.filter(|_| problems.is_empty()) else { return Err(problems) };
         Ok(Self {
             server,
             https,
-            database: DatabaseSettings::read(source),
+            database,
             crypto,
+            references: Arc::new(References::new(source)),
             auth,
             limits,
             plugins,
@@ -139,11 +147,21 @@ const SECTIONS: &[(&str, &[Variable])] = &[
     ("Logs", telemetry::VARIABLES),
 ];
 
+/// What the names of settings begin with that are not listed one by one.
+const PREFIXES: [&str; 2] = ["WATCHBELL_", "WEBHOOK_SECRET_"];
+
+/// Whether a variable is a setting of the hub, or meant to be one.
+fn is_own_name(name: &str) -> bool {
+    let listed = SECTIONS.iter().flat_map(|(_, variables)| *variables).any(|variable| variable.name == name);
+    listed || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
 /// Every variable, as the text of `.env.sample`.
 pub fn sample() -> String {
     let mut text = String::from(
         "# Every setting of Watchbell. Copy what you change to `.env` (never tracked); what the shell\n\
-         # sets wins over it. Generated: `watchbell config sample > .env.sample`.\n",
+         # sets wins over it. Where a secret is wanted, `env:NAME` and `file:/path` say where it is kept.\n\
+         # Generated: `watchbell config sample > .env.sample`.\n",
     );
     for (title, variables) in SECTIONS {
         text.push_str(&format!("\n# --- {title}\n"));
@@ -193,6 +211,43 @@ mod tests {
         }
         assert!(!error.contains("hunter2"), "{error}");
         assert!(error.contains("between 1024 and"), "{error}");
+    }
+
+    #[test]
+    fn secrets_are_read_from_where_they_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        std::fs::write(&file, format!("{KEY}\n")).unwrap();
+        let reference = format!("file:{}", file.display());
+        let plain = read(&[("WATCHBELL_SECRET_KEY", KEY)]).unwrap();
+        let config = read(&[
+            ("WATCHBELL_SECRET_KEY", &reference),
+            ("WATCHBELL_SECRET_KEY_PREVIOUS", &format!("env:OLD, {reference}")),
+            ("OLD", &KEY.to_uppercase()),
+            ("DATABASE_URL", "env:DB"),
+            ("DB", "sqlite:///srv/a.sqlite3"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", &format!("x-key={reference}")),
+        ])
+        .unwrap();
+        assert_eq!(config.crypto.current.kek_id(), plain.crypto.current.kek_id());
+        assert_eq!(config.crypto.previous.len(), 2);
+        assert_eq!(config.database.url, "sqlite:///srv/a.sqlite3");
+        assert_eq!(config.telemetry.export.headers[0].1.expose(), KEY);
+        let error = read(&[
+            ("WATCHBELL_SECRET_KEY", "file:/no/such/key"),
+            ("WATCHBELL_SECRET_KEY_PREVIOUS", &format!("{KEY},nonsense")),
+            ("CACHE_URL", "env:NOWHERE"),
+            ("WEBHOOK_SECRET_X", "file:relative"),
+        ])
+        .unwrap_err();
+        for told in [
+            "`WATCHBELL_SECRET_KEY` refers to file `/no/such/key`",
+            "`WATCHBELL_SECRET_KEY_PREVIOUS[1]` must be 64",
+            "`CACHE_URL` refers to environment variable `NOWHERE`",
+            "`WEBHOOK_SECRET_X` begins as a reference and is none",
+        ] {
+            assert!(error.contains(told), "{told} is missing in: {error}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use url::Url;
 
-use super::{SECTIONS, Source, Variable};
+use super::{SECTIONS, SecretText, Source, Variable};
 
 /// What stands for a value that is nobody's business.
 const HIDDEN: &str = "(set, not shown)";
@@ -82,7 +82,9 @@ fn is_ours(source: &Source, name: &str) -> bool {
 /// A value without what is secret in it.
 fn safe(name: &str, value: &str) -> String {
     if SECRET.iter().any(|part| name.contains(part)) {
-        return HIDDEN.to_owned();
+        // Where a secret is kept is none.
+        let reference = SecretText::parse(name, value).ok().and_then(|text| text.reference());
+        return reference.filter(|_| !value.contains(',')).unwrap_or_else(|| HIDDEN.to_owned());
     }
     if !value.contains("://") {
         return value.to_owned();
@@ -127,6 +129,9 @@ mod tests {
         ] {
             assert_eq!(value(&[(name, "0canary")], name).as_deref(), Some(HIDDEN), "{name}");
         }
+        let key = |text: &str| value(&[("WATCHBELL_SECRET_KEY", text)], "WATCHBELL_SECRET_KEY").unwrap();
+        assert_eq!(key("file:/run/secrets/key"), "file:/run/secrets/key");
+        assert_eq!(key("file:/run/secrets/key,0canary"), HIDDEN);
         let url = |value: &str| self::value(&[("DATABASE_URL", value)], "DATABASE_URL").unwrap();
         assert_eq!(url("postgres://u:canary@db/w?password=canary"), "postgres://u:***@db/w?***");
         assert_eq!(url("sqlite://watchbell.sqlite3"), "sqlite://watchbell.sqlite3");

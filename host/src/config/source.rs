@@ -5,6 +5,10 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
+use domain::secret::Secret;
+
+use super::SecretText;
+
 /// The environment with `.env` behind it.
 #[derive(Debug, Clone, Default)]
 pub struct Source {
@@ -56,6 +60,30 @@ impl Source {
     /// The text of a variable; an empty one counts as not set.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(|value| value.text.trim()).filter(|text| !text.is_empty())
+    }
+
+    /// The secret that a variable holds or refers to.
+    pub fn secret(&self, name: &str, problems: &mut Problems) -> Option<Secret<String>> {
+        self.follow(name, self.text(name)?, problems)
+    }
+
+    /// The secret that `text` is or refers to; it was given for `setting`.
+    pub(super) fn follow(
+        &self,
+        setting: &str,
+        text: &str,
+        problems: &mut Problems,
+    ) -> Option<Secret<String>> {
+        let lookup = |name: &str| self.text(name).map(str::to_owned);
+        let secret = SecretText::parse(setting, text).and_then(|text| text.follow(setting, lookup));
+        secret.map_err(|error| problems.add(error.to_string())).ok()
+    }
+
+    /// The files that settings refer to.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let texts = self.values.values().flat_map(|value| value.text.split(','));
+        let parts = texts.flat_map(|text| [Some(text), text.split_once('=').map(|(_, value)| value)]);
+        parts.flatten().filter_map(|text| text.trim().strip_prefix("file:")).map(Path::new)
     }
 
     /// Where a variable was said: [`Source::SHELL`], or the name of a file.

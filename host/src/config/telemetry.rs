@@ -37,7 +37,7 @@ pub(super) const VARIABLES: &[Variable] = &[
     Variable {
         name: "OTEL_EXPORTER_OTLP_HEADERS",
         default: "",
-        meaning: "Headers for the collector: `name=value,name=value`, values percent-encoded. Secret; `env:NAME` and\n`file:/path` are not read here.",
+        meaning: "Headers for the collector: `name=value,name=value`, values percent-encoded. Secret; a value\nmay be a reference.",
     },
     Variable { name: "OTEL_SERVICE_NAME", default: "watchbell", meaning: "What traces say they are of." },
 ];
@@ -88,7 +88,9 @@ impl ExportSettings {
         for pair in source.text("OTEL_EXPORTER_OTLP_HEADERS").unwrap_or_default().split(',') {
             match pair.split_once('=') {
                 Some((name, value)) if HeaderName::from_str(name.trim()).is_ok() => {
-                    headers.push((name.trim().to_owned(), Secret::new(value.trim().to_owned())));
+                    let setting = format!("OTEL_EXPORTER_OTLP_HEADERS[{}]", headers.len());
+                    let value = source.follow(&setting, value.trim(), problems);
+                    headers.extend(value.map(|value| (name.trim().to_owned(), value)));
                 }
                 _ if pair.trim().is_empty() => {}
                 _ => problems.add("`OTEL_EXPORTER_OTLP_HEADERS` must be names of headers, each with `=` and its value, and a comma between"),

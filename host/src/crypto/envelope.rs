@@ -142,6 +142,23 @@ impl<'a> Sealed<'a> {
         DataKeyId::from(Ulid::from_bytes(self.key_id))
     }
 
+    /// Takes a value apart in whichever form it is.
+    pub(super) fn parse_any(place: Place<'_>, bytes: &'a [u8]) -> Result<Self, CryptoError> {
+        let form = if bytes.first() == Some(&COMPRESSED) { Form::Compressed } else { Form::Plain };
+        Self::parse(place, bytes, form)
+    }
+
+    /// Checks that the value is whole and in its place, without a look at what it means.
+    pub(super) fn authenticate(
+        &self,
+        key: &Secret<[u8; 32]>,
+        binding: &Binding<'_>,
+    ) -> Result<Vec<u8>, CryptoError> {
+        let aad = binding.aad(self.form.version());
+        decrypt(key, &self.nonce, self.ciphertext, &aad)
+            .ok_or_else(|| CryptoError::Tampered(binding.place.name()))
+    }
+
     /// Checks and decrypts; what was compressed stays within `limit` bytes.
     pub(super) fn open(
         &self,
@@ -149,9 +166,7 @@ impl<'a> Sealed<'a> {
         binding: &Binding<'_>,
         limit: usize,
     ) -> Result<Vec<u8>, CryptoError> {
-        let aad = binding.aad(self.form.version());
-        let message = decrypt(key, &self.nonce, self.ciphertext, &aad)
-            .ok_or_else(|| CryptoError::Tampered(binding.place.name()))?;
+        let message = self.authenticate(key, binding)?;
         match self.form {
             Form::Plain => Ok(message),
             Form::Compressed => decompress(binding.place, &message, limit),

@@ -1,149 +1,42 @@
-//! Data keys per purpose, wrapped by the operator's secret key.
+//! The opened data keys of one database.
 
 use std::fmt;
-use std::str::FromStr;
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use domain::id::{DataKeyId, Mint};
 use domain::secret::Secret;
 use domain::time::Timestamp;
-use serde::Serialize;
 use ulid::Ulid;
 use zeroize::Zeroize as _;
 
 use super::CryptoError;
 use super::envelope::{self, Binding, Form, Place, Sealed};
-use super::secret_key::{SecretKey, SecretKeys, random};
+use super::secret_key::SecretKeys;
+use super::wrapped_key::{Purpose, WrappedKey};
 
-/// Version byte of a wrapped data key: `version | nonce | ciphertext and tag`.
-const WRAPPED: u8 = 1;
-
-/// What a data key is for. A value sealed for one purpose does not open for another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Purpose {
-    /// Webhooks as they were received.
-    Payload,
-    /// Secrets in the settings of channels.
-    Channel,
-    /// Results of stages.
-    Artifact,
-    /// Notifications and what remotes answered.
-    Delivery,
-}
-
-impl Purpose {
-    /// Every purpose.
-    pub const ALL: [Self; 4] = [Self::Payload, Self::Channel, Self::Artifact, Self::Delivery];
-
-    /// The word for it, as stored.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Payload => "payload",
-            Self::Channel => "channel",
-            Self::Artifact => "artifact",
-            Self::Delivery => "delivery",
-        }
-    }
-}
-
-impl fmt::Display for Purpose {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// A word that names no purpose.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no purpose of a data key; known are payload, channel, artifact, delivery")]
-pub struct PurposeError(String);
-
-impl FromStr for Purpose {
-    type Err = PurposeError;
-
-    fn from_str(text: &str) -> Result<Self, PurposeError> {
-        let found = Self::ALL.into_iter().find(|purpose| purpose.as_str() == text);
-        found.ok_or_else(|| PurposeError(text.to_owned()))
-    }
-}
-
-/// A data key as the database keeps it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WrappedKey {
-    /// Which key it is; stands in the header of every value sealed under it.
-    pub id: DataKeyId,
-    /// What it is for.
-    pub purpose: Purpose,
-    /// Public identifier of the secret key that wraps it.
-    pub kek_id: String,
-    /// The wrapped bytes.
-    pub wrapped: Vec<u8>,
-    /// When it was made.
-    pub created_at: Timestamp,
-}
-
-impl WrappedKey {
-    fn aad(id: DataKeyId, purpose: Purpose, kek_id: &str) -> Vec<u8> {
-        envelope::length_prefixed(WRAPPED, &["data key", &id.to_string(), purpose.as_str(), kek_id])
-    }
-
-    /// Wraps `data_key` under `secret_key`.
-    fn wrap(
-        (id, purpose, created_at): (DataKeyId, Purpose, Timestamp),
-        data_key: &Secret<[u8; 32]>,
-        secret_key: &SecretKey,
-    ) -> Result<Self, CryptoError> {
-        let kek_id = secret_key.kek_id().to_owned();
-        let nonce = random()?;
-        let aad = Self::aad(id, purpose, &kek_id);
-        let ciphertext = envelope::encrypt(&secret_key.kek(), &nonce, data_key.expose(), &aad)
-            .ok_or_else(|| CryptoError::Cipher("data key".to_owned()))?;
-        let wrapped = [&[WRAPPED], nonce.as_slice(), &ciphertext].concat();
-        Ok(Self { id, purpose, kek_id, wrapped, created_at })
-    }
-
-    fn unwrap(&self, keys: &SecretKeys) -> Result<Secret<[u8; 32]>, CryptoError> {
-        let secret_key = keys
-            .by_id(&self.kek_id)
-            .ok_or_else(|| CryptoError::WrongKey { found: self.kek_id.clone(), configured: keys.ids() })?;
-        let data_key = match self.wrapped.split_first() {
-            Some((&WRAPPED, rest)) => rest.split_first_chunk().and_then(|(nonce, ciphertext)| {
-                let aad = Self::aad(self.id, self.purpose, &self.kek_id);
-                envelope::decrypt(&secret_key.kek(), nonce, ciphertext, &aad)
-            }),
-            _ => None,
-        };
-        let mut bytes = data_key.ok_or(CryptoError::DamagedKey(self.id))?;
-        let key = <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| CryptoError::DamagedKey(self.id));
-        bytes.zeroize();
-        key.map(Secret::new)
-    }
-}
-
-/// Wraps a data key again, under the current secret key. The values sealed under it stay as they are.
-///
-/// # Errors
-/// [`CryptoError::WrongKey`] or [`CryptoError::DamagedKey`] where none of `keys` opens it.
-pub fn rewrap(stored: &WrappedKey, keys: &SecretKeys) -> Result<WrappedKey, CryptoError> {
-    let data_key = stored.unwrap(keys)?;
-    WrappedKey::wrap((stored.id, stored.purpose, stored.created_at), &data_key, &keys.current)
-}
-
+#[derive(Clone)]
 struct DataKey {
     id: [u8; 16],
     purpose: Purpose,
-    key: Secret<[u8; 32]>,
+    generation: u32,
+    /// Whether values may be sealed under it by now.
+    is_settled: bool,
+    key: Arc<Secret<[u8; 32]>>,
 }
 
 /// The opened data keys of one database. The newest of a purpose seals, all of them open.
 ///
+/// Others may make data keys while this process runs, see [`KeyRing::reload`].
+///
 /// Invariant: holds at least one data key for every [`Purpose`], newest first.
 pub struct KeyRing {
-    keys: Vec<DataKey>,
+    keys: ArcSwap<Vec<DataKey>>,
 }
 
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeyRing({} data keys)", self.keys.len())
+        write!(f, "KeyRing({} data keys)", self.keys.load().len())
     }
 }
 
@@ -166,19 +59,44 @@ impl KeyRing {
         let mut fresh = Vec::new();
         for purpose in Purpose::ALL {
             if stored.iter().all(|key| key.purpose != purpose) {
-                let data_key = Secret::new(random()?);
-                let id = DataKeyId::mint(mint);
-                fresh.push(WrappedKey::wrap((id, purpose, now), &data_key, &keys.current)?);
+                fresh.push(WrappedKey::generate(purpose, 1, &keys.current, (now, &mut *mint))?);
             }
         }
-        let mut newest_first: Vec<&WrappedKey> = stored.iter().chain(&fresh).collect();
-        newest_first.sort_by_key(|key| std::cmp::Reverse((key.created_at, key.id)));
-        let mut opened = Vec::with_capacity(newest_first.len());
-        for wrapped in newest_first {
-            let key = wrapped.unwrap(keys)?;
-            opened.push(DataKey { id: id_bytes(wrapped.id)?, purpose: wrapped.purpose, key });
+        let all = stored.iter().chain(&fresh);
+        let opened = all.map(|key| DataKey::open(key, keys, now)).collect::<Result<Vec<_>, _>>()?;
+        Ok((Self { keys: ArcSwap::from_pointee(sorted(opened)) }, fresh))
+    }
+
+    /// Takes over what is stored now: keys that others made, and new ones that may seal by now. Keys that
+    /// are open stay open, whatever became of their wrapping.
+    ///
+    /// # Errors
+    /// [`CryptoError::WrongKey`] if a key was wrapped under a secret key that is not at hand, which the
+    /// next start would not survive; [`CryptoError::DamagedKey`]. All others are taken over.
+    pub fn reload(
+        &self,
+        keys: &SecretKeys,
+        stored: &[WrappedKey],
+        now: Timestamp,
+    ) -> Result<(), CryptoError> {
+        let mut known = self.keys.load().to_vec();
+        let mut trouble = Ok(());
+        for wrapped in stored {
+            let id = id_bytes(wrapped.id)?;
+            if let Some(open) = known.iter_mut().find(|key| key.id == id) {
+                open.is_settled = wrapped.is_settled(now);
+                if !keys.has(&wrapped.kek_id) {
+                    trouble = Err(wrapped.under_wrong_key(keys));
+                }
+                continue;
+            }
+            match DataKey::open(wrapped, keys, now) {
+                Ok(key) => known.push(key),
+                Err(error) => trouble = Err(error),
+            }
         }
-        Ok((Self { keys: opened }, fresh))
+        self.keys.store(Arc::new(sorted(known)));
+        trouble
     }
 
     /// Seals a value for one place.
@@ -241,11 +159,14 @@ impl KeyRing {
         place: Place<'_>,
         plaintext: &[u8],
     ) -> Result<Vec<u8>, CryptoError> {
+        let keys = self.keys.load();
+        let mut newest_first = keys.iter().filter(|key| key.purpose == purpose);
+        // The first key of a purpose seals at once: nobody has another.
         #[expect(clippy::expect_used, reason = "the type's invariant")]
-        let newest = self
-            .keys
-            .iter()
-            .find(|key| key.purpose == purpose)
+        let newest = newest_first
+            .clone()
+            .find(|key| key.is_settled)
+            .or_else(|| newest_first.next_back())
             .expect("`open` makes a data key for every purpose");
         let binding = Binding { purpose: purpose.as_str(), place };
         envelope::seal((&newest.id, &newest.key), &binding, form, plaintext)
@@ -259,13 +180,52 @@ impl KeyRing {
         limit: usize,
     ) -> Result<Vec<u8>, CryptoError> {
         let sealed = Sealed::parse(binding.place, sealed, form)?;
-        let key = self.keys.iter().find(|key| key.id == sealed.key_id);
+        let key = self.key_of(&sealed, &binding)?;
+        sealed.open(&key, &binding, limit)
+    }
+
+    /// Checks that a value is whole, in its place and of this purpose.
+    ///
+    /// # Errors
+    /// As [`KeyRing::open_value`].
+    pub fn check_value(&self, purpose: Purpose, place: Place<'_>, sealed: &[u8]) -> Result<(), CryptoError> {
+        let binding = Binding { purpose: purpose.as_str(), place };
+        let sealed = Sealed::parse_any(place, sealed)?;
+        let key = self.key_of(&sealed, &binding)?;
+        sealed.authenticate(&key, &binding)?.zeroize();
+        Ok(())
+    }
+
+    fn key_of(
+        &self,
+        sealed: &Sealed<'_>,
+        binding: &Binding<'_>,
+    ) -> Result<Arc<Secret<[u8; 32]>>, CryptoError> {
+        let keys = self.keys.load();
+        let key = keys.iter().find(|key| key.id == sealed.key_id);
         let key = key.ok_or_else(|| CryptoError::UnknownDataKey(sealed.data_key()))?;
         if key.purpose.as_str() != binding.purpose {
             return Err(CryptoError::Tampered(binding.place.name()));
         }
-        sealed.open(&key.key, &binding, limit)
+        Ok(Arc::clone(&key.key))
     }
+}
+
+impl DataKey {
+    fn open(wrapped: &WrappedKey, keys: &SecretKeys, now: Timestamp) -> Result<Self, CryptoError> {
+        Ok(Self {
+            id: id_bytes(wrapped.id)?,
+            purpose: wrapped.purpose,
+            generation: wrapped.generation,
+            is_settled: wrapped.is_settled(now),
+            key: Arc::new(wrapped.unwrap(keys)?),
+        })
+    }
+}
+
+fn sorted(mut keys: Vec<DataKey>) -> Vec<DataKey> {
+    keys.sort_by_key(|key| std::cmp::Reverse((key.generation, key.id)));
+    keys
 }
 
 fn id_bytes(id: DataKeyId) -> Result<[u8; 16], CryptoError> {

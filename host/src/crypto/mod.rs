@@ -8,12 +8,14 @@
 mod envelope;
 mod key_ring;
 mod secret_key;
+mod wrapped_key;
 
 use domain::id::DataKeyId;
 
 pub use envelope::Place;
-pub use key_ring::{KeyRing, Purpose, PurposeError, WrappedKey, rewrap};
+pub use key_ring::KeyRing;
 pub use secret_key::{SecretKey, SecretKeyError, SecretKeys};
+pub use wrapped_key::{Purpose, PurposeError, WrappedKey, renew, rewrap};
 
 /// Why something could not be sealed or opened. Texts never hold key material or plaintext.
 #[derive(Debug, thiserror::Error)]
@@ -21,8 +23,9 @@ pub enum CryptoError {
     /// The database was made with a secret key that is not among the configured ones.
     #[error(
         "the data keys of this database are wrapped under secret key `{found}`, configured is {configured}\n\
-         hint: put the key that made this database into `WATCHBELL_SECRET_KEY`, or into \
-         `WATCHBELL_SECRET_KEY_PREVIOUS` while rotating"
+         hint: put secret key `{found}` into `WATCHBELL_SECRET_KEY`, or into `WATCHBELL_SECRET_KEY_PREVIOUS` \
+         while it is being replaced: first every host gets the new key as a previous one, then each swaps \
+         the two, then the data keys are wrapped again"
     )]
     WrongKey {
         /// Public identifier of the key that is needed.

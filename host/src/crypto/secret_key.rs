@@ -90,15 +90,6 @@ impl SecretKey {
         Ok(key)
     }
 
-    /// Reads a comma-separated list of keys; an empty text is an empty list.
-    ///
-    /// # Errors
-    /// [`SecretKeyError`], which names `variable` and the place in the list.
-    pub fn parse_list(variable: &str, text: &str) -> Result<Vec<Self>, SecretKeyError> {
-        let entries = text.split(',').enumerate().filter(|(_, entry)| !entry.trim().is_empty());
-        entries.map(|(index, entry)| Self::parse(&format!("{variable}[{index}]"), entry)).collect()
-    }
-
     /// Makes a fresh key: 64 hexadecimal digits from the operating system.
     ///
     /// # Errors
@@ -151,8 +142,13 @@ impl SecretKeys {
         std::iter::once(&self.current).chain(&self.previous).find(|key| key.kek_id == kek_id)
     }
 
+    /// Whether the key with this public identifier is at hand.
+    pub fn has(&self, kek_id: &str) -> bool {
+        self.by_id(kek_id).is_some()
+    }
+
     /// The public identifiers at hand, for messages.
-    pub(super) fn ids(&self) -> String {
+    pub fn ids(&self) -> String {
         let ids = std::iter::once(&self.current).chain(&self.previous);
         ids.map(|key| format!("`{}`", key.kek_id)).collect::<Vec<_>>().join(", ")
     }
@@ -271,13 +267,5 @@ mod tests {
         assert_ne!(key.kek().expose(), key.derive("session").expose());
         assert_eq!(key.kek_id().len(), 16);
         assert_eq!(format!("{key:?}"), format!("SecretKey({})", key.kek_id()));
-    }
-
-    #[test]
-    fn list_names_the_entry_that_is_wrong() {
-        assert!(SecretKey::parse_list("P", "").unwrap().is_empty());
-        assert_eq!(SecretKey::parse_list("P", &format!("{HEX}, ")).unwrap().len(), 1);
-        let error = SecretKey::parse_list("P", &format!("{HEX},nonsense")).unwrap_err();
-        assert!(error.to_string().contains("`P[1]`"), "{error}");
     }
 }

@@ -16,7 +16,7 @@ use super::worker::Parts;
 use crate::clock::{self, Ids};
 use crate::crypto::{Place, Purpose};
 use crate::egress::Grants;
-use crate::plugins::{CallLog, ChannelSettings, Outside, count_call};
+use crate::plugins::{CallLog, ChannelError, ChannelSettings, Outside, count_call};
 use crate::telemetry::export::{self, Side, Step};
 use crate::telemetry::{chain, metrics};
 
@@ -94,8 +94,8 @@ async fn send(
     let row = delivery.channel.id.to_string();
     let settings = open(parts, Purpose::Channel, "channel", "settings", &row, &delivery.channel_settings)?;
     let schema = &entry.notifier.info().config_schema;
-    let split = ChannelSettings::split(schema, &settings)
-        .map_err(|error| Verdict::dead("config", format!("channel `{}`: {error}", delivery.channel.name)))?;
+    let split = ChannelSettings::split(schema, &settings, &parts.references)
+        .map_err(|error| unusable(&delivery.channel.name, &error))?;
     let mut origins = split.origins;
     origins.extend(entry.allow_hosts.iter().cloned());
     let grants = Grants {
@@ -116,6 +116,15 @@ async fn send(
         Ok(receipt) => Ok(receipt.remote_ref),
         Err(CallError::Plugin(error)) => Err(classify::plugin(&error)),
         Err(CallError::Trap(trap)) => Err(Verdict::retry(trap.error_type(), trap.to_string(), None)),
+    }
+}
+
+/// A secret may be back where it is kept before the last try.
+fn unusable(channel: &str, error: &ChannelError) -> Verdict {
+    let message = format!("channel `{channel}`: {error}");
+    match error {
+        ChannelError::Reference(_) => Verdict::retry("reference", message, None),
+        _ => Verdict::dead("config", message),
     }
 }
 

@@ -11,6 +11,7 @@ use tracing::Span;
 
 use super::attempt::attempt;
 use crate::clock::Ids;
+use crate::config::References;
 use crate::crypto::KeyRing;
 use crate::egress::Egress;
 use crate::plugins::Catalogue;
@@ -26,6 +27,8 @@ pub struct Parts {
     pub keys: Arc<KeyRing>,
     /// The way out.
     pub egress: Arc<Egress>,
+    /// What references to secrets lead to.
+    pub references: Arc<References>,
 }
 
 /// The worker.

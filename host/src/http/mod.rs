@@ -28,7 +28,7 @@ use tower::util::{BoxCloneSyncService, MapRequest};
 
 use crate::auth::Authenticator;
 use crate::config::HttpsSettings;
-use crate::ingest::{Admission, Again, Ingest};
+use crate::ingest::{Admission, Again, Ingest, WebhookSecrets};
 use crate::pipeline::Outputs;
 pub use body::Bodies;
 use problem::Problem;
@@ -54,6 +54,8 @@ pub struct Context {
     pub again: Again,
     /// What stages made.
     pub outputs: Outputs,
+    /// What senders sign with.
+    pub webhook_secrets: Arc<WebhookSecrets>,
     /// What was counted.
     pub metrics: PrometheusHandle,
     /// What reads bodies.
@@ -112,6 +114,9 @@ fn service(context: Arc<Context>) -> Routes {
         .route("/manage/quarantine/{run_id}/discard", post(api::quarantine::discard))
         .route("/manage/replay/{run_id}", post(api::replay::replay))
         .route("/manage/runs/{run_id}/outputs", get(api::pipeline::outputs))
+        .route("/manage/secrets", get(api::secrets::list))
+        .route("/manage/secrets/webhook/{driver}", post(api::secrets::set))
+        .route("/manage/secrets/webhook/{driver}/remove", post(api::secrets::remove))
         .route("/metrics", get(health::metrics))
         .route("/openapi.json", get(openapi::document))
         .route("/healthz", get(health::alive))

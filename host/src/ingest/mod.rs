@@ -14,6 +14,7 @@ mod encoding;
 mod own;
 mod payload;
 mod read;
+mod secrets;
 mod signature;
 mod story;
 mod writer;
@@ -42,7 +43,8 @@ pub use again::{
 pub use encoding::{ContentEncoding, Payload, TooLarge};
 pub use own::{NotRecorded, Own, Recorded, Recorder};
 pub use payload::shown;
-pub use signature::secret_defect;
+pub use secrets::{SecretError, SecretSources, ShownSecret, WebhookSecrets, defects};
+use signature::secret_defect;
 use story::Story;
 use writer::NotWritten;
 pub use writer::{Writer, WriterHandle};
@@ -121,7 +123,7 @@ impl Refused {
     }
 }
 
-/// Secrets that senders sign with.
+/// Secrets that senders sign with, at one moment.
 #[derive(Debug, Default)]
 pub struct SignatureRules {
     /// By driver, the current one first.
@@ -134,7 +136,7 @@ pub struct SignatureRules {
 pub struct Ingest {
     catalogue: Arc<Catalogue>,
     keys: Arc<KeyRing>,
-    rules: Arc<SignatureRules>,
+    secrets: Arc<WebhookSecrets>,
     writer: WriterHandle,
 }
 
@@ -143,10 +145,10 @@ impl Ingest {
     pub const fn new(
         catalogue: Arc<Catalogue>,
         keys: Arc<KeyRing>,
-        rules: Arc<SignatureRules>,
+        secrets: Arc<WebhookSecrets>,
         writer: WriterHandle,
     ) -> Self {
-        Self { catalogue, keys, rules, writer }
+        Self { catalogue, keys, secrets, writer }
     }
 
     /// The drivers there are, by name.
@@ -170,13 +172,13 @@ impl Ingest {
 
     async fn take(&self, mut received: Received, story: &Story) -> Result<Accepted, Refused> {
         let (run_id, trace_id) = (story.run_id, story.trace_id);
-        let drivers = self.catalogue.drivers();
+        let (drivers, rules) = (self.catalogue.drivers(), self.secrets.rules());
         let incoming = payload::incoming(&mut received, &drivers);
-        let detect::Choice { chosen, why } = self.choose(&drivers, &received, &incoming)?;
+        let detect::Choice { chosen, why } = choose(&drivers, &rules, &received, &incoming)?;
         let delivery_id = chosen.driver().and_then(|driver| {
             payload::delivery_id(driver, |name| received.headers.get(name)?.to_str().ok())
         });
-        let verified = chosen.driver().is_some_and(|driver| self.rules.has_secret(driver));
+        let verified = chosen.driver().is_some_and(|driver| rules.has_secret(driver));
         let mut verdict = match received.payload.defect() {
             Some(reason) => read::undecodable(chosen.driver(), reason),
             None => story.step("parse", read::verdict(chosen, &incoming, run_id, trace_id)).await?,
@@ -248,34 +250,34 @@ impl Ingest {
             Err(NotWritten::Unavailable(why)) => Err(Refused::Unavailable(why)),
         }
     }
+}
 
-    /// Steps 4 and 5: which driver, and whether the signature holds.
-    fn choose(
-        &self,
-        drivers: &DriverSet,
-        received: &Received,
-        incoming: &Incoming,
-    ) -> Result<detect::Choice, Refused> {
-        let verify = |entry: &DriverEntry| {
-            let name = entry.driver.info().plugin.name.as_str();
-            let body = received.payload.sent().unwrap_or(&incoming.body);
-            let signed = signature::Signed { body, received_at: received.received_at };
-            signature::verify(name, &entry.signatures, &self.rules, &received.headers, signed)
-        };
-        let choice = match &received.driver {
-            None => detect::automatic(drivers, &self.rules, incoming, verify)?,
-            Some(name) => {
-                let entry = drivers.by_name(name).ok_or_else(|| unknown(drivers, name))?;
-                verify(&entry).map_err(|cause| Refused::Signature(format!("driver `{name}`: {cause}")))?;
-                detect::Choice::named(entry, "named in the path")
-            }
-        };
-        let signable = choice.chosen.driver().is_some_and(|entry| !entry.signatures.is_empty());
-        if self.rules.required && !signable && received.api_key.is_none() {
-            return Err(Refused::KeyRequired);
+/// Steps 4 and 5: which driver, and whether the signature holds.
+fn choose(
+    drivers: &DriverSet,
+    rules: &SignatureRules,
+    received: &Received,
+    incoming: &Incoming,
+) -> Result<detect::Choice, Refused> {
+    let verify = |entry: &DriverEntry| {
+        let name = entry.driver.info().plugin.name.as_str();
+        let body = received.payload.sent().unwrap_or(&incoming.body);
+        let signed = signature::Signed { body, received_at: received.received_at };
+        signature::verify(name, &entry.signatures, rules, &received.headers, signed)
+    };
+    let choice = match &received.driver {
+        None => detect::automatic(drivers, rules, incoming, verify)?,
+        Some(name) => {
+            let entry = drivers.by_name(name).ok_or_else(|| unknown(drivers, name))?;
+            verify(&entry).map_err(|cause| Refused::Signature(format!("driver `{name}`: {cause}")))?;
+            detect::Choice::named(entry, "named in the path")
         }
-        Ok(choice)
+    };
+    let signable = choice.chosen.driver().is_some_and(|entry| !entry.signatures.is_empty());
+    if rules.required && !signable && received.api_key.is_none() {
+        return Err(Refused::KeyRequired);
     }
+    Ok(choice)
 }
 
 fn unknown(drivers: &DriverSet, name: &str) -> Refused {

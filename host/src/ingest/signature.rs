@@ -49,7 +49,7 @@ impl SignatureRules {
 ///
 /// A secret fits when it is a key of one of them; one that begins as the secrets of a scheme do must be
 /// a key of that one.
-pub fn secret_defect(schemes: &[SignatureScheme], secret: &str) -> Option<String> {
+pub(super) fn secret_defect(schemes: &[SignatureScheme], secret: &str) -> Option<String> {
     for scheme in schemes {
         if let Some((prefix, _)) = base64_form(scheme)
             && !prefix.is_empty()

@@ -4,7 +4,7 @@ mod checks;
 mod retention;
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -13,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::Authenticator;
 use crate::clock;
+use crate::ingest::WebhookSecrets;
+use crate::rotation::Rotation;
 use crate::telemetry::{chain, metrics};
 
 pub use checks::SelfCheck;
@@ -24,6 +26,8 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 const LAST_USED_EVERY: Duration = Duration::from_secs(30);
 /// How often old things are looked for.
 const RETENTION_EVERY: Duration = Duration::from_secs(60);
+/// How often keys at rest are looked at; docs/METRICS.md says so.
+const KEYS_EVERY: Duration = Duration::from_secs(5);
 /// How often it is counted what waits; docs/METRICS.md says so.
 const GAUGES_EVERY: Duration = Duration::from_secs(15);
 
@@ -70,6 +74,31 @@ pub async fn last_used(authenticator: Arc<Authenticator>, stop: CancellationToke
     if let Err(error) = authenticator.flush_last_used().await {
         tracing::warn!(error.r#type = error.kind(), "last used times were not written: {}", chain(&error));
     }
+}
+
+/// Takes over data keys and webhook secrets that others made and wraps again what is left to be, at once
+/// and then until stopped.
+pub async fn keys(rotation: Rotation, secrets: Arc<WebhookSecrets>, stop: CancellationToken) {
+    let said = Mutex::new(None);
+    let look = || async {
+        let trouble = rotation.round().await.err().map(|error| format!("{error:#}"));
+        say_once(&said, trouble);
+        // What is wrong with one is said there.
+        secrets.refresh().await.map(drop)
+    };
+    if let Err(error) = look().await {
+        tracing::warn!(error.r#type = error.kind(), "keys at rest: {}", chain(&error));
+    }
+    every(KEYS_EVERY, "keys at rest", stop, look).await;
+}
+
+/// Not every few seconds.
+fn say_once(said: &Mutex<Option<String>>, trouble: Option<String>) {
+    let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(trouble) = trouble.as_ref().filter(|trouble| said.as_ref() != Some(*trouble)) {
+        tracing::error!(error.r#type = "keys", error = trouble, "keys at rest: {trouble}");
+    }
+    *said = trouble;
 }
 
 /// Takes away what is kept no longer, until stopped.

@@ -17,7 +17,7 @@ use super::{Parts, Passage, RunError, fault, notify};
 use crate::checks;
 use crate::clock;
 use crate::egress::Grants;
-use crate::plugins::{CallLog, Outside, Snapshots, count_call};
+use crate::plugins::{CallLog, ChannelSettings, Outside, Snapshots, count_call};
 use crate::telemetry::{export, metrics};
 
 /// The provider that needs nothing but this machine.
@@ -82,17 +82,15 @@ async fn ask(passage: &Passage<'_>, name: &str, budget: Duration) -> Result<Anal
     let plugin = entry.provider.info().plugin.name.clone();
     let trace =
         TraceParent { trace_id: run.trace_id, span_id: SpanId::from(run.run_id), sampled: export::is_on() };
-    let grants = Grants {
-        plugin,
-        channel: None,
-        origins: entry.allow_hosts.clone(),
-        secrets: Vec::new(),
-        trace: Some(trace),
-    };
+    let schema = &entry.provider.info().config_schema;
+    let split = ChannelSettings::of_provider(schema, &entry.settings, &entry.allow_hosts, &parts.references)
+        .map_err(|error| fault("config", format!("provider `{name}`: {error}")))?;
+    let grants =
+        Grants { plugin, channel: None, origins: split.origins, secrets: split.secrets, trace: Some(trace) };
     let snapshots = if entry.system { snapshots(parts).await } else { None };
     let limits = entry.provider.limits().egress;
     let outside = Arc::new(Outside::new(log, Arc::clone(&parts.egress), grants, limits, snapshots));
-    let ended = tokio::time::timeout(budget, entry.provider.analyze(&request, &entry.config, outside)).await;
+    let ended = tokio::time::timeout(budget, entry.provider.analyze(&request, &split.config, outside)).await;
     let plugin = &entry.provider.info().plugin.name;
     match &ended {
         Ok(result) => count_call(PluginKind::Intelligence, plugin, result),

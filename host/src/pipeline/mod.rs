@@ -26,6 +26,7 @@ use store::{ClaimedRun, Fault, IncidentContext, NewArtifact, RunEnd, StageEnd, S
 
 use crate::checks::{Checks, Machine};
 use crate::clock::{self, Ids};
+use crate::config::References;
 use crate::crypto::{CryptoError, KeyRing, Place, Purpose};
 use crate::egress::Egress;
 use crate::plugins::Catalogue;
@@ -45,6 +46,8 @@ pub struct Parts {
     pub keys: Arc<KeyRing>,
     /// The providers' way out.
     pub egress: Arc<Egress>,
+    /// What references to secrets lead to.
+    pub references: Arc<References>,
     /// This machine.
     pub machine: Arc<Machine>,
     /// What is checked about it.

@@ -51,8 +51,8 @@ pub struct NotifierEntry {
 pub struct ProviderEntry {
     /// The component.
     pub provider: Provider,
-    /// Its settings, as JSON.
-    pub config: String,
+    /// Its settings as they stand in `plugins.toml`.
+    pub settings: serde_json::Value,
     /// Origins granted in `plugins.toml`.
     pub allow_hosts: Vec<Origin>,
     /// Whether it may ask about this machine.

@@ -3,6 +3,7 @@
 use domain::secret::Secret;
 use serde_json::{Map, Value};
 
+use crate::config::{ReferenceError, References};
 use crate::egress::{BoundSecret, Origin};
 
 /// What is wrong with a channel's settings.
@@ -25,6 +26,9 @@ pub enum ChannelError {
     /// No setting says where to go.
     #[error("no setting holds an http or https address, so there is nowhere to send to")]
     NoAddress,
+    /// A secret is kept elsewhere, and not there.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
 }
 
 /// Settings taken apart: the text for the plugin, and what stands behind its placeholders.
@@ -39,25 +43,42 @@ pub struct ChannelSettings {
 }
 
 impl ChannelSettings {
-    /// Takes settings apart along the notifier's schema.
+    /// Takes settings apart along the notifier's schema, and follows references to secrets.
     ///
     /// The channel's own addresses are its grant, and its secrets are bound to them (a secret that is an
     /// address to its own, as [`BoundSecret`] says).
     ///
     /// # Errors
     /// [`ChannelError`], which names the setting and never shows its value.
-    pub fn split(schema: &Value, settings: &Value) -> Result<Self, ChannelError> {
+    pub fn split(schema: &Value, settings: &Value, references: &References) -> Result<Self, ChannelError> {
         let Value::Object(settings) = settings else { return Err(ChannelError::NotAnObject) };
         check_names(schema, settings)?;
-        let mut split = Split::default();
-        let config = Value::Object(split.object(schema, settings, ""));
-        let origins = split.origins;
+        let mut split = Split::new(references);
+        let config = Value::Object(split.object(schema, settings, "")?);
+        let origins = std::mem::take(&mut split.origins);
         if origins.is_empty() {
             return Err(ChannelError::NoAddress);
         }
-        let bind = |(name, value)| BoundSecret { name, value: Secret::new(value), origins: origins.clone() };
-        let secrets = split.secrets.into_iter().map(bind).collect();
+        let secrets = split.bound_to(&origins);
         Ok(Self { config: config.to_string(), origins, secrets })
+    }
+
+    /// Takes the settings of a provider apart, which stand in `plugins.toml`: its secrets are bound to the
+    /// origins that it is granted there.
+    ///
+    /// # Errors
+    /// [`ChannelError::Reference`].
+    pub fn of_provider(
+        schema: &Value,
+        settings: &Value,
+        granted: &[Origin],
+        references: &References,
+    ) -> Result<Self, ChannelError> {
+        let Value::Object(settings) = settings else { return Err(ChannelError::NotAnObject) };
+        let mut split = Split::new(references);
+        let config = Value::Object(split.object(schema, settings, "")?);
+        let secrets = split.bound_to(granted);
+        Ok(Self { config: config.to_string(), origins: granted.to_vec(), secrets })
     }
 }
 
@@ -76,43 +97,63 @@ fn check_names(schema: &Value, settings: &Map<String, Value>) -> Result<(), Chan
     }
 }
 
-#[derive(Default)]
-struct Split {
+struct Split<'a> {
+    references: &'a References,
     origins: Vec<Origin>,
-    secrets: Vec<(String, String)>,
+    secrets: Vec<(String, Secret<String>)>,
 }
 
-impl Split {
-    fn object(&mut self, schema: &Value, object: &Map<String, Value>, path: &str) -> Map<String, Value> {
+impl<'a> Split<'a> {
+    const fn new(references: &'a References) -> Self {
+        Self { references, origins: Vec::new(), secrets: Vec::new() }
+    }
+
+    fn bound_to(self, origins: &[Origin]) -> Vec<BoundSecret> {
+        let bind = |(name, value)| BoundSecret { name, value, origins: origins.to_vec() };
+        self.secrets.into_iter().map(bind).collect()
+    }
+
+    fn object(
+        &mut self,
+        schema: &Value,
+        object: &Map<String, Value>,
+        path: &str,
+    ) -> Result<Map<String, Value>, ReferenceError> {
         let named = |name: &str| schema.get("properties").and_then(|properties| properties.get(name));
         let part = |name: &str| named(name).or_else(|| schema.get("additionalProperties"));
         let mut shown = Map::new();
         for (name, value) in object {
             let schema = part(name).unwrap_or(&Value::Null);
             let path = if path.is_empty() { name.clone() } else { format!("{path}__{name}") };
-            shown.insert(name.clone(), self.value(schema, value, path));
+            shown.insert(name.clone(), self.value(schema, value, path)?);
         }
-        shown
+        Ok(shown)
     }
 
-    fn value(&mut self, schema: &Value, value: &Value, path: String) -> Value {
-        match value {
-            Value::Object(object) => Value::Object(self.object(schema, object, &path)),
-            Value::String(text) => {
-                // Of everything else it is no business of ours whether it is an address.
-                if let Ok(origin) = Origin::of_url(text)
-                    && !self.origins.contains(&origin)
-                {
-                    self.origins.push(origin);
-                }
-                if schema.get("format").and_then(Value::as_str) != Some("secret") {
-                    return value.clone();
-                }
+    fn value(&mut self, schema: &Value, value: &Value, path: String) -> Result<Value, ReferenceError> {
+        Ok(match value {
+            Value::Object(object) => Value::Object(self.object(schema, object, &path)?),
+            Value::String(text) if schema.get("format").and_then(Value::as_str) == Some("secret") => {
+                let secret = self.references.resolve_text(&path, text)?;
+                self.note_origin(secret.expose());
                 let placeholder = format!("secret://{path}");
-                self.secrets.push((path, text.clone()));
+                self.secrets.push((path, secret));
                 Value::String(placeholder)
             }
+            Value::String(text) => {
+                self.note_origin(text);
+                value.clone()
+            }
             other => other.clone(),
+        })
+    }
+
+    /// Of what is no address it is no business of ours what it is.
+    fn note_origin(&mut self, text: &str) {
+        if let Ok(origin) = Origin::of_url(text)
+            && !self.origins.contains(&origin)
+        {
+            self.origins.push(origin);
         }
     }
 }
@@ -122,6 +163,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::config::Source;
 
     fn schema() -> Value {
         json!({
@@ -139,7 +181,7 @@ mod tests {
         let settings = json!({
             "url": "https://hooks.example.com/T1/abc", "team": "db", "headers": {"x-token": "hunter2"}
         });
-        let split = ChannelSettings::split(&schema(), &settings).unwrap();
+        let split = ChannelSettings::split(&schema(), &settings, &References::default()).unwrap();
         assert!(!split.config.contains("hunter2") && !split.config.contains("/T1/abc"), "{}", split.config);
         let config: Value = serde_json::from_str(&split.config).unwrap();
         assert_eq!(config["url"], "secret://url");
@@ -149,9 +191,43 @@ mod tests {
         assert_eq!(origins, ["https://hooks.example.com"]);
     }
 
+    fn references() -> References {
+        let pairs = [("HOOK", "https://hooks.example.com/T1/abc"), ("TOKEN", "hunter2")];
+        References::new(&Source::from_pairs(pairs.map(|(name, value)| (name.to_owned(), value.to_owned()))))
+    }
+
+    #[test]
+    fn references_are_followed_where_a_secret_is_and_nowhere_else() {
+        let settings = json!({ "url": "env:HOOK", "team": "env:TOKEN", "headers": {"x-token": "env:TOKEN"} });
+        let split = ChannelSettings::split(&schema(), &settings, &references()).unwrap();
+        assert!(!split.config.contains("hunter2"), "{}", split.config);
+        let config: Value = serde_json::from_str(&split.config).unwrap();
+        assert_eq!((&config["team"], &config["url"]), (&json!("env:TOKEN"), &json!("secret://url")));
+        let values: Vec<&str> = split.secrets.iter().map(|secret| secret.value.expose().as_str()).collect();
+        assert_eq!(values, ["hunter2", "https://hooks.example.com/T1/abc"]);
+        assert_eq!(split.origins, ["https://hooks.example.com".parse().unwrap()]);
+        let missing = json!({ "url": "https://a.example", "headers": {"x-token": "env:NONE"} });
+        let error = ChannelSettings::split(&schema(), &missing, &references()).unwrap_err().to_string();
+        assert!(error.contains("`headers__x-token` refers to environment variable `NONE`"), "{error}");
+    }
+
+    #[test]
+    fn secrets_of_a_provider_are_bound_to_what_it_is_granted() {
+        let granted = ["https://api.example".parse().unwrap()];
+        let settings = json!({ "url": "env:TOKEN", "team": "https://elsewhere.example" });
+        let split = ChannelSettings::of_provider(&schema(), &settings, &granted, &references()).unwrap();
+        assert!(!split.config.contains("hunter2"), "{}", split.config);
+        assert_eq!(
+            (split.origins.as_slice(), split.secrets[0].origins.as_slice()),
+            (&granted[..], &granted[..])
+        );
+    }
+
     #[test]
     fn mistakes_name_the_setting_and_not_its_value() {
-        let error = |settings| ChannelSettings::split(&schema(), &settings).unwrap_err().to_string();
+        let error = |settings| {
+            ChannelSettings::split(&schema(), &settings, &References::default()).unwrap_err().to_string()
+        };
         assert!(error(json!({"url": "https://a.example", "colour": "hunter2"})).contains("`colour`"));
         assert!(!error(json!({"url": "https://a.example", "colour": "hunter2"})).contains("hunter2"));
         assert!(error(json!({"team": "db"})).contains("`url` is missing"));

@@ -155,7 +155,7 @@ fn put_together(results: Vec<(Candidate, Result<Plugin>)>, mut left_out: Vec<Lef
             }
             Ok(Plugin::Provider(provider)) => providers.push(ProviderEntry {
                 provider,
-                config: entry.settings(),
+                settings: entry.settings_value(),
                 allow_hosts: entry.allow_hosts,
                 system: entry.system,
             }),

@@ -104,7 +104,12 @@ impl Entry {
 
     /// The settings as JSON text.
     pub fn settings(&self) -> String {
-        serde_json::to_string(&self.settings).unwrap_or_else(|_| "{}".to_owned())
+        self.settings_value().to_string()
+    }
+
+    /// The settings as JSON.
+    pub fn settings_value(&self) -> serde_json::Value {
+        serde_json::to_value(&self.settings).unwrap_or_else(|_| serde_json::json!({}))
     }
 }
 

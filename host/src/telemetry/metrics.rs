@@ -14,9 +14,9 @@ use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge}
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 pub use count::{
-    Backlog, attempt, backlog, check, commit, egress_call, forgotten, plugin_call, plugin_spent, queue,
-    rate_limited, refused_caller, request, run, stage, uncounted_request, unmapped_word, wal, webhook,
-    webhook_refused,
+    Backlog, attempt, backlog, check, commit, data_keys_left, egress_call, forgotten, plugin_call,
+    plugin_spent, queue, rate_limited, refused_caller, request, run, stage, uncounted_request, unmapped_word,
+    wal, webhook, webhook_refused,
 };
 
 /// What a figure does over time.
@@ -120,6 +120,8 @@ families! {
     DATABASE_SIZE = Gauge "watchbell_database_size_bytes" [] "Size of the database file. Sampled.";
     WAL_SIZE = Gauge "watchbell_database_wal_bytes" []
         "What of the write-ahead log is in use. Sampled.";
+    DATA_KEYS_LEFT = Gauge "watchbell_data_keys_left" []
+        "Data keys that are not yet wrapped under the secret key that was taken into use last. Looked at every 5 s.";
     START_TIME = Gauge "process_start_time_seconds" [] "When this process started, in seconds since 1970.";
     BUILD = Gauge "watchbell_build_info" ["version"] "Always 1; the version is in the label.";
 }

@@ -42,4 +42,22 @@ mod tests {
     fn debug_does_not_show_the_value() {
         assert_eq!(format!("{:?}", Secret::new(String::from("hunter2"))), "[redacted]");
     }
+
+    #[test]
+    fn dropping_wipes_the_value_once_for_each_copy() {
+        #[derive(Clone)]
+        struct Probe(std::rc::Rc<std::cell::Cell<u32>>);
+        impl Zeroize for Probe {
+            fn zeroize(&mut self) {
+                self.0.set(self.0.get() + 1);
+            }
+        }
+        let wiped = std::rc::Rc::default();
+        let first = Secret::new(Probe(std::rc::Rc::clone(&wiped)));
+        let second = first.clone();
+        drop(first);
+        assert_eq!(wiped.get(), 1);
+        drop(second);
+        assert_eq!(wiped.get(), 2);
+    }
 }

@@ -18,8 +18,9 @@ async fn store() -> (tempfile::TempDir, Store) {
 }
 
 fn catalogue() -> Vec<Sql> {
-    use sql::{account, channel, ingest, keep, outbox, read, run};
-    [account::ALL, channel::ALL, ingest::ALL, keep::ALL, outbox::ALL, read::ALL, run::ALL].concat()
+    use sql::{account, channel, ingest, keep, outbox, read, run, sealed};
+    [account::ALL, channel::ALL, ingest::ALL, keep::ALL, outbox::ALL, read::ALL, run::ALL, sealed::ALL]
+        .concat()
 }
 
 /// How the database would run a statement, one step per line.

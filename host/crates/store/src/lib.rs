@@ -30,6 +30,8 @@ mod resume;
 mod route;
 mod run;
 mod run_read;
+mod sealed;
+mod secret;
 mod sql;
 mod stats;
 mod together;
@@ -37,7 +39,7 @@ mod together;
 pub use alert::{AlertDetail, AlertFilter, AlertHistory};
 pub use backlog::Backlog;
 pub use checkpoint::Checkpoint;
-pub use data_key::DataKey;
+pub use data_key::{DataKey, SecretKeyTurn};
 pub use error::StoreError;
 pub use forget::{Forgotten, Kept};
 pub use inbox::{InboxEntry, QuarantineFilter};
@@ -50,6 +52,8 @@ pub use page::{MAX_PAGE, Page, PageRequest};
 pub use resume::Resumed;
 pub use run::{ClaimedRun, Fault, NewArtifact, RunClaim, RunEnd, StageEnd};
 pub use run_read::{RunDetail, RunFilter};
+pub use sealed::{SealedColumn, SealedValue};
+pub use secret::{SecretChange, StoredSecret};
 pub use stats::{Stats, TableStats};
 
 #[cfg(test)]

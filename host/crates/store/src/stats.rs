@@ -48,6 +48,8 @@ pub(crate) const COUNTS: &[(&str, &str)] = counted![
     "incident_history",
     "route",
     "run",
+    "secret",
+    "secret_key",
     "stage_execution",
 ];
 

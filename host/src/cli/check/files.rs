@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::Findings;
 use super::codes::Code;
 use crate::checks::{Disk, Machine};
-use crate::config::{Config, Source};
+use crate::config::{Config, Source, is_open_to_others};
 
 /// Readable by the group or by others.
 const READABLE: u32 = 0o044;
@@ -29,6 +29,15 @@ pub(super) fn env_files(source: &Source, findings: &mut Findings) {
             let message = format!("`{file}` can be read by other users of this machine");
             findings.add(Code::EnvReadable, message, format!("chmod 600 {file}"));
         }
+    }
+    let mut files: Vec<&Path> = source.files().filter(|file| is_open_to_others(file)).collect();
+    files.sort_unstable();
+    files.dedup();
+    for file in files {
+        let file = file.display();
+        let message =
+            format!("`{file}`, which a setting refers to, can be read by other users of this machine");
+        findings.add(Code::EnvReadable, message, format!("chmod 600 {file}"));
     }
 }
 

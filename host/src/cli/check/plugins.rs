@@ -1,12 +1,14 @@
 //! Whether the plugins load as they would at start.
 
+use std::sync::Arc;
+
 use super::Findings;
 use super::codes::Code;
 use crate::config::Config;
 use crate::plugins::{self, Catalogue, LeftOut};
 
 /// Loads them all, as `serve` does.
-pub(super) async fn load(config: &Config, findings: &mut Findings) -> Option<Catalogue> {
+pub(super) async fn load(config: &Config, findings: &mut Findings) -> Option<Arc<Catalogue>> {
     match plugins::survey(&config.plugins, |_, _| true).await {
         Ok(survey) => {
             for LeftOut { what, error } in survey.left_out {
@@ -28,7 +30,7 @@ pub(super) async fn load(config: &Config, findings: &mut Findings) -> Option<Cat
                     format!("`INTELLIGENCE_PROVIDER` is `{provider}`, and no such provider is loaded");
                 findings.add(Code::NoProvider, message, "`watchbell plugin list` shows those that are");
             }
-            Some(survey.catalogue)
+            Some(Arc::new(survey.catalogue))
         }
         Err(error) => {
             findings.error(Code::Plugin, &format!("{error:#}"));

@@ -1,5 +1,7 @@
 //! What the database says: schema, keys at rest, API keys, channels, and the time.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::time::Timestamp;
@@ -13,7 +15,9 @@ use crate::cli::channel;
 use crate::clock;
 use crate::config::Config;
 use crate::crypto::KeyRing;
+use crate::ingest::{SecretSources, WebhookSecrets};
 use crate::plugins::Catalogue;
+use crate::rotation::{self, Status};
 use crate::telemetry::chain;
 
 /// Before this moment the program did not exist: a clock that says less was never set. 2026-01-01.
@@ -23,7 +27,7 @@ const EARLIEST: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 const LATE: Duration = Duration::from_secs(5 * 60);
 
 /// Looks at everything that is stored, and changes nothing.
-pub(super) async fn look(config: &Config, catalogue: Option<&Catalogue>, findings: &mut Findings) {
+pub(super) async fn look(config: &Config, catalogue: Option<&Arc<Catalogue>>, findings: &mut Findings) {
     if clock::now() < EARLIEST {
         findings.add(Code::Clock, format!("the clock says {}", clock::now()), "set it, with NTP");
     }
@@ -61,7 +65,7 @@ pub(super) async fn look(config: &Config, catalogue: Option<&Catalogue>, finding
 async fn stored(
     config: &Config,
     store: &Store,
-    catalogue: Option<&Catalogue>,
+    catalogue: Option<&Arc<Catalogue>>,
     findings: &mut Findings,
 ) -> Result<(), StoreError> {
     if let Some(error) = catalogue.and_then(|catalogue| app::check_webhook_secrets(config, catalogue).err()) {
@@ -78,11 +82,58 @@ async fn stored(
         findings.add(Code::Clock, message, "set it, with NTP");
     }
     backlog(store, findings).await?;
-    match app::stored_keys(config, store).await {
-        Ok((keys, _)) => channels(config, store, &keys, catalogue, findings).await?,
+    match rotation::look(store, &config.crypto).await {
+        Ok((keys, status)) => {
+            secret_keys(&status, findings);
+            let keys = Arc::new(keys);
+            stored_secrets(config, store, &keys, catalogue, findings).await?;
+            channels(config, store, &keys, catalogue, findings).await?;
+        }
         Err(error) => findings.error(Code::Keys, &format!("{error:#}")),
     }
     Ok(())
+}
+
+/// Secrets of senders that are not settings.
+async fn stored_secrets(
+    config: &Config,
+    store: &Store,
+    keys: &Arc<KeyRing>,
+    catalogue: Option<&Arc<Catalogue>>,
+    findings: &mut Findings,
+) -> Result<(), StoreError> {
+    let Some(catalogue) = catalogue else { return Ok(()) };
+    let sources =
+        SecretSources { set: HashMap::new(), ..app::secret_sources(config, store, keys, catalogue) };
+    for trouble in WebhookSecrets::load(sources).await?.refresh().await? {
+        findings.error(Code::StoredSecret, &trouble);
+    }
+    Ok(())
+}
+
+/// How far replacing the secret key is.
+fn secret_keys(status: &Status, findings: &mut Findings) {
+    if let Some(ahead) = status.ahead() {
+        let message = format!(
+            "another host has taken secret key `{}` into use; here it is a previous one",
+            ahead.kek_id
+        );
+        let hint = "swap the keys here too: make it `WATCHBELL_SECRET_KEY`, and that one the previous key";
+        findings.add(Code::KeyAhead, message, hint);
+    } else if status.left > 0 {
+        let Status { left, data_keys, .. } = status;
+        let message =
+            format!("{left} of {data_keys} data keys are still wrapped under a previous secret key");
+        let hint = "keep `WATCHBELL_SECRET_KEY_PREVIOUS`; a running hub wraps them again, and so does \
+                    `watchbell secrets rotate`";
+        findings.add(Code::KeysLeft, message, hint);
+    }
+    for key in status.needless() {
+        let message = format!("the previous secret key `{}` opens nothing any more", key.kek_id);
+        let hint = "once every host has swapped its keys, take it out of `WATCHBELL_SECRET_KEY_PREVIOUS` and \
+                    destroy it";
+        findings.add(Code::NeedlessKey, message, hint);
+    }
 }
 
 /// What should have been done by now.
@@ -110,7 +161,7 @@ async fn channels(
     config: &Config,
     store: &Store,
     keys: &KeyRing,
-    catalogue: Option<&Catalogue>,
+    catalogue: Option<&Arc<Catalogue>>,
     findings: &mut Findings,
 ) -> Result<(), StoreError> {
     let mut channels = store.channels().await?;

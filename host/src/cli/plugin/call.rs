@@ -15,7 +15,7 @@ use super::AsWhat;
 use crate::checks::{Machine, snapshot_json};
 use crate::cli::output;
 use crate::clock;
-use crate::config::{EgressSettings, PluginSettings, Source};
+use crate::config::{EgressSettings, PluginSettings, References, Source};
 use crate::egress::{AllowList, Egress, SystemResolver};
 use crate::plugins::{Around, Call, Function, Snapshots, Subject, Target};
 
@@ -85,7 +85,7 @@ pub(super) fn run(options: Options) -> Result<()> {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("the runtime could not be started")?;
-    let called = runtime.block_on(one(&subject, &call, &EgressSettings::read(&source)));
+    let called = runtime.block_on(one(&subject, &call, &source));
     // A reading of this machine that hangs must not hold the command up.
     runtime.shutdown_background();
     match called? {
@@ -97,11 +97,17 @@ pub(super) fn run(options: Options) -> Result<()> {
     }
 }
 
-async fn one(subject: &Subject, call: &Call, egress: &EgressSettings) -> Result<Result<Value, CallError>> {
+async fn one(subject: &Subject, call: &Call, source: &Source) -> Result<Result<Value, CallError>> {
     let watch = Arc::new(Watch::default());
-    let egress = Egress::new(AllowList::parse(&egress.allowed)?, Arc::new(SystemResolver))?;
+    let egress =
+        Egress::new(AllowList::parse(&EgressSettings::read(source).allowed)?, Arc::new(SystemResolver))?;
     let snapshots = if call.function == Function::Analyze { snapshots().await } else { None };
-    let around = Around { egress: Arc::new(egress), snapshots, log: Arc::<Watch>::clone(&watch) };
+    let around = Around {
+        egress: Arc::new(egress),
+        snapshots,
+        references: Arc::new(References::new(source)),
+        log: Arc::<Watch>::clone(&watch),
+    };
     let called = subject.call(call, around).await?;
     watch.report(subject.limits());
     Ok(called)

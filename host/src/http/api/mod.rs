@@ -7,6 +7,7 @@ pub(super) mod pipeline;
 pub(super) mod quarantine;
 pub(super) mod replay;
 pub(super) mod runs;
+pub(super) mod secrets;
 pub(super) mod why;
 
 use std::str::FromStr;

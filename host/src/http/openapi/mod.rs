@@ -18,8 +18,8 @@ use utoipa::{Modify, OpenApi};
 use super::{api, health, webhook};
 pub(super) use schema::{
     Accepted, AlertDetail, AlertPage, Alive, Discarded, DiscardedRound, Endpoint, Explanation, Finished,
-    IncidentDetail, IncidentPage, Keys, NewKey, Output, Ready, ReparsedOne, ReparsedRound, Replayed, Resumed,
-    RevokedKey, RunDetail, RunPage, StoredPage, StoredRequest,
+    IncidentDetail, IncidentPage, Keys, NewKey, Output, Ready, RemovedSecret, ReparsedOne, ReparsedRound,
+    Replayed, Resumed, RevokedKey, RunDetail, RunPage, SecretSet, Secrets, StoredPage, StoredRequest,
 };
 
 /// Who may call in which way.
@@ -59,6 +59,9 @@ const SCHEMES: [&str; 3] = ["bearer", "header", "basic"];
         api::quarantine::discard,
         api::quarantine::discard_all,
         api::replay::replay,
+        api::secrets::list,
+        api::secrets::set,
+        api::secrets::remove,
         health::alive,
         health::intelligence,
         health::ready,

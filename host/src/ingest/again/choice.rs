@@ -29,7 +29,7 @@ impl Again {
         named: Option<&str>,
         purpose: Purpose<'_>,
     ) -> Result<detect::Choice, AgainError> {
-        let drivers = self.catalogue.drivers();
+        let (drivers, rules) = (self.catalogue.drivers(), self.secrets.rules());
         if let Some(name) = named {
             let entry = drivers.by_name(name).ok_or_else(|| unknown(&drivers, name))?;
             let why = match purpose {
@@ -40,13 +40,13 @@ impl Again {
         }
         let verify = |entry: &DriverEntry| match purpose {
             Purpose::Look => Ok(()),
-            Purpose::Write(_) if !self.rules.wants_signed(entry) => Ok(()),
+            Purpose::Write(_) if !rules.wants_signed(entry) => Ok(()),
             Purpose::Write(_) if is_verified(stored, entry) => Ok(()),
             Purpose::Write(_) => Err("it was not verified when it came"),
         };
         let known = stored.driver.as_ref().filter(|_| stored.named).map(PluginName::as_str);
         let Some(name) = known else {
-            return Ok(detect::automatic(&drivers, &self.rules, incoming, verify)?);
+            return Ok(detect::automatic(&drivers, &rules, incoming, verify)?);
         };
         let entry = drivers.by_name(name).ok_or_else(|| unknown(&drivers, name))?;
         verify(&entry).map_err(|_| AgainError::Unverifiable)?;

@@ -18,7 +18,7 @@ use store::{AlertFilter, InboxEntry, IngestWrite, MAX_PAGE, PageRequest, Store, 
 use tokio::time::Instant;
 
 use super::read::{self, Verdict};
-use super::{Refused, SignatureRules, detect, payload};
+use super::{Refused, WebhookSecrets, detect, payload};
 use crate::clock::{self, Ids};
 use crate::crypto::{CryptoError, KeyRing};
 use crate::plugins::{Catalogue, DriverEntry};
@@ -84,7 +84,7 @@ pub struct Again {
     store: Store,
     catalogue: Arc<Catalogue>,
     keys: Arc<KeyRing>,
-    rules: Arc<SignatureRules>,
+    secrets: Arc<WebhookSecrets>,
 }
 
 /// Who reads a request again.
@@ -109,9 +109,9 @@ impl Again {
         store: Store,
         catalogue: Arc<Catalogue>,
         keys: Arc<KeyRing>,
-        rules: Arc<SignatureRules>,
+        secrets: Arc<WebhookSecrets>,
     ) -> Self {
-        Self { store, catalogue, keys, rules }
+        Self { store, catalogue, keys, secrets }
     }
 
     /// Opens a stored request for `actor`, which is written down.

@@ -12,7 +12,7 @@ use sandbox::{CallError, Driver, LoadError, LoadStep, Notifier, Plugin, PluginLo
 use serde_json::{Value, json};
 
 use super::input;
-use crate::config::PluginSettings;
+use crate::config::{PluginSettings, References};
 use crate::egress::{Egress, Grants};
 use crate::plugins::inspect::find;
 use crate::plugins::load::new_sandbox;
@@ -83,6 +83,8 @@ pub struct Around {
     pub egress: Arc<Egress>,
     /// This machine, for a provider that may ask about it.
     pub snapshots: Option<Snapshots>,
+    /// What references to secrets lead to.
+    pub references: Arc<References>,
     /// Takes the lines of the call and what it used.
     pub log: Arc<dyn PluginLog>,
 }
@@ -194,7 +196,8 @@ impl Subject {
             "a notifier gets its settings from a channel, and there is none here\n\
              hint: give them with `--config '{\"url\": \"https://…\"}'`; `watchbell plugin inspect` and `metadata` show which",
         )?;
-        let settings = ChannelSettings::split(&notifier.info().config_schema, config).context("--config")?;
+        let settings = ChannelSettings::split(&notifier.info().config_schema, config, &around.references)
+            .context("--config")?;
         let mut origins = settings.origins;
         origins.extend(self.entry.allow_hosts.iter().cloned());
         let grants = self.grants(origins, settings.secrets);
@@ -214,8 +217,11 @@ impl Subject {
         call: &Call,
         around: Around,
     ) -> Result<Result<Value, CallError>> {
-        let config = self.settings(call);
-        let grants = self.grants(self.entry.allow_hosts.clone(), Vec::new());
+        let settings = call.config.clone().unwrap_or_else(|| self.entry.settings_value());
+        let schema = &provider.info().config_schema;
+        let split =
+            ChannelSettings::of_provider(schema, &settings, &self.entry.allow_hosts, &around.references)?;
+        let (config, grants) = (split.config, self.grants(split.origins, split.secrets));
         let snapshots = around.snapshots.filter(|_| self.entry.system);
         let outside = Outside::new(around.log, around.egress, grants, self.limits.egress, snapshots);
         if call.function == Function::ValidateConfig {

@@ -195,6 +195,11 @@ pub fn backlog(backlog: &Backlog) {
     gauge!(names::DATABASE_SIZE).set(backlog.database_bytes as f64);
 }
 
+/// So many data keys are not yet wrapped under the last secret key.
+pub fn data_keys_left(left: usize) {
+    gauge!(names::DATA_KEYS_LEFT).set(left as f64);
+}
+
 /// A request was over its limit; prefixes come from the settings.
 pub fn rate_limited(prefix: &str) {
     counter!(names::RATE_LIMITED, "prefix" => format!("{prefix}/")).increment(1);

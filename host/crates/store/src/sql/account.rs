@@ -1,4 +1,4 @@
-//! Statements of API keys and data keys.
+//! Statements of API keys.
 
 use super::statements;
 
@@ -29,12 +29,4 @@ statements! {
     /// Notes when an API key was last used; never backwards.
     TOUCH_API_KEY = { any:
         "UPDATE api_key SET last_used_at = $1 WHERE id = $2 AND COALESCE(last_used_at, 0) < $3" }
-
-    /// Keeps a data key unless its purpose has one.
-    INSERT_DATA_KEY_IF_ABSENT = { any:
-        "INSERT INTO data_key (id, purpose, kek_id, wrapped, created_at)
-         SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS (SELECT 1 FROM data_key WHERE purpose = $6)" }
-
-    /// All data keys, oldest first.
-    DATA_KEYS = { any: "SELECT id, purpose, kek_id, wrapped, created_at FROM data_key ORDER BY id" }
 }

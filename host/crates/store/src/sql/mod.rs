@@ -12,6 +12,7 @@ pub(crate) mod keep;
 pub(crate) mod outbox;
 pub(crate) mod read;
 pub(crate) mod run;
+pub(crate) mod sealed;
 
 use std::fmt::Write as _;
 

@@ -25,7 +25,7 @@ pub(crate) const LAYERS: &[Layer] = &[
         module: "cli",
         may_name: &[
             "app", "auth", "checks", "deliver", "egress", "explain", "ingest", "pipeline", "plugins",
-            "sandbox", "store",
+            "rotation", "sandbox", "store",
         ],
     },
     // Builds every long-lived part once, so it is the one place that knows them all.
@@ -33,7 +33,7 @@ pub(crate) const LAYERS: &[Layer] = &[
         module: "app",
         may_name: &[
             "auth", "checks", "console", "deliver", "egress", "http", "ingest", "jobs", "pipeline",
-            "plugins", "sandbox", "store",
+            "plugins", "rotation", "sandbox", "store",
         ],
     },
     // Turns requests into calls; it asks the catalogue in `plugins` and never the sandbox itself.
@@ -47,8 +47,8 @@ pub(crate) const LAYERS: &[Layer] = &[
     },
     // Reads what the others wrote.
     Layer { module: "explain", may_name: &["store"] },
-    // Checks of this machine by schedule are taken as webhooks are.
-    Layer { module: "jobs", may_name: &["auth", "checks", "ingest", "store"] },
+    // Timers call what they are for; checks of this machine are taken as webhooks are.
+    Layer { module: "jobs", may_name: &["auth", "checks", "ingest", "rotation", "store"] },
     // What happens before a webhook is acknowledged. All who call plugins know their catalogue
     // (docs/decisions/0001).
     Layer { module: "ingest", may_name: &["plugins", "sandbox", "store"] },
@@ -60,6 +60,8 @@ pub(crate) const LAYERS: &[Layer] = &[
     // The catalogue loads components and hands them `egress` as a trait of the sandbox.
     Layer { module: "plugins", may_name: &["egress", "sandbox", "store"] },
     Layer { module: "auth", may_name: &["store"] },
+    // Keeps the stored data keys and those in memory together.
+    Layer { module: "rotation", may_name: &["store"] },
     Layer { module: "checks", may_name: &[] },
     Layer { module: "egress", may_name: &[] },
     Layer { module: "clock", may_name: &[] },
