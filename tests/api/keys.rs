@@ -57,6 +57,10 @@ fn requests() -> Vec<Ask> {
         ("POST", "/manage/quarantine/{run_id}/discard", "", 409),
         ("POST", "/manage/replay/{run_id}", "", 404),
         ("GET", "/manage/runs/{run_id}/outputs", "", 404),
+        ("GET", "/manage/secrets", "", 200),
+        // A good one would have the requests above refused.
+        ("POST", "/manage/secrets/webhook/{driver}", r#"{"value":""}"#, 400),
+        ("POST", "/manage/secrets/webhook/{driver}/remove", "", 404),
         ("GET", "/metrics", "", 200),
         ("GET", "/openapi.json", "", 200),
         ("GET", "/healthz", "", 200),

@@ -40,9 +40,13 @@ mod quarantine;
 #[cfg(test)]
 mod reading;
 #[cfg(test)]
+mod references;
+#[cfg(test)]
 mod repeats;
 #[cfg(test)]
 mod replay;
+#[cfg(test)]
+mod rotation;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
@@ -51,6 +55,8 @@ mod signatures;
 mod standard_webhooks;
 #[cfg(test)]
 mod telemetry;
+#[cfg(test)]
+mod webhook_secrets;
 
 // A driver from a few lines of WebAssembly text, as the hostile ones are made.
 #[cfg(test)]

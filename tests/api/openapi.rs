@@ -19,6 +19,8 @@ async fn full(sink: &Sink) -> (Hub, String, [String; 4]) {
     let accepted = hub.accept("/alerts/webhook/generic/", &body).await;
     let run = hub.downstream(accepted["trace_id"].as_str().unwrap()).await;
     let unread = hub.post("/alerts/webhook/", "not JSON").await.json();
+    // Of a driver that nobody sends to here.
+    hub.cli_on(&["secrets", "set", "webhook/pagerduty"], b"a secret").await;
     let alert = hub.list("/alerts/?limit=1").await.remove(0);
     let names = [&alert["id"], &run["incident_id"], &run["run_id"], &unread["run_id"]];
     (hub, token, names.map(|name| name.as_str().expect("an identifier").to_owned()))
@@ -135,6 +137,7 @@ async fn answers_hold_nothing_that_is_not_described() {
         ("/manage/runs/{run_id}/outputs/", format!("/manage/runs/{run}/outputs/")),
         ("/manage/quarantine/", "/manage/quarantine/".to_owned()),
         ("/manage/quarantine/{run_id}/", format!("/manage/quarantine/{unread}/")),
+        ("/manage/secrets/", "/manage/secrets/".to_owned()),
         ("/healthz", "/healthz".to_owned()),
         ("/readyz", "/readyz".to_owned()),
     ] {

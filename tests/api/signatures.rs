@@ -8,17 +8,17 @@ use tests::{Home, Hub, Reply};
 
 use crate::detection::{DATADOG, GENERIC, GRAFANA, GRAFANA_LEGACY, NEWRELIC, PAGERDUTY};
 
-const HEADER: &str = "x-grafana-alerting-signature";
+pub(crate) const HEADER: &str = "x-grafana-alerting-signature";
 const SECRET: &str = "a secret that only Grafana knows";
 const PREVIOUS: &str = "the secret before that";
 const URLS: [&str; 2] = ["/alerts/webhook/grafana/", "/alerts/webhook/"];
 
-fn signature(secret: &str, body: &str) -> String {
+pub(crate) fn signature(secret: &str, body: &str) -> String {
     let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap().chain_update(body);
     hex::encode(mac.finalize().into_bytes())
 }
 
-async fn send(hub: &Hub, path: &str, signatures: &[String], body: &str) -> Reply {
+pub(crate) async fn send(hub: &Hub, path: &str, signatures: &[String], body: &str) -> Reply {
     let mut request = hub.request(Method::POST, path).body(body.to_owned());
     for signature in signatures {
         request = request.header(HEADER, signature);

@@ -16,6 +16,8 @@
 
 #[cfg(test)]
 mod load;
+#[cfg(test)]
+mod rotation;
 
 #[cfg(test)]
 mod kills {

@@ -89,17 +89,18 @@ fn secret(version: u32) -> StoredSecret {
 #[tokio::test]
 async fn a_secret_has_a_current_version_and_keeps_those_before_as_long_as_wanted() {
     let world = world().await;
+    let (first, second, third) = (secret(1), secret(2), secret(3));
     let change = |change| world.store.change_secret("webhook/x", change);
-    change(SecretChange::Set { secret: &secret(1), oldest: 1 }).await.unwrap();
-    change(SecretChange::Set { secret: &secret(2), oldest: 1 }).await.unwrap();
-    assert_eq!(world.store.secrets().await.unwrap(), [secret(2), secret(1)]);
-    let late = change(SecretChange::Set { secret: &secret(2), oldest: 2 }).await;
+    change(SecretChange::Set { secret: &first, oldest: 1 }).await.unwrap();
+    change(SecretChange::Set { secret: &second, oldest: 1 }).await.unwrap();
+    assert_eq!(world.store.secrets().await.unwrap(), [second.clone(), first.clone()]);
+    let late = change(SecretChange::Set { secret: &second, oldest: 2 }).await;
     assert!(matches!(late, Err(StoreError::Conflict(_))), "{late:?}");
-    assert_eq!(world.store.secrets().await.unwrap(), [secret(2), secret(1)]);
-    change(SecretChange::Set { secret: &secret(3), oldest: 2 }).await.unwrap();
-    assert_eq!(world.store.secrets().await.unwrap(), [secret(3), secret(2)]);
+    assert_eq!(world.store.secrets().await.unwrap(), [second.clone(), first.clone()]);
+    change(SecretChange::Set { secret: &third, oldest: 2 }).await.unwrap();
+    assert_eq!(world.store.secrets().await.unwrap(), [third.clone(), second.clone()]);
     assert_eq!(change(SecretChange::DropPrevious { current: 3 }).await.unwrap(), 1);
-    assert_eq!(world.store.secrets().await.unwrap(), [secret(3)]);
+    assert_eq!(world.store.secrets().await.unwrap(), std::slice::from_ref(&third));
     assert_eq!(change(SecretChange::Remove).await.unwrap(), 1);
     assert_eq!(change(SecretChange::Remove).await.unwrap(), 0);
 }

@@ -179,9 +179,17 @@ impl Home {
         command
     }
 
+    /// Starts a command whose output is a pipe that nobody reads.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn child(&self, arguments: &[&str]) -> tokio::process::Child {
+        self.command(arguments).spawn().expect("the program can be started")
+    }
+
     /// Starts a command whose output goes to `log`.
     pub(crate) fn spawn(&self, arguments: &[&str], log: &log::Log) -> tokio::process::Child {
-        let mut child = self.command(arguments).spawn().expect("the program can be started");
+        let mut child = self.child(arguments);
         log.collect(child.stdout.take().expect("standard output is a pipe"));
         log.collect(child.stderr.take().expect("standard error is a pipe"));
         child

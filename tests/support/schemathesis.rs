@@ -32,6 +32,9 @@ checks.positive_data_acceptance.enabled = false
 [[operations]]
 include-name = \"POST /manage/quarantine/discard/\"
 checks.positive_data_acceptance.enabled = false
+[[operations]]
+include-name = \"POST /manage/secrets/webhook/{driver}/\"
+checks.positive_data_acceptance.enabled = false
 ";
 
 /// The program, installed for these tests.

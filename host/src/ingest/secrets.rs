@@ -275,12 +275,31 @@ pub fn defects(
                     continue;
                 }
             };
-            if let Err(error) = fits(&drivers, driver, secret.expose()) {
-                problems.insert(format!("`{variable}`: {error}"));
-            }
+            problems.extend(
+                fits(&drivers, driver, secret.expose()).err().map(|error| told(&variable, driver, error)),
+            );
         }
     }
     problems.into_iter().collect()
+}
+
+/// What is wrong with the secret that a variable sets.
+fn told(variable: &str, driver: &str, error: SecretError) -> String {
+    match error {
+        SecretError::NoDriver(_, known) => format!(
+            "`{variable}` is set, but no driver `{driver}` is loaded, so it would protect nothing\n\
+             hint: loaded are {known}; the log says which were left out and why"
+        ),
+        SecretError::NoScheme(_) => format!(
+            "`{variable}` is set, but driver `{driver}` knows no signature, so it would protect nothing\n\
+             hint: unset it, and give the sender an API key of its own: `watchbell key create --name {driver}`"
+        ),
+        SecretError::Defect(defect) => format!(
+            "`{variable}` {defect}, so that every webhook of `{driver}` would be refused\n\
+             hint: take it over as the sender shows it, with nothing before, after or left out"
+        ),
+        other => other.to_string(),
+    }
 }
 
 /// Whether a secret protects the driver of this name.
