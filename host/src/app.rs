@@ -24,7 +24,7 @@ use crate::http;
 use crate::ingest::{
     self, Admission, Again, Ingest, Recorded, Recorder, SecretSources, WebhookSecrets, Writer,
 };
-use crate::jobs::{self, Retention, SelfCheck};
+use crate::jobs::{self, ChannelWatch, Retention, SelfCheck};
 use crate::pipeline::{self, Outputs, Pipeline};
 use crate::plugins::{self, Catalogue};
 use crate::rotation::Rotation;
@@ -187,6 +187,7 @@ struct Parts {
     deliverer: Deliverer,
     /// None where checks are not made by schedule; it would keep the writer from ending.
     self_check: Option<(SelfCheck, Duration)>,
+    channels: ChannelWatch,
     runs: Arc<Notify>,
     outbox: Arc<Notify>,
 }
@@ -201,6 +202,8 @@ impl Parts {
         let keys = rotation.ring();
         let (runs, outbox) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (writer, handle) = Writer::new(store.clone(), Arc::clone(&runs));
+        let recorder = Recorder::new(Arc::clone(&keys), handle.clone());
+        let channels = ChannelWatch::new(store.clone(), recorder, config.pipeline.channel_failing);
         check_webhook_secrets(config, &catalogue)?;
         let secrets = webhook_secrets(config, &store, &keys, &catalogue).await?;
         let egress =
@@ -255,8 +258,9 @@ impl Parts {
             rotation,
             writer,
             pipeline: Pipeline::new(pipeline, Arc::clone(&outbox)),
-            deliverer: Deliverer::new(deliverer),
+            deliverer: Deliverer::new(deliverer, config.pipeline.workers),
             self_check,
+            channels,
             runs,
             outbox,
         })
@@ -268,7 +272,8 @@ impl Parts {
         tasks.spawn(self.writer.run());
         let most = config.pipeline.workers;
         tasks.spawn(self.pipeline.run(most, self.runs, stop.clone()));
-        tasks.spawn(self.deliverer.run(most, self.outbox, stop.clone()));
+        tasks.spawn(self.deliverer.run(self.outbox, stop.clone()));
+        tasks.spawn(jobs::channels(self.channels, stop.clone()));
         tasks.spawn(jobs::checkpoints(self.store.clone(), stop.clone()));
         if let Some((self_check, pause)) = self.self_check {
             tasks.spawn(self_check.run(pause, stop.clone()));

@@ -7,6 +7,8 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use domain::time::Timestamp;
@@ -100,17 +102,30 @@ async fn claim<W: Work>(work: &W, room: usize) -> Vec<W::Item> {
 
 /// Works on one item for as long as its lease is ours.
 async fn hold<W: Work>(work: &W, item: W::Item) {
-    tokio::select! {
-        () = work.work(&item) => {}
-        why = lost(work, &item) => {
-            tracing::warn!(error.r#type = "lease_lost", "cut {} off: {why}", W::name(&item));
-        }
-    }
+    let until = AtomicI64::new(W::lease_until(&item).as_micros());
+    let why = tokio::select! {
+        // In this order at every step: what wakes up when its lease has ended, because the machine or the
+        // process stood still, must not take another one.
+        biased;
+        () = over(&until) => "its lease ended while nothing moved".to_owned(),
+        why = lost(work, &item, &until) => why,
+        () = work.work(&item) => return,
+    };
+    tracing::warn!(error.r#type = "lease_lost", "cut {} off: {why}", W::name(&item));
+}
+
+/// Ready once a lease counts as lost. Nothing wakes it: it is looked at before every step of the work.
+async fn over(until: &AtomicI64) {
+    std::future::poll_fn(|_| {
+        let end = Timestamp::from_micros(until.load(Ordering::Relaxed)).before(MARGIN);
+        if clock::now() >= end { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 /// Renews the lease until that fails for good; says why. Returns before the lease ends, whatever the
 /// store does.
-async fn lost<W: Work>(work: &W, item: &W::Item) -> String {
+async fn lost<W: Work>(work: &W, item: &W::Item, held: &AtomicI64) -> String {
     let mut until = W::lease_until(item);
     loop {
         let left = until.before(MARGIN).since(clock::now());
@@ -121,7 +136,10 @@ async fn lost<W: Work>(work: &W, item: &W::Item) -> String {
             return "its lease could not be renewed in time".to_owned();
         }
         match tokio::time::timeout(left, work.renew(item, now.after(LEASE))).await {
-            Ok(Ok(())) => until = now.after(LEASE),
+            Ok(Ok(())) => {
+                until = now.after(LEASE);
+                held.store(until.as_micros(), Ordering::Relaxed);
+            }
             Ok(Err(error @ StoreError::LeaseLost(_))) => return error.to_string(),
             Ok(Err(error)) => {
                 tracing::warn!(error.r#type = error.kind(), "a lease was not renewed: {}", chain(&error))
@@ -137,5 +155,76 @@ fn report(ended: Result<(), JoinError>) {
         && error.is_panic()
     {
         tracing::error!(error.r#type = "panic", "work broke off and is taken up again: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use domain::limits::Limits;
+    use domain::plugin::PluginKind;
+
+    use super::*;
+
+    /// Work that notes each step that it is let take, and never ends.
+    #[derive(Default)]
+    struct Steps {
+        taken: Mutex<Vec<Timestamp>>,
+        renewed: Mutex<u32>,
+    }
+
+    impl Work for Steps {
+        type Item = Timestamp;
+
+        async fn claim(&self, _: Timestamp, _: u32) -> Result<Vec<Timestamp>, StoreError> {
+            Ok(Vec::new())
+        }
+
+        async fn work(&self, _: &Timestamp) {
+            loop {
+                self.taken.lock().unwrap().push(clock::now());
+                tokio::task::yield_now().await;
+            }
+        }
+
+        async fn renew(&self, _: &Timestamp, _: Timestamp) -> Result<(), StoreError> {
+            *self.renewed.lock().unwrap() += 1;
+            Err(StoreError::LeaseLost("it".to_owned()))
+        }
+
+        fn lease_until(until: &Timestamp) -> Timestamp {
+            *until
+        }
+
+        fn span(_: &Timestamp) -> Span {
+            Span::none()
+        }
+
+        fn name(_: &Timestamp) -> String {
+            "it".to_owned()
+        }
+    }
+
+    #[tokio::test]
+    async fn work_whose_lease_is_over_takes_no_step() {
+        let steps = Steps::default();
+        hold(&steps, clock::now().after(MARGIN)).await;
+        assert_eq!(*steps.taken.lock().unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn work_takes_its_last_step_before_its_lease_ends() {
+        let steps = Steps::default();
+        let until = clock::now().after(MARGIN + Duration::from_millis(50));
+        hold(&steps, until).await;
+        let taken = steps.taken.lock().unwrap();
+        assert!(taken.last().is_some_and(|last| *last < until), "{}", taken.len());
+    }
+
+    #[test]
+    fn lease_outlasts_a_notifier_s_call_and_two_renewals_that_go_wrong() {
+        assert!(LEASE.saturating_sub(MARGIN) > Limits::of(PluginKind::Notifier).wall);
+        assert!(LEASE >= RENEW_EVERY * 3 + MARGIN);
     }
 }

@@ -231,6 +231,15 @@ CREATE TABLE channel (
     created_at INTEGER NOT NULL
 ) STRICT;
 
+-- How each channel is doing; a row of its own, so that settings are not written again with every attempt.
+CREATE TABLE channel_health (
+    channel_id      TEXT    NOT NULL PRIMARY KEY REFERENCES channel (id) ON DELETE CASCADE,
+    last_success_at INTEGER,                 -- give or take a minute
+    last_error_at   INTEGER,
+    last_error      TEXT,                    -- in words
+    failing_since   INTEGER                  -- the first failure since the last success; NULL while it works
+) STRICT, WITHOUT ROWID;
+
 -- The outbox: one notification to one channel each.
 CREATE TABLE delivery (
     id            TEXT    NOT NULL PRIMARY KEY, -- also the idempotency key; its order is the order of sending
@@ -239,6 +248,7 @@ CREATE TABLE delivery (
     incident_id   TEXT    NOT NULL REFERENCES incident (id),
     channel_id    TEXT    NOT NULL REFERENCES channel (id),
     notification  BLOB    NOT NULL,
+    tells         TEXT    NOT NULL,          -- the state of the incident that it tells: firing, acknowledged, resolved
     status        TEXT    NOT NULL,          -- pending, sending, delivered, dead, stale
     attempts      INTEGER NOT NULL,          -- tries begun
     attempts_before INTEGER NOT NULL DEFAULT 0, -- tries begun before a person had it tried again
@@ -247,10 +257,11 @@ CREATE TABLE delivery (
     remote_ref    TEXT,                      -- the remote's identifier, once delivered
     error_type    TEXT,                      -- what went wrong last, in one word
     error_message TEXT,
+    superseded_by TEXT,                      -- the newer delivery that made it stale
     created_at    INTEGER NOT NULL,
     completed_at  INTEGER
 ) STRICT;
-CREATE INDEX delivery_due ON delivery (due_at, id) WHERE due_at IS NOT NULL;
+CREATE INDEX delivery_due ON delivery (channel_id, due_at, id) WHERE due_at IS NOT NULL;
 CREATE INDEX delivery_unfinished ON delivery (incident_id, channel_id, id) WHERE due_at IS NOT NULL;
 CREATE INDEX delivery_remote ON delivery (incident_id, channel_id, id) WHERE remote_ref IS NOT NULL;
 CREATE INDEX delivery_incident ON delivery (incident_id, id);
@@ -268,4 +279,13 @@ CREATE TABLE attempt (
     started_at    INTEGER NOT NULL,
     completed_at  INTEGER,                   -- NULL if a crash cut it off: the remote may have seen it
     PRIMARY KEY (delivery_id, attempt)
+) STRICT, WITHOUT ROWID;
+
+-- When a person had a dead delivery tried again.
+CREATE TABLE delivery_retry (
+    delivery_id TEXT    NOT NULL REFERENCES delivery (id) ON DELETE CASCADE,
+    attempts    INTEGER NOT NULL,            -- tries before it
+    actor       TEXT    NOT NULL,            -- who
+    at          INTEGER NOT NULL,
+    PRIMARY KEY (delivery_id, attempts)
 ) STRICT, WITHOUT ROWID;

@@ -76,6 +76,14 @@ async fn check_ends_with_the_error_of_the_loader() {
 }
 
 #[tokio::test]
+async fn no_driver_has_the_name_under_which_the_hub_speaks_of_itself() {
+    let driver = Driver { name: "watchbell", ..Driver::default() }.build();
+    let home = without_secrets(&[("watchbell.wasm", driver.as_slice())]).await;
+    let (_, error) = refused(&home, &["plugin", "check", "watchbell.wasm"]).await;
+    assert!(error.contains("`watchbell` is that of the hub itself"), "{error}");
+}
+
+#[tokio::test]
 async fn inspect_tells_what_a_plugin_is_asks_and_may() {
     let home = without_secrets(&[
         ("acme.wasm", acme().as_slice()),

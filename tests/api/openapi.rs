@@ -123,6 +123,8 @@ async fn answers_hold_nothing_that_is_not_described() {
     let sink = Sink::start([]).await;
     let (hub, token, [alert, incident, run, unread]) = full(&sink).await;
     let document = read(&hub, &token, "/openapi.json").await;
+    let told = read(&hub, &token, &format!("/orchestration/pipeline/{run}/")).await;
+    let delivery = told["deliveries"][0]["id"].as_str().unwrap().to_owned();
     let mut found = Vec::new();
     for (template, path) in [
         ("/alerts/webhook/", "/alerts/webhook/".to_owned()),
@@ -135,6 +137,8 @@ async fn answers_hold_nothing_that_is_not_described() {
         ("/orchestration/pipeline/{run_id}/", format!("/orchestration/pipeline/{unread}/")),
         ("/orchestration/why/{id}/", format!("/orchestration/why/{alert}/")),
         ("/manage/runs/{run_id}/outputs/", format!("/manage/runs/{run}/outputs/")),
+        ("/manage/deliveries/", "/manage/deliveries/".to_owned()),
+        ("/manage/deliveries/{id}/", format!("/manage/deliveries/{delivery}/")),
         ("/manage/quarantine/", "/manage/quarantine/".to_owned()),
         ("/manage/quarantine/{run_id}/", format!("/manage/quarantine/{unread}/")),
         ("/manage/secrets/", "/manage/secrets/".to_owned()),

@@ -8,6 +8,8 @@ mod channels;
 #[cfg(test)]
 mod explaining;
 #[cfg(test)]
+mod failing;
+#[cfg(test)]
 mod order;
 #[cfg(test)]
 mod pipeline;
@@ -17,3 +19,5 @@ mod replay;
 mod restart;
 #[cfg(test)]
 mod retry;
+#[cfg(test)]
+mod workers;

@@ -153,20 +153,26 @@ impl<F: Fixture> World<F> {
     ) -> Vec<DeliveryId> {
         let attempt =
             self.store.begin_stage(run.claim, Stage::Notify, Some("catch-all"), at(seconds)).await.unwrap();
-        let deliveries: Vec<NewDelivery> = channels
-            .iter()
-            .map(|channel| NewDelivery {
-                id: DeliveryId::mint(&mut self.mint),
-                run_id: run.run.run_id,
-                trace_id: run.run.trace_id,
-                incident_id: run.moment.incident_id,
-                channel_id: channel.id,
-                notification: b"sealed notification".to_vec(),
-            })
-            .collect();
+        let deliveries: Vec<NewDelivery> =
+            channels.iter().map(|channel| delivery(&mut self.mint, run, channel)).collect();
         let end = stage_end(Stage::Notify, attempt, StageStatus::Succeeded, seconds);
         self.store.finish_notify(run.claim, &end, &deliveries).await.unwrap();
         deliveries.iter().map(|delivery| delivery.id).collect()
+    }
+}
+
+/// What a run would tell a channel.
+pub(crate) fn delivery(mint: &mut Counter, run: &ClaimedRun, channel: &Channel) -> NewDelivery {
+    NewDelivery {
+        id: DeliveryId::mint(mint),
+        run_id: run.run.run_id,
+        trace_id: run.run.trace_id,
+        incident_id: run.moment.incident_id,
+        channel_id: channel.id,
+        tells: run.moment.status,
+        notification: b"sealed notification".to_vec(),
+        telling_both: Some(b"sealed, telling both".to_vec()),
+        only_instead: false,
     }
 }
 

@@ -4,7 +4,8 @@ use domain::delivery::{AttemptResult, Channel};
 use domain::id::RunId;
 use store::{AlertFilter, Forgotten, Kept, StoreError};
 
-use crate::fixture::{LEASE, World, at, everything, firing, resolved, world};
+use crate::fixture::{World, at, everything, firing, resolved, world};
+use crate::outbox::{claim, next_due, record};
 
 /// One webhook at a time, its run to its end, and one channel told of it.
 async fn told(world: &mut World, channel: &Channel, seconds: i64, state: &str) -> RunId {
@@ -12,10 +13,9 @@ async fn told(world: &mut World, channel: &Channel, seconds: i64, state: &str) -
     world.fire(seconds, vec![alert]).await;
     let run = world.claim(seconds).await.remove(0);
     world.notify(&run, &[channel], seconds).await;
-    let claimed = world.store.claim_deliveries(at(seconds), LEASE, 100, &mut world.mint).await.unwrap();
     let sent = AttemptResult::Delivered { remote_ref: Some("m-1".to_owned()) };
-    for delivery in &claimed {
-        world.store.record_attempt(delivery.id, delivery.lease, &sent, at(seconds)).await.unwrap();
+    for delivery in claim(world, seconds).await {
+        record(world, &delivery, &sent, seconds).await;
     }
     run.run.run_id
 }
@@ -71,7 +71,7 @@ async fn nothing_goes_that_is_not_over() {
     world.notify(&run, &[&channel], 13).await;
     assert_eq!(forget(&world, Kept::Runs, 1000).await, 0, "its delivery waits");
     assert_eq!(forget(&world, Kept::Incidents, 1000).await, 0);
-    assert_eq!(world.store.next_delivery_due().await.unwrap(), Some(at(13)));
+    assert_eq!(next_due(&world).await, Some(at(13)));
 }
 
 #[tokio::test]

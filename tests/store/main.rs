@@ -20,6 +20,8 @@ mod measure;
 #[cfg(test)]
 mod outbox;
 #[cfg(test)]
+mod overtaken;
+#[cfg(test)]
 mod read;
 #[cfg(test)]
 mod run;

@@ -1,20 +1,26 @@
 //! Deliveries: order, attempts, fencing, what becomes of their run.
 
-use domain::delivery::{AttemptOutcome, AttemptResult, ClaimedDelivery, DeliveryStatus};
-use domain::run::RunStatus;
-use store::{DeliveryFilter, StoreError};
+use domain::delivery::{AttemptOutcome, AttemptResult, Channel, ClaimedDelivery, DeliveryStatus};
+use domain::id::{ChannelId, DeliveryId};
+use domain::run::{RunStatus, Stage, StageStatus};
+use domain::time::Timestamp;
+use store::{DeadFilter, DeliveryFilter, Revived, StoreError};
 
-use crate::fixture::{Counter, LEASE, World, at, critical, everything, firing, resolved, world};
+use tokio::task::JoinSet;
 
-fn delivered(remote_ref: Option<&str>) -> AttemptResult {
+use crate::fixture::{
+    Counter, LEASE, World, at, critical, delivery, everything, firing, resolved, stage_end, world,
+};
+
+pub(crate) fn delivered(remote_ref: Option<&str>) -> AttemptResult {
     AttemptResult::Delivered { remote_ref: remote_ref.map(str::to_owned) }
 }
 
-fn dead() -> AttemptResult {
+pub(crate) fn dead() -> AttemptResult {
     AttemptResult::Dead { error_type: "refused".into(), error_message: "it answered 400".into() }
 }
 
-fn retry(seconds: i64) -> AttemptResult {
+pub(crate) fn retry(seconds: i64) -> AttemptResult {
     AttemptResult::Retry {
         due_at: at(seconds),
         error_type: "timeout".into(),
@@ -22,11 +28,25 @@ fn retry(seconds: i64) -> AttemptResult {
     }
 }
 
-async fn claim(world: &mut World, seconds: i64) -> Vec<ClaimedDelivery> {
-    world.store.claim_deliveries(at(seconds), LEASE, 100, &mut world.mint).await.unwrap()
+/// The channels for which something is due, each with `most`.
+async fn due(store: &store::Store, seconds: i64, most: usize) -> Vec<(ChannelId, usize)> {
+    let due = store.channels_due().await.unwrap().into_iter();
+    due.filter(|channel| channel.due_at.is_some_and(|due| due <= at(seconds)))
+        .map(|channel| (channel.id, most))
+        .collect()
 }
 
-async fn record(world: &World, claimed: &ClaimedDelivery, result: &AttemptResult, seconds: i64) {
+/// When the next delivery can be claimed.
+pub(crate) async fn next_due(world: &World) -> Option<Timestamp> {
+    world.store.channels_due().await.unwrap().into_iter().filter_map(|channel| channel.due_at).min()
+}
+
+pub(crate) async fn claim(world: &mut World, seconds: i64) -> Vec<ClaimedDelivery> {
+    let channels = due(&world.store, seconds, 100).await;
+    world.store.claim_deliveries(at(seconds), LEASE, &channels, &mut world.mint).await.unwrap()
+}
+
+pub(crate) async fn record(world: &World, claimed: &ClaimedDelivery, result: &AttemptResult, seconds: i64) {
     world.store.record_attempt(claimed.id, claimed.lease, result, at(seconds)).await.unwrap();
 }
 
@@ -37,7 +57,7 @@ async fn attempt_is_written_before_the_call() {
     world.fire(1, vec![firing("DiskFull", "db1")]).await;
     let run = world.claim(2).await.remove(0);
     let ids = world.notify(&run, &[&channel], 3).await;
-    assert_eq!(world.store.next_delivery_due().await.unwrap(), Some(at(3)));
+    assert_eq!(next_due(&world).await, Some(at(3)));
 
     let claimed = claim(&mut world, 4).await.remove(0);
     assert_eq!((claimed.id, claimed.attempt, claimed.previous_ref.clone()), (ids[0], 1, None));
@@ -93,11 +113,11 @@ async fn dead_delivery_fails_its_run_until_it_is_retried() {
     record(&world, &claimed[1], &delivered(None), 6).await;
     let failed = world.store.run(run.run.run_id).await.unwrap().run;
     assert_eq!((failed.status, failed.error_type.as_deref()), (RunStatus::Failed, Some("delivery_dead")));
-    assert_eq!(world.store.next_delivery_due().await.unwrap(), None);
+    assert_eq!(next_due(&world).await, None);
 
-    let refused = world.store.retry_delivery(ids[1], at(7)).await.unwrap_err();
+    let refused = world.store.retry_delivery(ids[1], "test", at(7)).await.unwrap_err();
     assert!(matches!(&refused, StoreError::Conflict(text) if text.contains("`delivered`")), "{refused:?}");
-    world.store.retry_delivery(ids[0], at(7)).await.unwrap();
+    world.store.retry_delivery(ids[0], "test", at(7)).await.unwrap();
     let waiting = world.store.run(run.run.run_id).await.unwrap().run;
     assert_eq!((waiting.status, waiting.error_type), (RunStatus::Retrying, None));
     let again = claim(&mut world, 8).await.remove(0);
@@ -107,6 +127,9 @@ async fn dead_delivery_fails_its_run_until_it_is_retried() {
     let tries = world.store.delivery(ids[0]).await.unwrap().tries;
     let outcomes: Vec<_> = tries.iter().map(|attempt| attempt.outcome).collect();
     assert_eq!(outcomes, [AttemptOutcome::Refused, AttemptOutcome::Delivered]);
+    let retries = world.store.delivery(ids[0]).await.unwrap().retries;
+    let [who] = retries.as_slice() else { panic!("{retries:?}") };
+    assert_eq!((who.attempts, who.actor.as_str(), who.at), (1, "test", at(7)));
 }
 
 #[tokio::test]
@@ -122,8 +145,15 @@ async fn all_dead_deliveries_can_be_retried_together() {
         record(&world, &claimed, &dead(), 5).await;
     }
     assert_eq!(world.store.delivery_counts().await.unwrap(), [(DeliveryStatus::Dead, 20)].into());
-    assert_eq!(world.store.retry_dead_deliveries(at(6)).await.unwrap(), 20);
-    assert_eq!(world.store.retry_dead_deliveries(at(6)).await.unwrap(), 0);
+    let all = DeadFilter::default();
+    let retry =
+        async |filter: &DeadFilter| world.store.retry_dead_deliveries(filter, "test", at(6)).await.unwrap();
+    assert_eq!(
+        retry(&DeadFilter { channel: Some("dev".to_owned()), ..all.clone() }).await,
+        Revived::default()
+    );
+    assert_eq!(retry(&all).await, Revived { due: 20, stale: 0 });
+    assert_eq!(retry(&all).await, Revived::default());
     assert_eq!(world.store.delivery_counts().await.unwrap(), [(DeliveryStatus::Pending, 20)].into());
     assert_eq!(claim(&mut world, 7).await.len(), 20);
 }
@@ -138,7 +168,7 @@ async fn retry_waits_for_its_time() {
     let first = claim(&mut world, 4).await.remove(0);
     record(&world, &first, &retry(20), 5).await;
     assert!(claim(&mut world, 19).await.is_empty());
-    assert_eq!(world.store.next_delivery_due().await.unwrap(), Some(at(20)));
+    assert_eq!(next_due(&world).await, Some(at(20)));
     let second = claim(&mut world, 20).await.remove(0);
     assert_eq!(second.attempt, 2);
     let detail = world.store.delivery(ids[0]).await.unwrap();
@@ -152,34 +182,27 @@ async fn later_delivery_of_an_incident_waits_for_the_earlier_on_the_same_channel
     let mut world = world().await;
     let (ops, dev) = (world.channel("ops").await, world.channel("dev").await);
     world.fire(1, vec![firing("DiskFull", "db1")]).await;
-    world.fire(2, vec![critical(firing("DiskFull", "db1"))]).await;
-    world.fire(3, vec![firing("DiskFull", "db2")]).await;
+    world.fire(2, vec![firing("DiskFull", "db2")]).await;
     let mut sent = Vec::new();
-    // Both first runs, then the second of db1, which had to wait for the first.
-    for _ in 0..2 {
-        for run in world.claim(4).await {
-            sent.push(world.notify(&run, &[&ops, &dev], 5).await);
-        }
+    for run in world.claim(3).await {
+        sent.push(world.notify(&run, &[&ops, &dev], 3).await);
     }
-    // The first of db1 on each channel, and db2 on each: never the second of db1.
-    let claimed = claim(&mut world, 6).await;
-    let ids: Vec<_> = claimed.iter().map(|delivery| delivery.id).collect();
-    assert_eq!(ids, [sent[0][0], sent[0][1], sent[1][0], sent[1][1]]);
-    assert!(claim(&mut world, 7).await.is_empty());
+    let claimed = claim(&mut world, 4).await;
+    assert_eq!(claimed.len(), 4);
+    world.fire(5, vec![critical(firing("DiskFull", "db1"))]).await;
+    let run = world.claim(6).await.remove(0);
+    let later = world.notify(&run, &[&ops, &dev], 6).await;
+    assert!(claim(&mut world, 7).await.is_empty(), "both channels are being told of db1");
 
-    // While the first waits for its retry, the second waits as well; the other channel goes on.
-    record(&world, &claimed[0], &retry(30), 8).await;
-    record(&world, &claimed[1], &delivered(Some("dev-1")), 8).await;
+    let of = |id| claimed.iter().find(|delivery| delivery.id == id).unwrap();
+    record(&world, of(sent[0][1]), &delivered(Some("dev-1")), 8).await;
     let next = claim(&mut world, 9).await;
-    let ids: Vec<_> = next.iter().map(|delivery| delivery.id).collect();
-    assert_eq!(ids, [sent[2][1]]);
+    assert_eq!(next.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), [later[1]]);
     assert_eq!(next[0].previous_ref.as_deref(), Some("dev-1"));
-    let again = claim(&mut world, 30).await;
-    assert_eq!(again.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), [sent[0][0]]);
     // A dead one no longer holds up what follows.
-    record(&world, &again[0], &dead(), 31).await;
-    let last = claim(&mut world, 32).await;
-    assert_eq!(last.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), [sent[2][0]]);
+    record(&world, of(sent[0][0]), &dead(), 10).await;
+    let last = claim(&mut world, 11).await;
+    assert_eq!(last.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), [later[0]]);
 }
 
 #[tokio::test]
@@ -211,7 +234,7 @@ async fn lease_of_a_dead_worker_passes_on_with_the_next_attempt() {
     let run = world.claim(2).await.remove(0);
     let ids = world.notify(&run, &[&ops], 3).await;
     let late = claim(&mut world, 4).await.remove(0);
-    assert_eq!(world.store.next_delivery_due().await.unwrap(), Some(at(64)));
+    assert_eq!(next_due(&world).await, Some(at(64)));
     assert!(claim(&mut world, 63).await.is_empty());
     let holder = claim(&mut world, 64).await.remove(0);
     assert_eq!((holder.id, holder.attempt), (late.id, 2));
@@ -257,7 +280,7 @@ async fn deliveries_of_a_disabled_channel_wait_and_wake_nobody() {
     world.notify(&run, &[&ops], 3).await;
     world.store.enable_channel("ops", false).await.unwrap();
     assert!(claim(&mut world, 4).await.is_empty());
-    assert_eq!(world.store.next_delivery_due().await.unwrap(), None);
+    assert_eq!(next_due(&world).await, None);
     world.store.enable_channel("ops", true).await.unwrap();
     assert_eq!(claim(&mut world, 5).await.len(), 1);
 }
@@ -272,14 +295,14 @@ async fn the_attempt_that_ends_a_run_says_how() {
     let claimed = claim(&mut world, 4).await;
     let record = async |number: usize, result: AttemptResult, seconds| {
         let ClaimedDelivery { id, lease, .. } = claimed[number];
-        world.store.record_attempt(id, lease, &result, at(seconds)).await.unwrap()
+        world.store.record_attempt(id, lease, &result, at(seconds)).await.unwrap().1
     };
     assert_eq!(record(0, dead(), 5).await, None, "the other one is under way");
     assert_eq!(record(1, delivered(None), 6).await, Some(RunStatus::Failed));
-    world.store.retry_delivery(claimed[0].id, at(7)).await.unwrap();
+    world.store.retry_delivery(claimed[0].id, "a test", at(7)).await.unwrap();
     let again = claim(&mut world, 8).await.remove(0);
     let end = world.store.record_attempt(again.id, again.lease, &delivered(None), at(9)).await.unwrap();
-    assert_eq!(end, Some(RunStatus::Notified));
+    assert_eq!(end, (DeliveryStatus::Delivered, Some(RunStatus::Notified)));
 }
 
 #[tokio::test]
@@ -303,39 +326,88 @@ async fn deliveries_are_listed_by_what_they_are() {
     assert!(list(DeliveryFilter { run_id: run.run.parent_run_id, ..all }).await.is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn processes_that_claim_at_once_never_send_twice() {
-    let mut world = world().await;
-    let ops = world.channel("ops").await;
-    let alerts = (0..200).map(|n| firing("DiskFull", &format!("db{n}"))).collect();
-    world.fire(1, alerts).await;
-    for _ in 0..2 {
-        for run in world.claim(2).await {
-            world.notify(&run, &[&ops], 3).await;
+/// How many deliveries the processes of the test below share.
+const SHARED: usize = 10_000;
+
+/// What one worker does until no run is left: claim, and tell both channels.
+async fn tell_all(store: store::Store, number: u128, channels: [Channel; 2]) -> usize {
+    let mut worker = Counter::of_process(number);
+    let mut told = 0;
+    loop {
+        let runs = store.claim_runs(at(2), LEASE, 64, &mut worker).await.unwrap();
+        if runs.is_empty() {
+            return told;
         }
+        told += runs.len();
+        let mut tasks = JoinSet::new();
+        for run in runs {
+            let deliveries = [0, 1].map(|at| delivery(&mut worker, &run, &channels[at]));
+            let store = store.clone();
+            tasks.spawn(async move {
+                let attempt = store.begin_stage(run.claim, Stage::Notify, None, at(3)).await.unwrap();
+                let end = stage_end(Stage::Notify, attempt, StageStatus::Succeeded, 3);
+                store.finish_notify(run.claim, &end, &deliveries).await.unwrap();
+            });
+        }
+        tasks.join_all().await;
     }
-    let send_all = |store: store::Store, process| async move {
-        let mut mint = Counter::of_process(process);
-        let mut sent = Vec::new();
-        loop {
-            let claimed = store.claim_deliveries(at(10), LEASE, 4, &mut mint).await.unwrap();
-            if claimed.is_empty() {
-                return sent;
-            }
-            for delivery in claimed {
-                let result = AttemptResult::Delivered { remote_ref: None };
-                store.record_attempt(delivery.id, delivery.lease, &result, at(11)).await.unwrap();
-                sent.push(delivery.id);
-            }
+}
+
+/// What one worker does until no delivery is left: claim, and record.
+async fn send_all(store: store::Store, number: u128) -> Vec<DeliveryId> {
+    let mut mint = Counter::of_process(number);
+    let mut sent = Vec::new();
+    loop {
+        let channels = due(&store, 10, 64).await;
+        let claimed = store.claim_deliveries(at(10), LEASE, &channels, &mut mint).await.unwrap();
+        if claimed.is_empty() {
+            return sent;
         }
-    };
+        let mut tasks = JoinSet::new();
+        for delivery in claimed {
+            sent.push(delivery.id);
+            let store = store.clone();
+            tasks.spawn(async move {
+                store.record_attempt(delivery.id, delivery.lease, &delivered(None), at(11)).await.unwrap();
+            });
+        }
+        // Whoever had another's would be refused.
+        tasks.join_all().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_that_claim_at_once_never_tell_or_send_twice() {
+    let mut world = world().await;
+    let channels = [world.channel("ops").await, world.channel("dev").await];
+    for part in 0..SHARED / 1000 {
+        let alerts = (0..500).map(|n| firing("DiskFull", &format!("db{part}-{n}"))).collect();
+        world.fire(1, alerts).await;
+    }
+    // Two processes with two workers each.
     let (left, right) = (world.another_process().await, world.another_process().await);
-    let (left, right) = tokio::join!(tokio::spawn(send_all(left, 2)), tokio::spawn(send_all(right, 3)));
-    let mut sent = [left.unwrap(), right.unwrap()].concat();
-    assert_eq!(sent.len(), 200);
+    let workers = [left.clone(), left, right.clone(), right];
+    let telling = workers.clone().into_iter().zip(2..);
+    let telling: Vec<_> =
+        telling.map(|(store, number)| tokio::spawn(tell_all(store, number, channels.clone()))).collect();
+    let mut told = 0;
+    for task in telling {
+        told += task.await.unwrap();
+    }
+    assert_eq!(told, SHARED / 2);
+
+    let sending: Vec<_> =
+        workers.into_iter().zip(12..).map(|(store, number)| tokio::spawn(send_all(store, number))).collect();
+    let mut sent = Vec::new();
+    for task in sending {
+        sent.extend(task.await.unwrap());
+    }
+    assert_eq!(sent.len(), SHARED);
     sent.sort();
     sent.dedup();
-    assert_eq!(sent.len(), 200);
+    assert_eq!(sent.len(), SHARED);
+    let counts = world.store.delivery_counts().await.unwrap();
+    assert_eq!(counts, [(DeliveryStatus::Delivered, SHARED as u64)].into());
 }
 
 #[tokio::test]

@@ -138,7 +138,7 @@ async fn worker_without_the_lease_changes_nothing() {
         let results = [
             world.store.begin_stage(claim, Stage::Check, None, at(101)).await.map(|_| ()),
             world.store.finish_stage(claim, &end).await,
-            world.store.finish_notify(claim, &end, &[]).await,
+            world.store.finish_notify(claim, &end, &[]).await.map(|_| ()),
             world.store.schedule_retry(claim, at(200), &fault("late"), at(199)).await,
             world.store.finish_run(claim, &run_end).await,
         ];

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
+use std::sync::Arc;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -17,10 +18,11 @@ use crate::{env, log};
 
 const DATABASE: &str = "watchbell.sqlite3";
 
-/// A private folder with everything that one hub keeps, and the settings that it is started with.
-#[derive(Debug)]
+/// A private folder with everything that one hub keeps, and the settings that it is started with. A clone is
+/// the same folder, for another hub on it.
+#[derive(Debug, Clone)]
 pub struct Home {
-    folder: TempDir,
+    folder: Arc<TempDir>,
     settings: BTreeMap<String, String>,
     /// How many files the program may have open; none leaves it to this machine.
     open_files: Option<u32>,
@@ -31,7 +33,7 @@ impl Home {
     pub async fn new() -> Self {
         let folder =
             tempfile::Builder::new().prefix("watchbell-test-").tempdir().expect("a temporary folder");
-        let mut home = Self { folder, settings: BTreeMap::new(), open_files: None };
+        let mut home = Self { folder: Arc::new(folder), settings: BTreeMap::new(), open_files: None };
         let key = home.fresh_secret_key().await;
         home.set("WATCHBELL_SECRET_KEY", &key);
         home.set("WATCHBELL_BIND", "127.0.0.1:0");

@@ -124,6 +124,22 @@ impl Hub {
         self.signal(Signal::TERM);
     }
 
+    /// Lets nothing of the program move until [`Hub::thaw`], as a machine that swaps or sleeps would.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets the program go on.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
     /// Sends the program a signal.
     ///
     /// # Panics

@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 
+use crate::wait::{PATIENCE, wait_for};
+
 /// The lines that a program wrote so far, over all its starts.
 #[derive(Debug, Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<String>>>);
@@ -17,6 +19,14 @@ impl Log {
     /// The first line from number `from` on that has `text` in it.
     pub fn find(&self, from: usize, text: &str) -> Option<String> {
         self.0.lock().unwrap().iter().skip(from).find(|line| line.contains(text)).cloned()
+    }
+
+    /// Waits for the first line that has `text` in it.
+    ///
+    /// # Panics
+    /// When there is none in time.
+    pub async fn wait(&self, text: &str) -> String {
+        wait_for(&format!("a line with `{text}`"), PATIENCE, async || self.find(0, text)).await
     }
 
     pub(crate) fn len(&self) -> usize {

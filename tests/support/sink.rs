@@ -15,6 +15,11 @@ use crate::wait::{PATIENCE, wait_for};
 /// The pause between two bytes of [`Answer::Drip`].
 const DRIP: Duration = Duration::from_millis(100);
 
+/// The size of [`Answer::Huge`].
+const HUGE_BYTES: usize = 1 << 30;
+/// How much of it is written at once.
+const PIECE_BYTES: usize = 1 << 16;
+
 /// What a sink does with one request.
 #[derive(Debug, Clone)]
 pub enum Answer {
@@ -26,6 +31,8 @@ pub enum Answer {
     Reset,
     /// Answers 200 byte by byte and comes to no end.
     Drip,
+    /// Answers 200 with a body of a GiB, as fast as it is taken.
+    Huge,
 }
 
 /// One request that a sink got.
@@ -107,6 +114,11 @@ impl Sink {
         self.state.lock().unwrap().received.clone()
     }
 
+    /// What to do with the next requests, instead of what was said before.
+    pub fn answer(&self, answers: impl IntoIterator<Item = Answer>) {
+        self.state.lock().unwrap().answers = answers.into_iter().collect();
+    }
+
     /// How often somebody connected.
     pub fn connections(&self) -> usize {
         self.state.lock().unwrap().connections
@@ -153,6 +165,15 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) -> std::io::Resu
         }
         Answer::Hang => until_closed(&mut stream).await,
         Answer::Reset => stream.set_zero_linger(),
+        Answer::Huge => {
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {HUGE_BYTES}\r\n\r\n");
+            stream.write_all(head.as_bytes()).await?;
+            let piece = vec![b'o'; PIECE_BYTES];
+            for _ in 0..HUGE_BYTES / PIECE_BYTES {
+                stream.write_all(&piece).await?;
+            }
+            stream.shutdown().await
+        }
         Answer::Drip => {
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n").await?;
             let mut drops = tokio::time::interval(DRIP);

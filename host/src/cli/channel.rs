@@ -8,8 +8,9 @@ use clap::Subcommand;
 use domain::delivery::Channel;
 use domain::id::{ChannelId, RunId, TraceId};
 use domain::plugin::{PluginKind, PluginName};
+use domain::time::Timestamp;
 use serde_json::{Map, Value, json};
-use store::Store;
+use store::{ChannelState, Store};
 
 use super::output;
 use crate::app;
@@ -38,7 +39,7 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// List destinations; settings are not shown
+    /// List destinations and how they are doing; settings are not shown
     List {
         /// Print {"channels":[…]}
         #[arg(long)]
@@ -74,14 +75,35 @@ pub(super) async fn run(command: Command, config: &Config) -> Result<()> {
 
 async fn list(config: &Config, json: bool) -> Result<()> {
     let (store, _) = app::open(config).await?;
-    let channels = store.channels().await?;
+    let channels = store.channel_states().await?;
     if json {
         return output::json(&json!({ "channels": channels }));
     }
-    let state = |channel: &Channel| if channel.enabled { "on" } else { "off" }.to_owned();
-    let row = |channel: &Channel| [channel.name.clone(), channel.notifier.to_string(), state(channel)];
     let rows: Vec<_> = channels.iter().map(row).collect();
-    output::table(["NAME", "NOTIFIER", "STATE"], &rows)
+    output::table(
+        ["NAME", "NOTIFIER", "STATE", "LAST SUCCESS", "FAILING SINCE", "WAITING SINCE", "LAST ERROR"],
+        &rows,
+    )
+}
+
+fn row(state: &ChannelState) -> [String; 7] {
+    let ChannelState { channel, health, due_at } = state;
+    let time = |time: Option<Timestamp>| time.map_or_else(|| "-".to_owned(), |time| time.to_string());
+    let word = match (channel.enabled, health.failing_since) {
+        (false, _) => "off",
+        (true, Some(_)) => "failing",
+        (true, None) => "on",
+    };
+    let error = health.last_error.as_deref().and_then(|error| error.lines().next()).unwrap_or("-");
+    [
+        channel.name.clone(),
+        channel.notifier.to_string(),
+        word.to_owned(),
+        time(health.last_success_at),
+        time(health.failing_since),
+        time(due_at.filter(|due| *due <= clock::now())),
+        error.to_owned(),
+    ]
 }
 
 async fn switch(config: &Config, name: &str, enabled: bool) -> Result<()> {

@@ -81,7 +81,7 @@ pub(super) async fn run(command: Command, config: &Config) -> Result<()> {
         }
         Command::Resume { run_id } => {
             let (store, _) = app::open(config).await?;
-            match store.resume_run(run_id, clock::now()).await? {
+            match store.resume_run(run_id, output::ACTOR, clock::now()).await? {
                 Resumed::Stages => output::line("the run is due again, after its last stage that succeeded"),
                 Resumed::Deliveries(count) => {
                     output::line(&format!("deliveries of the run due again: {count}"))

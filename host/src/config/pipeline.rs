@@ -21,6 +21,12 @@ pub(super) const VARIABLES: &[Variable] = &[
         meaning: "How long analysis may hold a notification up, in seconds, 1 to 120.",
     },
     Variable {
+        name: "WATCHBELL_CHANNEL_FAILING_S",
+        default: "900",
+        meaning: "How long a channel may take nothing before the hub raises the alert ChannelFailing about it, which goes\n\
+                  through the other channels, in seconds, 1 to 604800. 0: never.",
+    },
+    Variable {
         name: "WATCHBELL_WORKERS",
         default: "8",
         meaning: "How many runs and how many deliveries are worked on at once, 0 to 64. 0: this process takes\n\
@@ -37,6 +43,8 @@ pub struct PipelineSettings {
     pub backoff_factor: f64,
     /// How long analysis may take.
     pub analyze_budget: Duration,
+    /// How long a channel may take nothing before that is said; zero for ever.
+    pub channel_failing: Duration,
     /// How many at once.
     pub workers: usize,
 }
@@ -47,6 +55,12 @@ impl PipelineSettings {
             max_attempts: source.number("ORCHESTRATION_MAX_RETRIES_PER_STAGE", 3, 1..=20, problems),
             backoff_factor: source.number("ORCHESTRATION_BACKOFF_FACTOR", 2.0, 1.0..=10.0, problems),
             analyze_budget: Duration::from_secs(source.number("ANALYZE_BUDGET_S", 15, 1..=120, problems)),
+            channel_failing: Duration::from_secs(source.number(
+                "WATCHBELL_CHANNEL_FAILING_S",
+                900,
+                0..=604_800,
+                problems,
+            )),
             workers: source.number("WATCHBELL_WORKERS", 8, 0..=64, problems),
         }
     }

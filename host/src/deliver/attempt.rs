@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::delivery::{AttemptResult, ClaimedDelivery};
+use domain::delivery::{AttemptResult, ClaimedDelivery, DeliveryStatus};
 use domain::plugin::{Notification, PluginKind};
 use domain::retry::DELIVERY;
 use domain::time::{Timestamp, millis};
@@ -12,6 +12,7 @@ use sandbox::CallError;
 use serde_json::Value;
 
 use super::classify::{self, Verdict};
+use super::traffic::UnderWay;
 use super::worker::Parts;
 use crate::clock::{self, Ids};
 use crate::crypto::{Place, Purpose};
@@ -21,7 +22,8 @@ use crate::telemetry::export::{self, Side, Step};
 use crate::telemetry::{chain, metrics};
 
 /// Makes one attempt at a claimed delivery, whose attempt row is already written.
-pub(super) async fn attempt(parts: &Parts, delivery: &ClaimedDelivery) {
+pub(super) async fn attempt(parts: &Parts, under_way: &UnderWay) {
+    let delivery = &under_way.delivery;
     let started = clock::now();
     let step = TraceParent {
         trace_id: delivery.trace_id,
@@ -32,16 +34,20 @@ pub(super) async fn attempt(parts: &Parts, delivery: &ClaimedDelivery) {
         Ok(remote_ref) => Verdict::Delivered { remote_ref },
         Err(verdict) => verdict,
     };
+    under_way.ended(verdict.end());
     let now = clock::now();
     let tries = delivery.attempt.saturating_sub(delivery.attempts_before);
     let result = schedule(verdict, tries, now);
     let took = now.since(started);
-    metrics::attempt(&delivery.channel.notifier, word(&result), took);
-    log(delivery, &result, took);
+    let recorded = parts.store.record_attempt(delivery.id, delivery.lease, &result, now).await;
+    let is_stale = matches!(recorded, Ok((DeliveryStatus::Stale, _)));
+    let outcome = if is_stale { "stale" } else { word(&result) };
+    metrics::attempt(&delivery.channel.notifier, outcome, took);
+    log(delivery, &result, is_stale, took);
     tell(delivery, &result, step, (started, now));
-    match parts.store.record_attempt(delivery.id, delivery.lease, &result, now).await {
-        Ok(Some(ended)) => metrics::run(ended.as_str()),
-        Ok(None) => {}
+    match recorded {
+        Ok((_, Some(ended))) => metrics::run(ended.as_str()),
+        Ok((_, None)) => {}
         // The lease ends by itself and the delivery is tried again under the same idempotency key.
         Err(error) => tracing::error!(
             trace_id = %delivery.trace_id, run_id = %delivery.run_id, delivery.id = %delivery.id,
@@ -161,7 +167,7 @@ fn open(
 fn schedule(verdict: Verdict, tries: u32, now: Timestamp) -> AttemptResult {
     match verdict {
         Verdict::Delivered { remote_ref } => AttemptResult::Delivered { remote_ref },
-        Verdict::Dead { error_type, error_message } => AttemptResult::Dead { error_type, error_message },
+        Verdict::Dead { error_type, error_message, .. } => AttemptResult::Dead { error_type, error_message },
         Verdict::Retry { error_type, error_message, retry_after } => {
             match DELIVERY.pause(tries, retry_after, clock::draw()) {
                 Some(pause) => AttemptResult::Retry { due_at: now.after(pause), error_type, error_message },
@@ -182,7 +188,7 @@ const fn word(result: &AttemptResult) -> &'static str {
     }
 }
 
-fn log(delivery: &ClaimedDelivery, result: &AttemptResult, elapsed: Duration) {
+fn log(delivery: &ClaimedDelivery, result: &AttemptResult, is_stale: bool, elapsed: Duration) {
     let ClaimedDelivery { attempt, channel, incident_id, .. } = delivery;
     let (channel, duration_ms) = (&channel.name, millis(elapsed));
     macro_rules! line {
@@ -199,11 +205,11 @@ fn log(delivery: &ClaimedDelivery, result: &AttemptResult, elapsed: Duration) {
             line!(info, None::<&str>, "delivered incident {incident_id} to `{channel}` on attempt {attempt}");
         }
         AttemptResult::Retry { due_at, error_type, error_message } => {
-            line!(
-                warn,
-                error_type,
-                "`{channel}` did not take attempt {attempt}, the next is at {due_at}: {error_message}"
-            );
+            let then = match is_stale {
+                true => "something newer has overtaken it".to_owned(),
+                false => format!("the next is at {due_at}"),
+            };
+            line!(warn, error_type, "`{channel}` did not take attempt {attempt}, {then}: {error_message}");
         }
         AttemptResult::Dead { error_type, error_message } => {
             line!(

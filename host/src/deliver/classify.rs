@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::lanes::End;
 use domain::plugin::PluginError;
 
 /// What to do after an attempt.
@@ -27,12 +28,23 @@ pub(super) enum Verdict {
         error_type: String,
         /// In words.
         error_message: String,
+        /// Whether it was the remote that said so.
+        answered: bool,
     },
 }
 
 impl Verdict {
     pub(super) fn dead(error_type: &str, error_message: String) -> Self {
-        Self::Dead { error_type: error_type.to_owned(), error_message }
+        Self::Dead { error_type: error_type.to_owned(), error_message, answered: false }
+    }
+
+    /// What it says about the channel.
+    pub(super) const fn end(&self) -> End {
+        match self {
+            Self::Delivered { .. } | Self::Dead { answered: true, .. } => End::Answered,
+            Self::Retry { retry_after, .. } => End::Failed { retry_after: *retry_after },
+            Self::Dead { answered: false, .. } => End::Unknown,
+        }
     }
 
     pub(super) fn retry(error_type: &str, error_message: String, retry_after: Option<Duration>) -> Self {
@@ -51,9 +63,10 @@ pub(super) fn plugin(error: &PluginError) -> Verdict {
         PluginError::InvalidInput(_)
         | PluginError::Unsupported(_)
         | PluginError::Config(_)
-        | PluginError::Auth(_)
-        | PluginError::Rejected(_)
         | PluginError::Other(..) => Verdict::dead(kind, words),
+        PluginError::Auth(_) | PluginError::Rejected(_) => {
+            Verdict::Dead { error_type: kind.to_owned(), error_message: words, answered: true }
+        }
     }
 }
 
@@ -73,7 +86,17 @@ mod tests {
 
     #[test]
     fn remote_s_pause_is_kept() {
-        let Verdict::Retry { retry_after, .. } = plugin(&PluginError::RateLimited(Some(7))) else { panic!() };
-        assert_eq!(retry_after, Some(Duration::from_secs(7)));
+        let retry_after = Some(Duration::from_secs(7));
+        assert_eq!(plugin(&PluginError::RateLimited(Some(7))).end(), End::Failed { retry_after });
+    }
+
+    #[test]
+    fn a_refusal_shows_that_the_remote_is_there_and_a_defect_of_ours_does_not() {
+        let end = |error: PluginError| plugin(&error).end();
+        assert_eq!(end(PluginError::Auth("401".into())), End::Answered);
+        assert_eq!(end(PluginError::Rejected("400".into())), End::Answered);
+        assert_eq!(end(PluginError::Config("url".into())), End::Unknown);
+        assert_eq!(end(PluginError::Unavailable("503".into())), End::Failed { retry_after: None });
+        assert_eq!(Verdict::Delivered { remote_ref: None }.end(), End::Answered);
     }
 }

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod classify;
+mod traffic;
 mod worker;
 
 pub use worker::{Deliverer, Parts};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use domain::delivery::ClaimedDelivery;
+use domain::id::ChannelId;
 use domain::time::Timestamp;
 use store::{Store, StoreError};
 use tokio::sync::Notify;
@@ -10,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
 use super::attempt::attempt;
+use super::traffic::{Traffic, UnderWay};
 use crate::clock::Ids;
 use crate::config::References;
 use crate::crypto::KeyRing;
@@ -34,49 +36,64 @@ pub struct Parts {
 /// The worker.
 pub struct Deliverer {
     parts: Parts,
+    traffic: Arc<Traffic>,
+    most: usize,
 }
 
 impl Deliverer {
-    /// A worker on these parts.
-    pub const fn new(parts: Parts) -> Self {
-        Self { parts }
+    /// A worker on these parts, with at most `most` attempts under way.
+    pub fn new(parts: Parts, most: usize) -> Self {
+        Self { parts, traffic: Arc::new(Traffic::new(most)), most }
     }
 
-    /// Works with at most `most` attempts under way, until stopped.
-    pub async fn run(self, most: usize, wake: Arc<Notify>, stop: CancellationToken) {
+    /// Works until stopped.
+    pub async fn run(self, wake: Arc<Notify>, stop: CancellationToken) {
+        let most = self.most;
         worker::run(Arc::new(self), most, wake, stop).await;
     }
 }
 
 impl Work for Deliverer {
-    type Item = ClaimedDelivery;
+    type Item = UnderWay;
 
-    async fn claim(&self, now: Timestamp, limit: u32) -> Result<Vec<ClaimedDelivery>, StoreError> {
+    /// The lanes know how much room there is, as `limit` does; and whose it is.
+    async fn claim(&self, now: Timestamp, _limit: u32) -> Result<Vec<UnderWay>, StoreError> {
         // Looking costs a reader; claiming would take the one writer from webhooks.
-        match self.parts.store.next_delivery_due().await? {
-            Some(due) if due <= now => self.parts.store.claim_deliveries(now, LEASE, limit, &mut Ids).await,
-            _ => Ok(Vec::new()),
+        let channels = self.parts.store.channels_due().await?;
+        let is_due = |due: &Timestamp| *due <= now;
+        let mut due: Vec<(Timestamp, ChannelId)> = channels
+            .iter()
+            .filter_map(|channel| Some((channel.due_at.filter(is_due)?, channel.id)))
+            .collect();
+        due.sort_unstable();
+        let due: Vec<ChannelId> = due.into_iter().map(|(_, id)| id).collect();
+        let room = self.traffic.room(&due, channels.len() > due.len(), now);
+        if room.is_empty() {
+            return Ok(Vec::new());
         }
+        let claimed = self.parts.store.claim_deliveries(now, LEASE, &room, &mut Ids).await?;
+        Ok(claimed.into_iter().map(|delivery| self.traffic.begin(delivery)).collect())
     }
 
-    async fn work(&self, delivery: &ClaimedDelivery) {
-        attempt(&self.parts, delivery).await;
+    async fn work(&self, under_way: &UnderWay) {
+        attempt(&self.parts, under_way).await;
     }
 
-    async fn renew(&self, delivery: &ClaimedDelivery, until: Timestamp) -> Result<(), StoreError> {
+    async fn renew(&self, under_way: &UnderWay, until: Timestamp) -> Result<(), StoreError> {
+        let delivery = &under_way.delivery;
         self.parts.store.renew_delivery(delivery.id, delivery.lease, until).await
     }
 
-    fn lease_until(delivery: &ClaimedDelivery) -> Timestamp {
-        delivery.lease_until
+    fn lease_until(under_way: &UnderWay) -> Timestamp {
+        under_way.delivery.lease_until
     }
 
-    fn span(delivery: &ClaimedDelivery) -> Span {
-        let ClaimedDelivery { trace_id, run_id, .. } = delivery;
-        tracing::info_span!("delivery", %trace_id, %run_id, delivery.id = %delivery.id)
+    fn span(under_way: &UnderWay) -> Span {
+        let ClaimedDelivery { trace_id, run_id, id, .. } = &under_way.delivery;
+        tracing::info_span!("delivery", %trace_id, %run_id, delivery.id = %id)
     }
 
-    fn name(delivery: &ClaimedDelivery) -> String {
-        format!("delivery {}", delivery.id)
+    fn name(under_way: &UnderWay) -> String {
+        format!("delivery {}", under_way.delivery.id)
     }
 }

@@ -1,5 +1,6 @@
 //! Timers: what is done now and then and not for anybody's request.
 
+mod channels;
 mod checks;
 mod retention;
 
@@ -17,6 +18,7 @@ use crate::ingest::WebhookSecrets;
 use crate::rotation::Rotation;
 use crate::telemetry::{chain, metrics};
 
+pub use channels::ChannelWatch;
 pub use checks::SelfCheck;
 pub use retention::Retention;
 
@@ -28,6 +30,8 @@ const LAST_USED_EVERY: Duration = Duration::from_secs(30);
 const RETENTION_EVERY: Duration = Duration::from_secs(60);
 /// How often keys at rest are looked at; docs/METRICS.md says so.
 const KEYS_EVERY: Duration = Duration::from_secs(5);
+/// How often it is looked whether channels work.
+const CHANNELS_EVERY: Duration = Duration::from_secs(5);
 /// How often it is counted what waits; docs/METRICS.md says so.
 const GAUGES_EVERY: Duration = Duration::from_secs(15);
 
@@ -65,6 +69,14 @@ async fn sample(store: &Store) -> Result<(), StoreError> {
         quarantined_bytes: found.quarantined_bytes,
         database_bytes: found.database_bytes,
     });
+    for state in store.channel_states().await? {
+        let figures = metrics::ChannelFigures {
+            lag: lag(state.due_at),
+            failing: lag(state.health.failing_since),
+            is_on: state.channel.enabled,
+        };
+        metrics::channel(&state.channel.name, &figures);
+    }
     Ok(())
 }
 
@@ -104,6 +116,11 @@ fn say_once(said: &Mutex<Option<String>>, trouble: Option<String>) {
 /// Takes away what is kept no longer, until stopped.
 pub async fn retention(retention: Retention, stop: CancellationToken) {
     every(RETENTION_EVERY, "retention", stop, || retention.round(clock::now())).await;
+}
+
+/// Raises alerts about channels that fail, until stopped.
+pub async fn channels(watch: ChannelWatch, stop: CancellationToken) {
+    every(CHANNELS_EVERY, "channels were not looked at", stop, || watch.round(clock::now())).await;
 }
 
 async fn every<F, W>(pause: Duration, what: &str, stop: CancellationToken, work: F)

@@ -3,6 +3,7 @@
 use domain::alert::{Alert, AlertStatus, ParsedAlert};
 use domain::delivery::{Channel, NewDelivery};
 use domain::id::DeliveryId;
+use domain::own;
 use domain::plugin::{Analysis, Notification, Recommendation};
 use domain::run::{RunStatus, Stage, StageStatus};
 use serde_json::{Value, json};
@@ -23,9 +24,16 @@ const NO_CHANNEL: &str = "no enabled channel, so nobody was told";
 const ADD_CHANNEL: &str =
     "`watchbell channel list` shows what there is, `watchbell channel add --help` how to add one";
 
+/// Where a run's notification goes.
+struct Goal {
+    channel: Channel,
+    /// It is off or not of the route, and takes only what comes in place of something that waits for it.
+    only_instead: bool,
+}
+
 /// Puts a notification for each channel of the route into the outbox.
 pub(super) async fn stage(passage: &Passage<'_>) -> Result<(), RunError> {
-    let channels = channels(passage).await?;
+    let goals = goals(passage).await?;
     let attempt = passage.begin(Stage::Notify).await?;
     let stage_end = |status, summary: &str, fault: Option<Fault>| StageEnd {
         stage: Stage::Notify,
@@ -38,56 +46,88 @@ pub(super) async fn stage(passage: &Passage<'_>) -> Result<(), RunError> {
         at: clock::now(),
     };
     let (store, claim) = (&passage.parts.store, passage.run.claim);
-    if channels.is_empty() {
+    if goals.is_empty() {
         let fault = fault("no_channel", format!("{NO_CHANNEL}\nhint: {ADD_CHANNEL}"));
         store.finish_stage(claim, &stage_end(StageStatus::Skipped, NO_CHANNEL, Some(fault.clone()))).await?;
         end(passage.parts, passage.run, RunStatus::Skipped, Some(fault)).await?;
         return Ok(());
     }
-    let mut deliveries = Vec::with_capacity(channels.len());
-    let mut notification = notification(passage);
-    for channel in &channels {
-        deliveries.push(delivery(passage, channel, &mut notification)?);
+    let mut texts = Texts { own: notification(passage), both: both(passage) };
+    let mut deliveries = Vec::with_capacity(goals.len());
+    for goal in &goals {
+        deliveries.push(delivery(passage, goal, &mut texts)?);
     }
-    let told: Vec<Value> = (channels.iter().zip(&deliveries))
-        .map(|(channel, delivery)| json!({ "channel": channel.name, "delivery_id": delivery.id }))
+    let told: Vec<Value> = (goals.iter().zip(&deliveries))
+        .map(|(goal, delivery)| json!({ "channel": goal.channel.name, "delivery_id": delivery.id }))
         .collect();
-    let output = json!({ "title": notification.title, "deliveries": told });
-    let names: Vec<&str> = channels.iter().map(|channel| channel.name.as_str()).collect();
-    let summary = format!("to {}", names.join(", "));
-    let mut ended = stage_end(StageStatus::Succeeded, &summary, None);
+    let output = json!({ "title": texts.own.title, "deliveries": told });
+    let mut ended = stage_end(StageStatus::Succeeded, &summary(&goals), None);
     ended.artifact = Some(passage.seal(output)?);
-    store.finish_notify(claim, &ended, &deliveries).await?;
+    for run in store.finish_notify(claim, &ended, &deliveries).await? {
+        metrics::run(run.as_str());
+    }
     metrics::run("notifying");
     Ok(())
 }
 
-/// The route's channels; a route that names none tells every enabled one.
-async fn channels(passage: &Passage<'_>) -> Result<Vec<Channel>, RunError> {
-    let mut channels = passage.parts.store.channels().await?;
+fn summary(goals: &[Goal]) -> String {
+    let names = |only_instead: bool| {
+        let goals = goals.iter().filter(|goal| goal.only_instead == only_instead);
+        goals.map(|goal| goal.channel.name.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    match (names(false), names(true)) {
+        (to, instead) if instead.is_empty() => format!("to {to}"),
+        (to, instead) if to.is_empty() => format!("in place of what waits for {instead}"),
+        (to, instead) => format!("to {to}; in place of what waits for {instead}"),
+    }
+}
+
+/// The route's channels; a route that names none tells every enabled one. A channel is not told that it
+/// fails itself. One that is off or not of the route is told nothing new, but what waits for it must not outlive
+/// its state.
+async fn goals(passage: &Passage<'_>) -> Result<Vec<Goal>, RunError> {
+    let store = &passage.parts.store;
     let named = &passage.route.channels;
-    channels.retain(|channel| channel.enabled && (named.is_empty() || named.contains(&channel.name)));
-    Ok(channels)
+    let about: Vec<&str> = passage.context.alerts.iter().filter_map(own::channel).collect();
+    let mut goals = Vec::new();
+    for channel in store.channels().await? {
+        if about.contains(&channel.name.as_str()) {
+            continue;
+        }
+        let only_instead = !channel.enabled || !(named.is_empty() || named.contains(&channel.name));
+        if !only_instead || store.waits(passage.context.incident.id, channel.id).await? {
+            goals.push(Goal { channel, only_instead });
+        }
+    }
+    Ok(goals)
+}
+
+/// What is told; each delivery puts its own identifier in.
+struct Texts {
+    own: Notification,
+    /// In place of it where nobody was told of the beginning; only an end has it.
+    both: Option<Notification>,
 }
 
 /// The notification under an identifier of its own, sealed.
-fn delivery(
-    passage: &Passage<'_>,
-    channel: &Channel,
-    notification: &mut Notification,
-) -> Result<NewDelivery, RunError> {
+fn delivery(passage: &Passage<'_>, goal: &Goal, texts: &mut Texts) -> Result<NewDelivery, RunError> {
     let id = DeliveryId::mint(&mut Ids);
     let row = id.to_string();
-    notification.id.clone_from(&row);
-    let plain = json!(notification).to_string();
-    let place = Place { table: "delivery", column: "notification", row: &row };
+    let seal = |notification: &mut Notification| {
+        notification.id.clone_from(&row);
+        let place = Place { table: "delivery", column: "notification", row: &row };
+        passage.parts.keys.seal(Purpose::Delivery, place, json!(notification).to_string().as_bytes())
+    };
     Ok(NewDelivery {
         id,
         run_id: passage.run.run.run_id,
         trace_id: passage.run.run.trace_id,
         incident_id: passage.context.incident.id,
-        channel_id: channel.id,
-        notification: passage.parts.keys.seal(Purpose::Delivery, place, plain.as_bytes())?,
+        channel_id: goal.channel.id,
+        tells: passage.run.moment.status,
+        notification: seal(&mut texts.own)?,
+        telling_both: texts.both.as_mut().map(seal).transpose()?,
+        only_instead: goal.only_instead,
     })
 }
 
@@ -139,6 +179,27 @@ pub(super) fn incident(passage: &Passage<'_>) -> Value {
         "resolved_at": over.then_some(incident.resolved_at),
         "trace_id": run.trace_id,
         "run_id": run.run_id,
+    })
+}
+
+/// What to tell of an end where nobody was told of the beginning.
+fn both(passage: &Passage<'_>) -> Option<Notification> {
+    let (incident, moment) = (&passage.context.incident, &passage.run.moment);
+    if moment.status != AlertStatus::Resolved {
+        return None;
+    }
+    let mut own = notification(passage);
+    own.tags.insert("tells".to_owned(), "firing, resolved".to_owned());
+    let message = format!(
+        "{} fired ({}) and is over; this is the first message about it.\n{}",
+        incident.title,
+        moment.severity,
+        message(passage)
+    );
+    Some(Notification {
+        title: format!("[FIRED AND RESOLVED] {}", incident.title),
+        message: clip(&message, MAX_MESSAGE_CHARS),
+        ..own
     })
 }
 

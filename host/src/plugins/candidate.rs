@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use domain::plugin::{CHECKER_SOURCE, PluginKind, PluginName};
+use domain::plugin::{CHECKER_SOURCE, HUB_SOURCE, PluginKind, PluginName};
 use sandbox::{ComponentFile, LoadError, LoadRequest, LoadStep, MAX_COMPONENT_BYTES, Plugin, Sandbox};
 
 use super::{Entry, Manifest};
@@ -41,6 +41,10 @@ impl Candidate {
                 "`sha256` is {pin}, the file has {found}\nhint: change the pin only if you know why the file changed"
             );
         }
+        ensure!(
+            self.kind != PluginKind::Driver || self.name.as_str() != HUB_SOURCE,
+            "the name `{HUB_SOURCE}` is that of the hub itself\nhint: give the driver another name"
+        );
         let limits = self.entry.limits(self.kind, body_limit_bytes);
         let request = LoadRequest { kind: self.kind, name: &self.name, file: &self.file, limits };
         let plugin = sandbox.load(&request, steps)?;

@@ -1,6 +1,6 @@
 //! Metrics: one table with all of them, and the text that Prometheus reads.
 //!
-//! Labels are bounded: names of plugins that are loaded, templates of routes, words of closed sets;
+//! Labels are bounded: names of plugins that are loaded and of channels, templates of routes, words of closed sets;
 //! never an identifier, an address or anything that a sender can choose. `docs/METRICS.md` is made from
 //! the table.
 
@@ -14,9 +14,9 @@ use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge}
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 pub use count::{
-    Backlog, attempt, backlog, check, commit, data_keys_left, egress_call, forgotten, plugin_call,
-    plugin_spent, queue, rate_limited, refused_caller, request, run, stage, uncounted_request, unmapped_word,
-    wal, webhook, webhook_refused,
+    Backlog, ChannelFigures, attempt, backlog, breaker, channel, check, commit, data_keys_left, egress_call,
+    forgotten, plugin_call, plugin_spent, queue, rate_limited, refused_caller, request, run, stage,
+    uncounted_request, unmapped_word, wal, webhook, webhook_refused,
 };
 
 /// What a figure does over time.
@@ -94,13 +94,23 @@ families! {
     RUNS_DUE = Gauge "watchbell_runs_due" [] "Runs that are not over, at most 10000. Sampled.";
     RUN_LAG = Gauge "watchbell_run_lag_seconds" [] "How long the run that is due first has been due. Sampled.";
     ATTEMPTS = Counter "watchbell_delivery_attempts_total" ["notifier", "outcome"]
-        "Attempts at deliveries: `delivered`, `retry`, or `dead` when it was the last.";
+        "Attempts at deliveries: `delivered`, `retry`, `dead` when it was the last, or `stale` when it failed and \
+         something newer waits.";
     ATTEMPT_DURATION = Histogram "watchbell_delivery_attempt_duration_seconds" ["notifier"]
         "How long an attempt took.";
     OUTBOX_DEPTH = Gauge "watchbell_outbox_depth" []
         "Deliveries that are not final, at most 10000. Sampled.";
     OUTBOX_LAG = Gauge "watchbell_outbox_lag_seconds" []
+        "How long the delivery that is due first has been due, of channels that are on. Sampled.";
+    CHANNEL_LAG = Gauge "watchbell_channel_lag_seconds" ["channel"]
         "How long the delivery that is due first has been due. Sampled.";
+    CHANNEL_FAILING = Gauge "watchbell_channel_failing_seconds" ["channel"]
+        "How long the channel has taken nothing, from the first attempt that failed; 0 while it works. Sampled.";
+    CHANNEL_ON = Gauge "watchbell_channel_on" ["channel"]
+        "1, or 0 for a channel that is switched off: what waits for it is held. Sampled.";
+    BREAKER_OPEN = Gauge "watchbell_channel_breaker_open" ["channel"]
+        "1 from when a channel is left alone because attempts in a row failed until it answers again. Missing for \
+         one that never was, of this process.";
     DEAD_DELIVERIES = Gauge "watchbell_dead_deliveries" [] "Deliveries given up on, at most 10000. Sampled.";
     QUARANTINE_REQUESTS = Gauge "watchbell_quarantine_requests" []
         "Webhooks in quarantine, at most 10000. Sampled.";
@@ -174,7 +184,7 @@ pub fn reference() -> String {
     let mut text = String::from(
         "# Metrics\n\n\
          `GET /metrics`, with an API key, answers in the text form of Prometheus. Labels are bounded: names of\n\
-         plugins, templates of routes, words of closed sets. Figures marked \"sampled\" are looked up in the\n\
+         plugins and channels, templates of routes, words of closed sets. Figures marked \"sampled\" are looked up in the\n\
          database every 15 seconds and not for each request; a count that has no end is cut at 10000.\n\
          Histograms have buckets (`_bucket`, `_sum`, `_count`).\n\n\
          Generated: `watchbell config metrics > docs/METRICS.md`.\n\n\

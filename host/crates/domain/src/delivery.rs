@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::alert::words;
+use crate::alert::{AlertStatus, words};
 use crate::id::{ChannelId, DeliveryId, IncidentId, LeaseToken, RunId, TraceId};
 use crate::plugin::PluginName;
 use crate::time::Timestamp;
@@ -72,8 +72,14 @@ pub struct NewDelivery {
     pub incident_id: IncidentId,
     /// Where it goes.
     pub channel_id: ChannelId,
+    /// The state of the incident that it tells.
+    pub tells: AlertStatus,
     /// The sealed notification.
     pub notification: Vec<u8>,
+    /// The same for an end of which nobody was told the beginning ([`crate::supersede`]).
+    pub telling_both: Option<Vec<u8>>,
+    /// Whether it is only to take the place of what waits: for a channel that is off, or not of the route.
+    pub only_instead: bool,
 }
 
 /// A delivery that a worker has claimed.
@@ -146,6 +152,8 @@ pub struct Delivery {
     pub incident_id: IncidentId,
     /// The channel's name.
     pub channel: String,
+    /// The state of the incident that it tells.
+    pub tells: AlertStatus,
     /// How far it has come.
     pub status: DeliveryStatus,
     /// Tries so far.
@@ -156,8 +164,23 @@ pub struct Delivery {
     pub error_type: Option<String>,
     /// What went wrong last, in words.
     pub error_message: Option<String>,
+    /// The newer delivery that made it stale.
+    pub superseded_by: Option<DeliveryId>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it became final.
     pub completed_at: Option<Timestamp>,
+}
+
+/// How a channel is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelHealth {
+    /// When it last took something, give or take a minute.
+    pub last_success_at: Option<Timestamp>,
+    /// When an attempt last failed.
+    pub last_error_at: Option<Timestamp>,
+    /// How, in words without secrets.
+    pub last_error: Option<String>,
+    /// When the first attempt failed since it last took something; none while it works.
+    pub failing_since: Option<Timestamp>,
 }

@@ -147,7 +147,11 @@ impl Lanes {
         let alone = !others && due.len() + busy <= 1;
         let reserve = if alone || self.slots < 2 { 0 } else { (self.slots / 4).max(1) };
         let open = self.slots - reserve;
-        let each = (open / (due.len() + busy).max(1)).max(1);
+        let runs = |(id, lane): &(&ChannelId, &Lane)| {
+            let may = due.contains(id) && lane.breaker.state(now) == BreakerState::Closed;
+            lane.share > 0 && (may || lane.under_way > 0)
+        };
+        let each = (open / self.lanes.iter().filter(runs).count().max(1)).max(1);
         let mut free = self.slots.saturating_sub(self.lanes.values().map(|lane| lane.under_way).sum());
         let unproven = self.lanes.values().filter(|lane| lane.share == 0).map(|lane| lane.under_way).sum();
         let mut free_unproven = open.saturating_sub(unproven);
@@ -319,6 +323,36 @@ mod tests {
             let began = fill(&mut lanes, &[good], true, 0);
             assert!(began.get(&good).is_some_and(|count| *count >= 1), "{slots} slots: {held:?}");
         }
+    }
+
+    #[test]
+    fn silent_channels_take_nothing_of_the_part_of_one_that_answers() {
+        let mut lanes = Lanes::new(8);
+        for _ in 0..5 {
+            let began = fill(&mut lanes, &[channel(0)], true, 0);
+            end(&mut lanes, &began, End::Answered);
+        }
+        let all: Vec<ChannelId> = (0..6).map(channel).collect();
+        let began = fill(&mut lanes, &all, true, 0);
+        assert_eq!(began[&channel(0)], 3, "one for each that is not known, the rest for it: {began:?}");
+        for _ in 0..TRIPS_AFTER {
+            for silent in &all[1..] {
+                lanes.ended(*silent, FAILED, at(0), 0.0);
+            }
+        }
+        end(&mut lanes, &BTreeMap::from([(channel(0), 3)]), End::Answered);
+        assert_eq!(lanes.room(&all, true, at(0)), [(channel(0), 6)], "the others are left alone");
+    }
+
+    #[test]
+    fn channels_that_answer_share() {
+        let mut lanes = Lanes::new(8);
+        let both = [channel(1), channel(2)];
+        for _ in 0..5 {
+            let began = fill(&mut lanes, &both, true, 0);
+            end(&mut lanes, &began, End::Answered);
+        }
+        assert_eq!(lanes.room(&both, true, at(0)), [(channel(1), 3), (channel(2), 3)]);
     }
 
     #[test]

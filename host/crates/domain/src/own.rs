@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use crate::alert::{Alert, Labels, ParsedAlert, ReportedSeverity, ReportedStatus};
 use crate::delivery::{Channel, ChannelHealth};
+use crate::plugin::HUB_SOURCE;
 use crate::time::Timestamp;
 
-/// The source of what the hub says about itself. No driver has this name.
-pub const SOURCE: &str = "watchbell";
 /// The name of alerts about channels.
 pub const CHANNEL_FAILING: &str = "ChannelFailing";
 /// The label that names the channel.
@@ -37,7 +36,7 @@ pub fn about_channels<'a>(
 
 /// The channel that an alert of the hub's own is about. It is not told of that itself.
 pub fn channel(alert: &Alert) -> Option<&str> {
-    let is_ours = alert.source.as_str() == SOURCE && alert.name == CHANNEL_FAILING;
+    let is_ours = alert.source.as_str() == HUB_SOURCE && alert.name == CHANNEL_FAILING;
     alert.labels.get(CHANNEL).map(String::as_str).filter(|_| is_ours)
 }
 
@@ -153,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_channel_that_fails_for_long_is_said_once_and_once_more_when_it_works() {
-        let known = [holds(SOURCE, &[("channel", "ops"), ("instance", "ops")])];
+        let known = [holds(HUB_SOURCE, &[("channel", "ops"), ("instance", "ops")])];
         assert_eq!(said(true, None, &[], 5000), None);
         assert_eq!(said(true, Some(100), &[], 999), None);
         assert_eq!(said(true, Some(100), &[], 1000), Some(ReportedStatus::Firing));
@@ -167,10 +166,10 @@ mod tests {
     #[test]
     fn only_the_hub_s_own_word_is_taken_for_it() {
         let labels = [("channel", "ops")];
-        assert_eq!(channel(&holds(SOURCE, &labels)), Some("ops"));
+        assert_eq!(channel(&holds(HUB_SOURCE, &labels)), Some("ops"));
         assert_eq!(channel(&holds("grafana", &labels)), None);
-        assert_eq!(channel(&Alert { name: "DiskFull".to_owned(), ..holds(SOURCE, &labels) }), None);
-        assert_eq!(channel(&holds(SOURCE, &[])), None);
+        assert_eq!(channel(&Alert { name: "DiskFull".to_owned(), ..holds(HUB_SOURCE, &labels) }), None);
+        assert_eq!(channel(&holds(HUB_SOURCE, &[])), None);
     }
 
     #[test]

@@ -49,6 +49,8 @@ impl fmt::Display for PluginKind {
 
 /// The source of alerts that the hub's own checks make. No driver may have this name.
 pub const CHECKER_SOURCE: &str = "checker";
+/// The source of what the hub says about itself. No driver may have this name.
+pub const HUB_SOURCE: &str = "watchbell";
 
 /// The name of a plugin: `[a-z][a-z0-9_]*`, at most 32 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -64,6 +66,11 @@ impl PluginName {
     /// What stands for a driver where the hub's own checks made an alert: [`CHECKER_SOURCE`].
     pub fn of_checks() -> Self {
         Self(CHECKER_SOURCE.into())
+    }
+
+    /// What stands for a driver where the hub speaks of itself: [`HUB_SOURCE`].
+    pub fn of_hub() -> Self {
+        Self(HUB_SOURCE.into())
     }
 
     /// The name as text.

@@ -15,7 +15,7 @@ pub struct Policy {
     pub max_attempts: u32,
 }
 
-/// Delivery to people: 14 tries in about 11 hours, dense in the first minutes.
+/// Delivery to people: 18 tries in about 11 hours, dense in the first minutes.
 pub const DELIVERY: Policy =
     Policy { base: Duration::from_secs(5), factor: 2.5, cap: Duration::from_secs(5400), max_attempts: 18 };
 

@@ -16,7 +16,7 @@ pub struct Backlog {
     pub run_due_at: Option<Timestamp>,
     /// Deliveries that are not final.
     pub deliveries: u64,
-    /// When the first of them is or was due.
+    /// When the first of them to a channel that is on is or was due.
     pub delivery_due_at: Option<Timestamp>,
     /// Deliveries given up on.
     pub dead: u64,
@@ -38,6 +38,7 @@ impl Store {
         let mut tx = self.snapshot(DOING).await?;
         let runs = query(sql::read::RUNS_WAITING).fetch_one(&mut *tx).await.doing(DOING)?;
         let deliveries = query(sql::read::DELIVERIES_WAITING).fetch_one(&mut *tx).await.doing(DOING)?;
+        let due = query(sql::read::DELIVERY_DUE).fetch_one(&mut *tx).await.doing(DOING)?;
         let dead = query(sql::read::DEAD_COUNT).fetch_one(&mut *tx).await.doing(DOING)?;
         let quarantine = query(sql::read::QUARANTINE_SIZE).fetch_one(&mut *tx).await.doing(DOING)?;
         let size = query(sql::read::FILE_SIZE).fetch_one(&mut *tx).await.doing(DOING)?;
@@ -45,7 +46,7 @@ impl Store {
             runs: runs.int("found")?,
             run_due_at: runs.opt_time("first")?,
             deliveries: deliveries.int("found")?,
-            delivery_due_at: deliveries.opt_time("first")?,
+            delivery_due_at: due.opt_time("first")?,
             dead: dead.int("found")?,
             quarantined: quarantine.int("found")?,
             quarantined_bytes: quarantine.int("bytes")?,

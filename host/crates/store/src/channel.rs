@@ -1,12 +1,32 @@
 //! Channels: configured destinations. Their settings are sealed.
 
-use domain::delivery::Channel;
-use domain::id::ChannelId;
+use std::time::Duration;
 
-use crate::db::{Columns as _, Row, query};
+use domain::delivery::{Channel, ChannelHealth};
+use domain::id::ChannelId;
+use domain::time::Timestamp;
+use serde::Serialize;
+
+use crate::db::{Columns as _, Connection, Row, query};
 use crate::error::{Doing as _, StoreError};
 use crate::open::Store;
 use crate::sql;
+
+/// How old the time of the last success may grow before it is written again: most attempts write nothing.
+const SUCCESS_WITHIN: Duration = Duration::from_secs(60);
+
+/// A channel and how it is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChannelState {
+    /// The channel.
+    #[serde(flatten)]
+    pub channel: Channel,
+    /// What its attempts came to.
+    #[serde(flatten)]
+    pub health: ChannelHealth,
+    /// When the first of what waits for it is or was due.
+    pub due_at: Option<Timestamp>,
+}
 
 impl Store {
     /// Keeps a new channel with its sealed settings.
@@ -14,6 +34,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] if its name or identifier is taken.
     pub async fn add_channel(&self, channel: &Channel, settings: &[u8]) -> Result<(), StoreError> {
+        const DOING: &str = "keep a channel";
+        let mut tx = self.begin(DOING).await?;
         query(sql::channel::INSERT_CHANNEL)
             .bind(channel.id.to_string())
             .bind(channel.name.clone())
@@ -21,16 +43,43 @@ impl Store {
             .bind(settings.to_vec())
             .bind(channel.enabled)
             .bind(channel.created_at.as_micros())
-            .execute(&self.inner.writer)
+            .execute(&mut *tx)
             .await
-            .doing("keep a channel")
+            .doing(DOING)
             .map_err(|error| match error {
                 StoreError::Conflict(_) => {
                     StoreError::Conflict(format!("there is a channel `{}` already", channel.name))
                 }
                 other => other,
             })?;
-        Ok(())
+        query(sql::channel::INSERT_HEALTH)
+            .bind(channel.id.to_string())
+            .execute(&mut *tx)
+            .await
+            .doing(DOING)?;
+        tx.commit().await.doing(DOING)
+    }
+
+    /// Lists all channels by name with how they are doing.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the database does not answer.
+    pub async fn channel_states(&self) -> Result<Vec<ChannelState>, StoreError> {
+        let statement = query(sql::channel::CHANNELS_WITH_HEALTH);
+        let rows = statement.fetch_all(&self.inner.readers).await.doing("list channels")?;
+        let read = |row: &Row| {
+            Ok(ChannelState {
+                channel: read_channel(row)?,
+                health: ChannelHealth {
+                    last_success_at: row.opt_time("last_success_at")?,
+                    last_error_at: row.opt_time("last_error_at")?,
+                    last_error: row.opt_text("last_error")?,
+                    failing_since: row.opt_time("failing_since")?,
+                },
+                due_at: row.opt_time("due_at")?,
+            })
+        };
+        rows.iter().map(read).collect()
     }
 
     /// Lists all channels by name.
@@ -74,6 +123,28 @@ impl Store {
             _ => Ok(()),
         }
     }
+}
+
+/// Takes note of how an attempt ended: `error` in words, or none where the remote took it.
+pub(crate) async fn note_health(
+    tx: &mut Connection,
+    id: ChannelId,
+    error: Option<&str>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let note = match error {
+        None => query(sql::channel::CHANNEL_WORKS)
+            .bind(now.as_micros())
+            .bind(id.to_string())
+            .bind(now.before(SUCCESS_WITHIN).as_micros()),
+        Some(error) => query(sql::channel::CHANNEL_FAILS)
+            .bind(now.as_micros())
+            .bind(error.to_owned())
+            .bind(now.as_micros())
+            .bind(id.to_string()),
+    };
+    note.execute(&mut *tx).await.doing("note how a channel is doing")?;
+    Ok(())
 }
 
 fn read_channel(row: &Row) -> Result<Channel, StoreError> {

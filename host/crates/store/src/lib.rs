@@ -24,6 +24,8 @@ mod ingest;
 mod migrate;
 mod open;
 mod outbox;
+mod outbox_dead;
+mod outbox_put;
 mod outbox_read;
 mod page;
 mod resume;
@@ -38,6 +40,7 @@ mod together;
 
 pub use alert::{AlertDetail, AlertFilter, AlertHistory};
 pub use backlog::Backlog;
+pub use channel::ChannelState;
 pub use checkpoint::Checkpoint;
 pub use data_key::{DataKey, SecretKeyTurn};
 pub use error::StoreError;
@@ -47,7 +50,9 @@ pub use incident::{IncidentContext, IncidentDetail, IncidentFilter, IncidentHist
 pub use ingest::{IngestWrite, Ingested};
 pub use migrate::{Migration, MigrationError};
 pub use open::{Options, Store};
-pub use outbox_read::{Attempt, DeliveryDetail, DeliveryFilter};
+pub use outbox::ChannelDue;
+pub use outbox_dead::{DeadFilter, Revived};
+pub use outbox_read::{Attempt, DeliveryDetail, DeliveryFilter, Retry};
 pub use page::{MAX_PAGE, Page, PageRequest};
 pub use resume::Resumed;
 pub use run::{ClaimedRun, Fault, NewArtifact, RunClaim, RunEnd, StageEnd};

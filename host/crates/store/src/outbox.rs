@@ -2,29 +2,35 @@
 
 use std::time::Duration;
 
-use domain::delivery::{
-    AttemptOutcome, AttemptResult, Channel, ClaimedDelivery, DeliveryStatus, NewDelivery,
-};
-use domain::id::{DeliveryId, LeaseToken, Mint, RunId};
+use domain::delivery::{AttemptOutcome, AttemptResult, Channel, ClaimedDelivery, DeliveryStatus};
+use domain::id::{ChannelId, DeliveryId, IncidentId, LeaseToken, Mint};
 use domain::run::RunStatus;
 use domain::time::Timestamp;
 
+use crate::channel::note_health;
 use crate::db::{Columns as _, Connection, Row, query, readable};
 use crate::error::{Doing as _, StoreError};
 use crate::open::Store;
+use crate::outbox_put::{place, supersede};
 use crate::run::settle_run;
 use crate::sql;
 
-/// How many dead deliveries one transaction of [`Store::retry_dead_deliveries`] revives.
-const REVIVED_AT_ONCE: i64 = 500;
+/// An enabled channel as workers see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChannelDue {
+    /// Which.
+    pub id: ChannelId,
+    /// When the next delivery to it can be claimed; none if nothing waits but for something else.
+    pub due_at: Option<Timestamp>,
+}
 
 impl Store {
-    /// Claims up to `limit` deliveries that are due, or whose worker is gone, and writes their next
-    /// attempt before anybody is called.
+    /// Claims deliveries that are due, or whose worker is gone, at most so many of each channel, and writes
+    /// their next attempt before anybody is called.
     ///
     /// Order is kept: a delivery waits for every earlier one for the same incident and channel, so at
     /// most one of those is under way. Deliveries of disabled channels wait. All that are claimed
-    /// together share one new token.
+    /// together share one new token; only who has it may record what came of them.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] if the database does not answer.
@@ -32,48 +38,48 @@ impl Store {
         &self,
         now: Timestamp,
         lease_for: Duration,
-        limit: u32,
+        channels: &[(ChannelId, usize)],
         mint: &mut (dyn Mint + Send),
     ) -> Result<Vec<ClaimedDelivery>, StoreError> {
         const DOING: &str = "claim deliveries";
         let lease = LeaseToken::mint(mint);
-        let lease_until = now.after(lease_for);
+        let until = now.after(lease_for);
         let mut tx = self.begin(DOING).await?;
-        let claim = query(sql::outbox::CLAIM_DELIVERIES)
-            .bind(lease.to_string())
-            .bind(lease_until.as_micros())
-            .bind(now.as_micros())
-            .bind(limit);
-        if claim.execute(&mut *tx).await.doing(DOING)?.rows_affected() == 0 {
-            return Ok(Vec::new());
+        let mut claimed = Vec::new();
+        for (channel, most) in channels {
+            claimed.extend(claim_of(&mut tx, *channel, *most, Claim { lease, now, until }).await?);
         }
-        query(sql::outbox::INSERT_ATTEMPTS)
-            .bind(now.as_micros())
-            .bind(lease_until.as_micros())
-            .bind(lease.to_string())
-            .execute(&mut *tx)
-            .await
-            .doing(DOING)?;
-        let claimed =
-            query(sql::outbox::CLAIMED_DELIVERIES).bind(lease_until.as_micros()).bind(lease.to_string());
-        let rows = claimed.fetch_all(&mut *tx).await.doing(DOING)?;
-        let claimed = readable(&rows, |row| read_claimed(row, lease, lease_until));
-        tx.commit().await.doing(DOING)?;
+        if !claimed.is_empty() {
+            tx.commit().await.doing(DOING)?;
+        }
         Ok(claimed)
     }
 
-    /// When the next delivery can be claimed; none if nothing waits but for something else.
+    /// Every enabled channel, and when the next delivery to it can be claimed.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] if the database does not answer.
-    pub async fn next_delivery_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        let statement = query(sql::outbox::NEXT_DELIVERY_DUE);
-        let row = statement.fetch_optional(&self.inner.readers).await.doing("see when a delivery is due")?;
-        row.map(|row| row.time("due_at")).transpose()
+    pub async fn channels_due(&self) -> Result<Vec<ChannelDue>, StoreError> {
+        let statement = query(sql::outbox::CHANNELS_DUE);
+        let rows = statement.fetch_all(&self.inner.readers).await.doing("see when deliveries are due")?;
+        let read = |row: &Row| Ok(ChannelDue { id: row.parse("id")?, due_at: row.opt_time("due_at")? });
+        rows.iter().map(read).collect()
     }
 
-    /// Records how an attempt ended. When the last delivery of a run becomes final, the run ends with
-    /// it: notified, or failed with `delivery_dead` if one is dead. Returns how, if it did.
+    /// Whether something about an incident waits for a channel.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the database does not answer.
+    pub async fn waits(&self, incident: IncidentId, channel: ChannelId) -> Result<bool, StoreError> {
+        let newest =
+            query(sql::outbox::NEWEST_UNFINISHED).bind(incident.to_string()).bind(channel.to_string());
+        let newest = newest.fetch_optional(&self.inner.readers).await.doing("see what waits")?;
+        Ok(newest.is_some())
+    }
+
+    /// Records how an attempt ended; returns how far the delivery is now, and how its run ended, if it did. One that would be tried again is
+    /// stale instead if a newer one for the same incident and channel waits. When the last delivery of a run
+    /// becomes final, the run ends with it: notified, or failed with `delivery_dead` if one is dead.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`] if another worker has the delivery; nothing is changed then.
@@ -83,7 +89,7 @@ impl Store {
         lease: LeaseToken,
         result: &AttemptResult,
         now: Timestamp,
-    ) -> Result<Option<RunStatus>, StoreError> {
+    ) -> Result<(DeliveryStatus, Option<RunStatus>), StoreError> {
         let result = result.clone();
         self.together(move |tx| Box::pin(record_attempt(tx, id, lease, result, now))).await
     }
@@ -105,56 +111,46 @@ impl Store {
             _ => Ok(()),
         }
     }
+}
 
-    /// Makes a dead delivery due again; its attempts go on counting and their schedule begins anew. Its
-    /// run waits for it again.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`] if there is none, [`StoreError::Conflict`] if it is not dead, or if its
-    /// channel was told something newer of the incident since.
-    pub async fn retry_delivery(&self, id: DeliveryId, now: Timestamp) -> Result<(), StoreError> {
-        const DOING: &str = "retry a delivery";
-        let mut tx = self.begin(DOING).await?;
-        let (run_id, _, status) = run_of(&mut tx, id).await?;
-        if status != DeliveryStatus::Dead {
-            return Err(StoreError::Conflict(format!(
-                "delivery `{id}` is `{status}`: only a dead one can be tried again"
-            )));
-        }
-        if told_since(&mut tx, id).await? {
-            return Err(StoreError::Conflict(format!(
-                "delivery `{id}` is overtaken: its channel was told something newer of the incident since"
-            )));
-        }
-        revive(&mut tx, id, run_id, now).await?;
-        tx.commit().await.doing(DOING)
-    }
+/// A claim on what is due of a channel.
+#[derive(Clone, Copy)]
+struct Claim {
+    lease: LeaseToken,
+    now: Timestamp,
+    until: Timestamp,
+}
 
-    /// Makes all dead deliveries due again that are not overtaken, and returns how many. Done in transactions of 500, so that
-    /// webhooks need not wait.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] if the database does not answer; some may be due again by then.
-    pub async fn retry_dead_deliveries(&self, now: Timestamp) -> Result<u64, StoreError> {
-        const DOING: &str = "retry dead deliveries";
-        let mut after = String::new();
-        let mut revived = 0u64;
-        loop {
-            let mut tx = self.begin(DOING).await?;
-            let dead = query(sql::outbox::DEAD_DELIVERIES).bind(after.clone()).bind(REVIVED_AT_ONCE);
-            let rows = dead.fetch_all(&mut *tx).await.doing(DOING)?;
-            let Some(last) = rows.last() else { return Ok(revived) };
-            after = last.text("id")?;
-            for row in &rows {
-                let id = row.parse("id")?;
-                if !told_since(&mut tx, id).await? {
-                    revive(&mut tx, id, row.parse("run_id")?, now).await?;
-                    revived += 1;
-                }
-            }
-            tx.commit().await.doing(DOING)?;
-        }
+async fn claim_of(
+    tx: &mut Connection,
+    channel: ChannelId,
+    most: usize,
+    Claim { lease, now, until }: Claim,
+) -> Result<Vec<ClaimedDelivery>, StoreError> {
+    const DOING: &str = "claim deliveries";
+    let claim = query(sql::outbox::CLAIM_DELIVERIES)
+        .bind(lease.to_string())
+        .bind(until.as_micros())
+        .bind(channel.to_string())
+        .bind(now.as_micros())
+        .bind(i64::try_from(most).unwrap_or(i64::MAX));
+    if claim.execute(&mut *tx).await.doing(DOING)?.rows_affected() == 0 {
+        return Ok(Vec::new());
     }
+    query(sql::outbox::INSERT_ATTEMPTS)
+        .bind(now.as_micros())
+        .bind(channel.to_string())
+        .bind(until.as_micros())
+        .bind(lease.to_string())
+        .execute(&mut *tx)
+        .await
+        .doing(DOING)?;
+    let claimed = query(sql::outbox::CLAIMED_DELIVERIES)
+        .bind(channel.to_string())
+        .bind(until.as_micros())
+        .bind(lease.to_string());
+    let rows = claimed.fetch_all(&mut *tx).await.doing(DOING)?;
+    Ok(readable(&rows, |row| read_claimed(row, lease, until)))
 }
 
 /// The claim is checked by the first change.
@@ -164,7 +160,7 @@ async fn record_attempt(
     lease: LeaseToken,
     result: AttemptResult,
     now: Timestamp,
-) -> Result<Option<RunStatus>, StoreError> {
+) -> Result<(DeliveryStatus, Option<RunStatus>), StoreError> {
     const DOING: &str = "record an attempt";
     let end = End::of(&result, now);
     let recorded = query(sql::outbox::RECORD_DELIVERY)
@@ -182,7 +178,7 @@ async fn record_attempt(
     if recorded.rows_affected() == 0 {
         return Err(StoreError::LeaseLost(format!("delivery `{id}`")));
     }
-    let (run_id, attempt, _) = run_of(tx, id).await?;
+    let place = place(tx, id).await?;
     query(sql::outbox::END_ATTEMPT)
         .bind(end.outcome.as_str())
         .bind(end.remote_ref)
@@ -190,20 +186,21 @@ async fn record_attempt(
         .bind(end.error_message)
         .bind(now.as_micros())
         .bind(id.to_string())
-        .bind(attempt)
+        .bind(place.attempts)
         .execute(&mut *tx)
         .await
         .doing(DOING)?;
-    match end.status.is_final() {
-        true => settle_run(tx, run_id, now).await,
-        false => Ok(None),
+    note_health(tx, place.channel_id, end.error_message, now).await?;
+    if end.status.is_final() {
+        return Ok((end.status, settle_run(tx, place.run_id, now).await?));
     }
-}
-
-/// Whether the channel of a delivery was told something newer of its incident since.
-pub(crate) async fn told_since(tx: &mut Connection, id: DeliveryId) -> Result<bool, StoreError> {
-    let newer = query(sql::outbox::TOLD_SINCE).bind(id.to_string());
-    Ok(newer.fetch_one(&mut *tx).await.doing("see what was told since")?.int::<u32>("found")? > 0)
+    match place.newest_unfinished(tx).await? {
+        Some(newest) if newest != id => {
+            let ended = supersede(tx, id, place.run_id, newest, now).await?;
+            Ok((DeliveryStatus::Stale, ended))
+        }
+        _ => Ok((end.status, None)),
+    }
 }
 
 /// What a result means for the rows of the delivery and the attempt.
@@ -245,47 +242,6 @@ impl<'a> End<'a> {
             },
         }
     }
-}
-
-/// Puts a delivery into the outbox, due at once.
-pub(crate) async fn insert_delivery(
-    tx: &mut Connection,
-    delivery: &NewDelivery,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    query(sql::outbox::INSERT_DELIVERY)
-        .bind(delivery.id.to_string())
-        .bind(delivery.run_id.to_string())
-        .bind(delivery.trace_id.to_string())
-        .bind(delivery.incident_id.to_string())
-        .bind(delivery.channel_id.to_string())
-        .bind(delivery.notification.clone())
-        .bind(now.as_micros())
-        .bind(now.as_micros())
-        .execute(&mut *tx)
-        .await
-        .doing("put a delivery into the outbox")?;
-    Ok(())
-}
-
-async fn run_of(tx: &mut Connection, id: DeliveryId) -> Result<(RunId, u32, DeliveryStatus), StoreError> {
-    let statement = query(sql::outbox::DELIVERY_RUN).bind(id.to_string());
-    let row = statement.fetch_optional(&mut *tx).await.doing("read a delivery")?;
-    let row = row.ok_or_else(|| StoreError::NotFound(format!("delivery `{id}`")))?;
-    Ok((row.parse("run_id")?, row.int("attempts")?, row.parse("status")?))
-}
-
-pub(crate) async fn revive(
-    tx: &mut Connection,
-    id: DeliveryId,
-    run_id: RunId,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    const DOING: &str = "retry a delivery";
-    let delivery = query(sql::outbox::REVIVE_DELIVERY).bind(now.as_micros()).bind(id.to_string());
-    delivery.execute(&mut *tx).await.doing(DOING)?;
-    query(sql::run::REOPEN_RUN).bind(run_id.to_string()).execute(&mut *tx).await.doing(DOING)?;
-    Ok(())
 }
 
 fn read_claimed(row: &Row, lease: LeaseToken, lease_until: Timestamp) -> Result<ClaimedDelivery, StoreError> {

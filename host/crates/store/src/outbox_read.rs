@@ -43,6 +43,17 @@ pub struct Attempt {
     pub completed_at: Option<Timestamp>,
 }
 
+/// That a person had a delivery tried again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Retry {
+    /// Tries before it.
+    pub attempts: u32,
+    /// Who.
+    pub actor: String,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// One delivery with its attempts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeliveryDetail {
@@ -51,6 +62,8 @@ pub struct DeliveryDetail {
     pub delivery: Delivery,
     /// Its attempts, in order.
     pub tries: Vec<Attempt>,
+    /// When and by whom it was made due again after it had been given up on, in order.
+    pub retries: Vec<Retry>,
 }
 
 /// The column by which deliveries are listed.
@@ -91,9 +104,12 @@ impl Store {
         let row = row.ok_or_else(|| StoreError::NotFound(format!("delivery `{id}`")))?;
         let tries = query(sql::outbox::ATTEMPTS).bind(id.to_string());
         let tries = tries.fetch_all(&mut *tx).await.doing(DOING)?;
+        let retries = query(sql::outbox::RETRIES).bind(id.to_string());
+        let retries = retries.fetch_all(&mut *tx).await.doing(DOING)?;
         Ok(DeliveryDetail {
             delivery: read_delivery(&row)?,
             tries: tries.iter().map(read_attempt).collect::<Result<_, _>>()?,
+            retries: retries.iter().map(read_retry).collect::<Result<_, _>>()?,
         })
     }
 
@@ -116,11 +132,13 @@ pub(crate) fn read_delivery(row: &Row) -> Result<Delivery, StoreError> {
         trace_id: row.parse("trace_id")?,
         incident_id: row.parse("incident_id")?,
         channel: row.text("channel")?,
+        tells: row.parse("tells")?,
         status: row.parse("status")?,
         attempts: row.int("attempts")?,
         due_at: row.time("due_at")?,
         error_type: row.opt_text("error_type")?,
         error_message: row.opt_text("error_message")?,
+        superseded_by: row.opt_parse("superseded_by")?,
         created_at: row.time("created_at")?,
         completed_at: row.opt_time("completed_at")?,
     })
@@ -136,4 +154,8 @@ fn read_attempt(row: &Row) -> Result<Attempt, StoreError> {
         started_at: row.time("started_at")?,
         completed_at: row.opt_time("completed_at")?,
     })
+}
+
+fn read_retry(row: &Row) -> Result<Retry, StoreError> {
+    Ok(Retry { attempts: row.int("attempts")?, actor: row.text("actor")?, at: row.time("at")? })
 }

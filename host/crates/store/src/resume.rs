@@ -7,7 +7,8 @@ use domain::time::Timestamp;
 use crate::db::{Columns as _, query};
 use crate::error::{Doing as _, StoreError};
 use crate::open::Store;
-use crate::outbox::{revive, told_since};
+use crate::outbox_dead::{overtaken_by, revive};
+use crate::outbox_put::place;
 use crate::sql;
 
 /// What is done to take a run up.
@@ -21,12 +22,12 @@ pub enum Resumed {
 
 impl Store {
     /// Makes a run due again that failed or was skipped: after the last stage that succeeded, or with its dead
-    /// deliveries.
+    /// deliveries, which note that `actor` did it.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] if there is none, [`StoreError::Conflict`] if it has not ended that way, or
     /// something newer was told, or is to be told, of its incident.
-    pub async fn resume_run(&self, id: RunId, now: Timestamp) -> Result<Resumed, StoreError> {
+    pub async fn resume_run(&self, id: RunId, actor: &str, now: Timestamp) -> Result<Resumed, StoreError> {
         const DOING: &str = "resume a run";
         let mut tx = self.begin(DOING).await?;
         let row = query(sql::run::RUN).bind(id.to_string()).fetch_optional(&mut *tx).await.doing(DOING)?;
@@ -60,8 +61,9 @@ impl Store {
             let mut due = 0;
             for row in &dead {
                 let delivery: DeliveryId = row.parse("id")?;
-                if !told_since(&mut tx, delivery).await? {
-                    revive(&mut tx, delivery, id, now).await?;
+                if overtaken_by(&mut tx, delivery).await?.is_none() {
+                    let place = place(&mut tx, delivery).await?;
+                    revive(&mut tx, delivery, &place, actor, now).await?;
                     due += 1;
                 }
             }

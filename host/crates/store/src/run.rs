@@ -10,7 +10,7 @@ use domain::time::Timestamp;
 use crate::db::{Columns as _, Connection, Query, query, readable};
 use crate::error::{Doing as _, StoreError};
 use crate::open::Store;
-use crate::outbox::insert_delivery;
+use crate::outbox_put::insert_delivery;
 use crate::run_read::read_run;
 use crate::sql;
 
@@ -175,7 +175,8 @@ impl Store {
     }
 
     /// Ends the notify stage together with its deliveries, and lets go of the run: from here on they
-    /// decide what becomes of it. Without deliveries it is notified at once.
+    /// decide what becomes of it. Without deliveries it is notified at once. Returns how runs ended with it:
+    /// this one, and those whose last deliveries it overtook.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`] if another worker has the run; nothing is changed then.
@@ -184,7 +185,7 @@ impl Store {
         claim: RunClaim,
         end: &StageEnd,
         deliveries: &[NewDelivery],
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<RunStatus>, StoreError> {
         let (end, deliveries) = (end.clone(), deliveries.to_vec());
         self.together(move |tx| Box::pin(end_notify(tx, claim, end, deliveries))).await
     }
@@ -241,13 +242,15 @@ async fn end_notify(
     claim: RunClaim,
     end: StageEnd,
     deliveries: Vec<NewDelivery>,
-) -> Result<(), StoreError> {
+) -> Result<Vec<RunStatus>, StoreError> {
     end_stage(tx, claim, &end).await?;
+    let mut ended = Vec::new();
     for delivery in &deliveries {
-        insert_delivery(tx, delivery, end.at).await?;
+        ended.extend(insert_delivery(tx, delivery, end.at).await?);
     }
     held(tx, claim, query(sql::run::RELEASE_RUN), "end the notify stage").await?;
-    settle_run(tx, claim.run_id, end.at).await.map(drop)
+    ended.extend(settle_run(tx, claim.run_id, end.at).await?);
+    Ok(ended)
 }
 
 async fn put_off(

@@ -86,6 +86,8 @@ codes! {
     EverybodyTrusted = "W025" "Every sender is believed about where it is, so limits by address hold nobody.",
     NoLimits = "W026" "Requests are not limited: one sender can take all the hub has.",
     NoProvider = "W027" "The provider that is set is not loaded, so notifications come without an analysis.",
+    ChannelFails = "W028" "A channel takes nothing: its last attempts failed.",
+    Held = "W029" "Notifications wait for a channel that is switched off.",
 }
 
 impl Code {

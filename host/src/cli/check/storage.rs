@@ -81,7 +81,8 @@ async fn stored(
         let message = format!("the clock says {now}, but something was stored at {}", run.created_at);
         findings.add(Code::Clock, message, "set it, with NTP");
     }
-    backlog(store, findings).await?;
+    let fails = channels_work(store, findings).await?;
+    backlog(store, fails, findings).await?;
     match rotation::look(store, &config.crypto).await {
         Ok((keys, status)) => {
             secret_keys(&status, findings);
@@ -136,13 +137,37 @@ fn secret_keys(status: &Status, findings: &mut Findings) {
     }
 }
 
-/// What should have been done by now.
-async fn backlog(store: &Store, findings: &mut Findings) -> Result<(), StoreError> {
+/// Whether channels take what is sent to them; true where one does not.
+async fn channels_work(store: &Store, findings: &mut Findings) -> Result<bool, StoreError> {
+    let mut fails = false;
+    for state in store.channel_states().await? {
+        let name = &state.channel.name;
+        if !state.channel.enabled {
+            if let Some(due) = state.due_at {
+                let hint = format!("`watchbell channel enable {name}` sends them, in their order");
+                let message = format!("notifications wait for `{name}`, which is off, the first since {due}");
+                findings.add(Code::Held, message, &hint);
+            }
+            continue;
+        }
+        if let Some(since) = state.health.failing_since {
+            fails = true;
+            let error = state.health.last_error.unwrap_or_default();
+            let error = error.lines().next().unwrap_or_default();
+            let hint = format!("`watchbell delivery list --channel {name}` shows what waits");
+            findings.add(Code::ChannelFails, format!("`{name}` takes nothing since {since}: {error}"), &hint);
+        }
+    }
+    Ok(fails)
+}
+
+/// What should have been done by now. What waits for a channel that fails is said already.
+async fn backlog(store: &Store, fails: bool, findings: &mut Findings) -> Result<(), StoreError> {
     let waiting = store.backlog().await?;
     let now = clock::now();
     for (what, count, first) in [
         ("runs", waiting.runs, waiting.run_due_at),
-        ("notifications", waiting.deliveries, waiting.delivery_due_at),
+        ("notifications", waiting.deliveries, waiting.delivery_due_at.filter(|_| !fails)),
     ] {
         let late = first.map(|due| now.since(due)).filter(|late| *late > LATE);
         if let Some(late) = late {
@@ -151,7 +176,7 @@ async fn backlog(store: &Store, findings: &mut Findings) -> Result<(), StoreErro
         }
     }
     if waiting.dead > 0 {
-        let hint = "`watchbell delivery list --dead` says why, `watchbell delivery retry` sends again";
+        let hint = "`watchbell delivery list --status dead` says why, `watchbell delivery retry` sends again";
         findings.add(Code::Dead, format!("{} notifications were given up on", waiting.dead), hint);
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! What can be read: one file per resource.
 
 pub(super) mod alerts;
+pub(super) mod deliveries;
 pub(super) mod incidents;
 pub(super) mod keys;
 pub(super) mod pipeline;

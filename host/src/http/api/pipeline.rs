@@ -156,7 +156,7 @@ pub(in crate::http) async fn resume(
     Path(run_id): Path<String>,
 ) -> Result<Response, Problem> {
     let run_id = id("run", &run_id)?;
-    let resumed = context.store.resume_run(run_id, clock::now()).await?;
+    let resumed = context.store.resume_run(run_id, &caller.to_string(), clock::now()).await?;
     tracing::info!(%run_id, "{caller} resumed run {run_id}");
     let deliveries = match resumed {
         Resumed::Stages => 0,

@@ -17,9 +17,10 @@ use utoipa::{Modify, OpenApi};
 
 use super::{api, health, webhook};
 pub(super) use schema::{
-    Accepted, AlertDetail, AlertPage, Alive, Discarded, DiscardedRound, Endpoint, Explanation, Finished,
-    IncidentDetail, IncidentPage, Keys, NewKey, Output, Ready, RemovedSecret, ReparsedOne, ReparsedRound,
-    Replayed, Resumed, RevokedKey, RunDetail, RunPage, SecretSet, Secrets, StoredPage, StoredRequest,
+    Accepted, AlertDetail, AlertPage, Alive, DeliveryPage, DeliveryWithTries, Discarded, DiscardedRound,
+    Endpoint, Explanation, Finished, IncidentDetail, IncidentPage, Keys, NewKey, Output, Ready,
+    RemovedSecret, ReparsedOne, ReparsedRound, Replayed, Resumed, RevivedDeliveries, RevokedKey, RunDetail,
+    RunPage, SecretSet, Secrets, StoredPage, StoredRequest,
 };
 
 /// Who may call in which way.
@@ -49,6 +50,10 @@ const SCHEMES: [&str; 3] = ["bearer", "header", "basic"];
         api::pipeline::outputs,
         api::why::why,
         api::why::trace,
+        api::deliveries::list,
+        api::deliveries::one,
+        api::deliveries::retry,
+        api::deliveries::retry_all,
         api::keys::list,
         api::keys::create,
         api::keys::revoke,

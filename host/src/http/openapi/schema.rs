@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use delivery::Delivery;
+pub(crate) use delivery::{DeliveryPage, DeliveryWithTries, RevivedDeliveries};
 pub(crate) use explained::Explanation;
 pub(crate) use pipeline::{Finished, Output, Resumed};
 pub(crate) use secret::{RemovedSecret, SecretSet, Secrets};
@@ -41,6 +43,7 @@ macro_rules! words {
     )+};
 }
 
+mod delivery;
 mod explained;
 mod pipeline;
 mod secret;
@@ -69,6 +72,8 @@ words! {
     StageStatus { Started, Succeeded, Failed, Skipped }
     /// State of a delivery.
     DeliveryStatus { Pending, Sending, Delivered, Dead, Stale }
+    /// How a try at a delivery ended.
+    AttemptOutcome { Started, Delivered, Retry, Refused }
 }
 
 /// State of a run.
@@ -345,24 +350,6 @@ pub(crate) struct StageExecution {
     error_type: Option<String>,
     error_message: Option<String>,
     started_at: Time,
-    completed_at: Option<Time>,
-}
-
-/// One notification to one channel.
-#[derive(ToSchema)]
-pub(crate) struct Delivery {
-    id: Id,
-    run_id: Id,
-    trace_id: TraceId,
-    incident_id: Id,
-    channel: String,
-    status: DeliveryStatus,
-    /// Tries begun.
-    attempts: u32,
-    due_at: Time,
-    error_type: Option<String>,
-    error_message: Option<String>,
-    created_at: Time,
     completed_at: Option<Time>,
 }
 

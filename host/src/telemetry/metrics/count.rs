@@ -132,11 +132,35 @@ pub fn stage(stage: &'static str, status: &'static str, took: Duration) {
     histogram!(names::STAGE_DURATION, "stage" => stage).record(took);
 }
 
-/// An attempt at a delivery ended: `delivered`, `retry` or `dead`.
+/// An attempt at a delivery ended: `delivered`, `retry`, `dead` or `stale`.
 pub fn attempt(notifier: &PluginName, outcome: &'static str, took: Duration) {
     let notifier = notifier.to_string();
     histogram!(names::ATTEMPT_DURATION, "notifier" => notifier.clone()).record(took);
     counter!(names::ATTEMPTS, "notifier" => notifier, "outcome" => outcome).increment(1);
+}
+
+/// A channel is left alone, or answers again.
+pub fn breaker(channel: &str, is_open: bool) {
+    gauge!(names::BREAKER_OPEN, "channel" => channel.to_owned()).set(f64::from(u8::from(is_open)));
+}
+
+/// How a channel is doing, as it was sampled.
+#[derive(Debug, Clone, Copy)]
+pub struct ChannelFigures {
+    /// How long the first of its deliveries has been due.
+    pub lag: Duration,
+    /// How long it has taken nothing.
+    pub failing: Duration,
+    /// Whether anything is sent to it.
+    pub is_on: bool,
+}
+
+/// Shows how a channel is doing.
+pub fn channel(name: &str, figures: &ChannelFigures) {
+    let labels = [("channel", name.to_owned())];
+    gauge!(names::CHANNEL_LAG, &labels).set(figures.lag.as_secs_f64());
+    gauge!(names::CHANNEL_FAILING, &labels).set(figures.failing.as_secs_f64());
+    gauge!(names::CHANNEL_ON, &labels).set(f64::from(u8::from(figures.is_on)));
 }
 
 /// A request of a plugin ended: a class of status, or a kind of error.

@@ -2,11 +2,11 @@
 
 use super::statements;
 
-/// What makes a delivery claimable, apart from its time: its channel is enabled, and no earlier
-/// delivery for the same incident and channel is unfinished. Order is kept that way.
+/// What makes a delivery claimable, apart from its time and its channel: no earlier delivery for the same
+/// incident and channel is unfinished. Order is kept that way.
 macro_rules! claimable {
     () => {
-        "c.enabled AND NOT EXISTS (
+        "NOT EXISTS (
              SELECT 1 FROM delivery AS e WHERE e.incident_id = d.incident_id
                  AND e.channel_id = d.channel_id AND e.id < d.id AND e.due_at IS NOT NULL)"
     };
@@ -15,9 +15,9 @@ macro_rules! claimable {
 /// A delivery as it is shown, of tables `d` and `c`. A final one was last due when it became final.
 macro_rules! delivery_columns {
     () => {
-        "d.id, d.run_id, d.trace_id, d.incident_id, c.name AS channel, d.status, d.attempts, \
+        "d.id, d.run_id, d.trace_id, d.incident_id, c.name AS channel, d.tells, d.status, d.attempts, \
          COALESCE(d.due_at, d.completed_at, d.created_at) AS due_at, d.error_type, d.error_message, \
-         d.created_at, d.completed_at"
+         d.superseded_by, d.created_at, d.completed_at"
     };
 }
 
@@ -31,20 +31,39 @@ pub(crate) const LIST_DELIVERIES: &str = concat!(
 statements! {
     /// Puts a delivery into the outbox.
     INSERT_DELIVERY = { any:
-        "INSERT INTO delivery (id, run_id, trace_id, incident_id, channel_id, notification, status, attempts,
+        "INSERT INTO delivery (id, run_id, trace_id, incident_id, channel_id, notification, tells, status, attempts,
              due_at, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, 'pending', 0, $7, $8)" }
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', 0, $8, $9)" }
 
-    /// Leases due deliveries and begins their next try.
+    /// What is not final for an incident and a channel, the oldest first.
+    UNFINISHED_DELIVERIES = { any:
+        "SELECT id, run_id, tells, status, attempts FROM delivery
+         WHERE incident_id = $1 AND channel_id = $2 AND due_at IS NOT NULL ORDER BY id" }
+
+    /// What a channel was last told of an incident, or may have been: the newest final delivery of which an
+    /// attempt was begun.
+    LAST_TOLD = { any:
+        "SELECT d.tells FROM run AS r JOIN delivery AS d ON d.run_id = r.id
+         WHERE r.incident_id = $1 AND d.channel_id = $2 AND d.due_at IS NULL AND d.attempts > 0
+         ORDER BY r.id DESC, d.id DESC LIMIT 1" }
+
+    /// Makes a delivery stale that a newer one has overtaken.
+    SUPERSEDE = { any:
+        "UPDATE delivery SET status = 'stale', due_at = NULL, lease = NULL, superseded_by = $1, completed_at = $2
+         WHERE id = $3" }
+
+    /// Leases due deliveries to a channel and begins their next try.
     CLAIM_DELIVERIES = { sqlite: concat!(
         "UPDATE delivery SET status = 'sending', lease = $1, due_at = $2, attempts = attempts + 1
-         WHERE id IN (SELECT d.id FROM delivery AS d CROSS JOIN channel AS c ON c.id = d.channel_id
-             WHERE d.due_at <= $3 AND ", claimable!(), " ORDER BY d.due_at, d.id LIMIT $4)") }
+         WHERE id IN (SELECT d.id FROM delivery AS d
+             WHERE d.channel_id = $3 AND d.due_at <= $4 AND ", claimable!(), "
+                 AND EXISTS (SELECT 1 FROM channel AS c WHERE c.id = d.channel_id AND c.enabled)
+             ORDER BY d.due_at, d.id LIMIT $5)") }
 
     /// Writes the tries that were just begun, before anybody is called.
     INSERT_ATTEMPTS = { any:
         "INSERT INTO attempt (delivery_id, attempt, outcome, started_at)
-         SELECT id, attempts, 'started', $1 FROM delivery WHERE due_at = $2 AND lease = $3" }
+         SELECT id, attempts, 'started', $1 FROM delivery WHERE channel_id = $2 AND due_at = $3 AND lease = $4" }
 
     /// What was just leased.
     CLAIMED_DELIVERIES = { any:
@@ -54,12 +73,14 @@ statements! {
                   AND p.channel_id = d.channel_id AND p.remote_ref IS NOT NULL
               ORDER BY p.id DESC LIMIT 1) AS previous_ref
          FROM delivery AS d JOIN channel AS c ON c.id = d.channel_id
-         WHERE d.due_at = $1 AND d.lease = $2 ORDER BY d.id" }
+         WHERE d.channel_id = $1 AND d.due_at = $2 AND d.lease = $3 ORDER BY d.id" }
 
-    /// When the next delivery can be claimed.
-    NEXT_DELIVERY_DUE = { sqlite: concat!(
-        "SELECT d.due_at FROM delivery AS d CROSS JOIN channel AS c ON c.id = d.channel_id
-         WHERE d.due_at IS NOT NULL AND ", claimable!(), " ORDER BY d.due_at, d.id LIMIT 1") }
+    /// Each enabled channel, and when the next delivery to it can be claimed.
+    CHANNELS_DUE = { any: concat!(
+        "SELECT c.id, (SELECT d.due_at FROM delivery AS d
+             WHERE d.channel_id = c.id AND d.due_at IS NOT NULL AND ", claimable!(), "
+             ORDER BY d.due_at, d.id LIMIT 1) AS due_at
+         FROM channel AS c WHERE c.enabled ORDER BY c.id") }
 
     /// Records how a try ended; only the holder of the lease may.
     RECORD_DELIVERY = { any:
@@ -67,8 +88,14 @@ statements! {
              error_message = $5, completed_at = $6
          WHERE id = $7 AND lease = $8" }
 
-    /// The run and the number of tries of a delivery.
-    DELIVERY_RUN = { any: "SELECT run_id, attempts, status FROM delivery WHERE id = $1" }
+    /// Whose a delivery is, and how far it has come.
+    DELIVERY_PLACE = { any:
+        "SELECT run_id, incident_id, channel_id, attempts, status FROM delivery WHERE id = $1" }
+
+    /// The newest delivery for an incident and a channel that is not final.
+    NEWEST_UNFINISHED = { any:
+        "SELECT id FROM delivery WHERE incident_id = $1 AND channel_id = $2 AND due_at IS NOT NULL
+         ORDER BY id DESC LIMIT 1" }
 
     /// Ends a try.
     END_ATTEMPT = { any:
@@ -80,20 +107,31 @@ statements! {
     RENEW_DELIVERY = { any:
         "UPDATE delivery SET due_at = $1 WHERE id = $2 AND lease = $3 AND due_at IS NOT NULL" }
 
-    /// Whether its channel was told something newer of its incident since.
-    TOLD_SINCE = { any:
-        "SELECT COUNT(*) AS found FROM delivery AS d JOIN delivery AS n ON n.incident_id = d.incident_id
-             AND n.channel_id = d.channel_id AND n.id > d.id AND n.status = 'delivered'
-         WHERE d.id = $1" }
+    /// The newest delivery that tells the same channel something newer of the same incident, if it is not stale.
+    OVERTAKEN_BY = { any:
+        "SELECT n.id FROM delivery AS d
+             JOIN run AS r ON r.incident_id = d.incident_id AND r.id > d.run_id
+             JOIN delivery AS n ON n.run_id = r.id AND n.channel_id = d.channel_id AND n.status <> 'stale'
+         WHERE d.id = $1 ORDER BY n.id DESC LIMIT 1" }
+
+    /// Notes who has a delivery tried again.
+    INSERT_RETRY = { any:
+        "INSERT INTO delivery_retry (delivery_id, attempts, actor, at) VALUES ($1, $2, $3, $4)" }
+
+    /// Who had a delivery tried again.
+    RETRIES = { any:
+        "SELECT attempts, actor, at FROM delivery_retry WHERE delivery_id = $1 ORDER BY attempts" }
 
     /// Makes a dead delivery due again, with all its tries before it.
     REVIVE_DELIVERY = { any:
         "UPDATE delivery SET status = 'pending', due_at = $1, completed_at = NULL, attempts_before = attempts
          WHERE id = $2 AND status = 'dead'" }
 
-    /// The oldest dead deliveries after one.
+    /// The oldest dead deliveries after one, to one channel or to all.
     DEAD_DELIVERIES = { any:
-        "SELECT id, run_id FROM delivery WHERE status = 'dead' AND id > $1 ORDER BY id LIMIT $2" }
+        "SELECT d.id FROM delivery AS d WHERE d.status = 'dead' AND d.id > $1
+             AND EXISTS (SELECT 1 FROM channel AS c WHERE c.id = d.channel_id AND c.name = COALESCE($2, c.name))
+         ORDER BY d.id LIMIT $3" }
 
     /// The dead deliveries of a run.
     DEAD_DELIVERIES_OF_RUN = { any:

@@ -103,10 +103,14 @@ statements! {
         "SELECT COUNT(*) AS found, MIN(due_at) AS first FROM
              (SELECT due_at FROM run WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 10000) AS waiting" }
 
-    /// How many deliveries are not final, at most 10000, and when the first is due.
+    /// How many deliveries are not final, at most 10000.
     DELIVERIES_WAITING = { any:
-        "SELECT COUNT(*) AS found, MIN(due_at) AS first FROM
-             (SELECT due_at FROM delivery WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 10000) AS waiting" }
+        "SELECT COUNT(*) AS found FROM (SELECT id FROM delivery WHERE due_at IS NOT NULL LIMIT 10000) AS waiting" }
+
+    /// When the first delivery to a channel that is on is or was due.
+    DELIVERY_DUE = { any:
+        "SELECT MIN((SELECT MIN(d.due_at) FROM delivery AS d WHERE d.channel_id = c.id AND d.due_at IS NOT NULL)) AS first
+         FROM channel AS c WHERE c.enabled" }
 
     /// How many deliveries were given up on, at most 10000.
     DEAD_COUNT = { any:
