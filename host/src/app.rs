@@ -230,6 +230,7 @@ impl Parts {
             webhook_secrets: secrets,
             metrics: metrics::start(clock::now())?,
             bodies: http::Bodies::new(config.server.body_limit_bytes, config.server.body_budget_bytes),
+            runs: Arc::clone(&runs),
             https: config.https.clone(),
         });
         let pipeline = pipeline::Parts {

@@ -35,6 +35,7 @@ pub const FIELDS: &[&str] = &[
     "plugin.name",
     "reason",
     "request.id",
+    "route.name",
     "run_id",
     "server.address",
     "size_bytes",

@@ -114,13 +114,13 @@ CREATE INDEX alert_history_trace ON alert_history (trace_id);
 CREATE TABLE incident_history (
     id          TEXT    NOT NULL,
     incident_id TEXT    NOT NULL REFERENCES incident (id) ON DELETE CASCADE,
-    event       TEXT    NOT NULL,            -- created, reopened, severity, status, context
+    event       TEXT    NOT NULL,            -- created, reopened, severity, status, context; acknowledged, unacknowledged, resolved, closed, commented by a person
     status      TEXT    NOT NULL,            -- as it was then
     severity    TEXT    NOT NULL,            -- as it was then
-    actor       TEXT    NOT NULL,            -- who: `driver:<name>` or a person
+    actor       TEXT    NOT NULL,            -- who: `driver:<name>`, or a person as `key:<name>`, `cli:<user>`, `anonymous`
     reason      TEXT,                        -- a person's words
-    trace_id    TEXT,                        -- NULL for what no webhook caused
-    run_id      TEXT,                        -- NULL for what no run caused
+    trace_id    TEXT,                        -- NULL for what a person did and nobody is told of
+    run_id      TEXT,                        -- the same
     at          INTEGER NOT NULL,
     PRIMARY KEY (incident_id, id)
 ) STRICT, WITHOUT ROWID;
@@ -138,7 +138,7 @@ CREATE TABLE run (
     moment                     TEXT,             -- JSON: the incident as it was when the run was planned
     outcome                    TEXT,             -- parsed, ignored, quarantined; NULL for runs without a webhook
     alerts                     INTEGER NOT NULL, -- how many alerts the webhook held
-    reason                     TEXT,             -- why ignored, quarantined, skipped; why this driver
+    reason                     TEXT,             -- why ignored, quarantined; why this route
     route                      TEXT,             -- name of the route that was taken
     total_attempts             INTEGER NOT NULL, -- tries of all stages together
     intelligence_fallback_used INTEGER NOT NULL, -- boolean
@@ -212,7 +212,9 @@ CREATE TABLE route (
     conditions TEXT    NOT NULL,             -- JSON list of {"field", "op", "value"}; all must hold
     stages     TEXT    NOT NULL,             -- JSON list, in order
     channels   TEXT    NOT NULL,             -- JSON list of names; empty: every enabled channel
-    enabled    INTEGER NOT NULL              -- boolean
+    enabled    INTEGER NOT NULL,             -- boolean
+    hits       INTEGER NOT NULL DEFAULT 0,   -- how many runs have taken it
+    last_hit_at INTEGER                      -- when the last of them did
 ) STRICT;
 
 INSERT INTO route (id, name, priority, conditions, stages, channels, enabled) VALUES

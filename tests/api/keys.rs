@@ -35,8 +35,10 @@ fn requests() -> Vec<Ask> {
         ("POST", "/alerts/webhook/{driver}", r#"{"name":"Key"}"#, 202),
         ("GET", "/alerts", "", 200),
         ("GET", "/alerts/{id}", "", 404),
+        ("POST", "/alerts/{id}/{action}", "", 404),
         ("GET", "/incidents", "", 200),
         ("GET", "/incidents/{id}", "", 404),
+        ("POST", "/incidents/{id}/{action}", "", 404),
         ("GET", "/intelligence/health", "", 200),
         ("GET", "/orchestration/pipelines", "", 200),
         ("POST", "/orchestration/pipeline", r#"{"payload":{"name":"Key"}}"#, 202),
@@ -60,6 +62,13 @@ fn requests() -> Vec<Ask> {
         ("POST", "/manage/quarantine/{run_id}/reparse", "", 404),
         ("POST", "/manage/quarantine/{run_id}/discard", "", 409),
         ("POST", "/manage/replay/{run_id}", "", 404),
+        ("GET", "/manage/routes", "", 200),
+        // Whether it is the first of this name is not the question here.
+        ("POST", "/manage/routes", "{}", 400),
+        ("POST", "/manage/routes/test", "{}", 200),
+        ("GET", "/manage/routes/{id}", "", 404),
+        ("PATCH", "/manage/routes/{id}", "{}", 404),
+        ("DELETE", "/manage/routes/{id}", "", 404),
         ("GET", "/manage/runs/{run_id}/outputs", "", 404),
         ("GET", "/manage/secrets", "", 200),
         // A good one would have the requests above refused.
@@ -83,7 +92,8 @@ fn requests() -> Vec<Ask> {
 /// A path of this route, with names of things that are not there.
 fn fill(route: &str) -> String {
     let unknown = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
-    route.replace("{driver}", "generic").replace("{id}", unknown).replace("{run_id}", unknown)
+    let route = route.replace("{driver}", "generic").replace("{action}", "close");
+    route.replace("{id}", unknown).replace("{run_id}", unknown)
 }
 
 /// What the hub says of its routes: method, path, what is needed.

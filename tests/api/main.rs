@@ -20,6 +20,8 @@ mod health_checks;
 #[cfg(test)]
 mod https;
 #[cfg(test)]
+mod incidents;
+#[cfg(test)]
 mod injection;
 #[cfg(test)]
 mod inspecting;
@@ -47,6 +49,8 @@ mod repeats;
 mod replay;
 #[cfg(test)]
 mod rotation;
+#[cfg(test)]
+mod routes;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]

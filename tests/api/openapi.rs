@@ -11,7 +11,7 @@ use crate::keys::listed;
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 /// A hub that has something of everything, a management key, and what is there by name.
-async fn full(sink: &Sink) -> (Hub, String, [String; 4]) {
+async fn full(sink: &Sink) -> (Hub, String, [String; 5]) {
     let hub = Home::new().await.with_local_remotes().start().await;
     let (_, token) = hub.create_key(&["--manage"]).await;
     hub.add_channel("ops", &sink.url()).await;
@@ -22,7 +22,8 @@ async fn full(sink: &Sink) -> (Hub, String, [String; 4]) {
     // Of a driver that nobody sends to here.
     hub.cli_on(&["secrets", "set", "webhook/pagerduty"], b"a secret").await;
     let alert = hub.list("/alerts/?limit=1").await.remove(0);
-    let names = [&alert["id"], &run["incident_id"], &run["run_id"], &unread["run_id"]];
+    let made = hub.cli_json(&["route", "add", "known", "--disabled", "--json"]).await;
+    let names = [&alert["id"], &run["incident_id"], &run["run_id"], &unread["run_id"], &made["route"]["id"]];
     (hub, token, names.map(|name| name.as_str().expect("an identifier").to_owned()))
 }
 
@@ -121,7 +122,8 @@ fn all<'a>(document: &'a Value, schema: &'a Value) -> Vec<&'a Value> {
 #[tokio::test]
 async fn answers_hold_nothing_that_is_not_described() {
     let sink = Sink::start([]).await;
-    let (hub, token, [alert, incident, run, unread]) = full(&sink).await;
+    let (hub, token, [alert, incident, run, unread, route]) = full(&sink).await;
+    hub.cli_text(&["incident", "acknowledge", &incident, "known"]).await;
     let document = read(&hub, &token, "/openapi.json").await;
     let told = read(&hub, &token, &format!("/orchestration/pipeline/{run}/")).await;
     let delivery = told["deliveries"][0]["id"].as_str().unwrap().to_owned();
@@ -142,6 +144,8 @@ async fn answers_hold_nothing_that_is_not_described() {
         ("/manage/quarantine/", "/manage/quarantine/".to_owned()),
         ("/manage/quarantine/{run_id}/", format!("/manage/quarantine/{unread}/")),
         ("/manage/secrets/", "/manage/secrets/".to_owned()),
+        ("/manage/routes/", "/manage/routes/".to_owned()),
+        ("/manage/routes/{id}/", format!("/manage/routes/{route}/")),
         ("/healthz", "/healthz".to_owned()),
         ("/readyz", "/readyz".to_owned()),
     ] {
@@ -158,12 +162,16 @@ async fn answers_hold_nothing_that_is_not_described() {
 async fn what_the_description_says_holds_for_made_up_requests() {
     let Some(schemathesis) = Schemathesis::find() else { return };
     let sink = Sink::start([]).await;
-    let (hub, token, [alert, incident, run, unread]) = full(&sink).await;
+    let (hub, token, [alert, incident, run, unread, route]) = full(&sink).await;
     // Those with an identifier in the path first, about something that is there.
     let known = [
         ("GET /alerts/{id}/", "path.id", alert.as_str()),
         ("GET /incidents/{id}/", "path.id", &incident),
+        ("POST /incidents/{id}/{action}/", "path.id", &incident),
+        ("POST /alerts/{id}/{action}/", "path.id", &alert),
         ("GET /orchestration/pipeline/{run_id}/", "path.run_id", &run),
+        ("GET /manage/routes/{id}/", "path.id", &route),
+        ("PATCH /manage/routes/{id}/", "path.id", &route),
         ("GET /orchestration/why/{id}/", "path.id", &incident),
         ("GET /manage/quarantine/{run_id}/", "path.run_id", &unread),
         ("POST /manage/replay/{run_id}/", "path.run_id", &unread),

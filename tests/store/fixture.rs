@@ -9,7 +9,7 @@ use domain::id::{ChannelId, DeliveryId, Mint, RunId, TraceId};
 use domain::plan::Webhook;
 use domain::run::{IngestOutcome, Origin, Stage, StageStatus};
 use domain::time::Timestamp;
-use store::{ClaimedRun, IngestWrite, Ingested, Options, PageRequest, StageEnd, Store};
+use store::{ClaimedRun, IngestWrite, Ingested, Options, PageRequest, RouteTaken, StageEnd, Store};
 use ulid::Ulid;
 
 /// How long claims last in tests.
@@ -152,7 +152,7 @@ impl<F: Fixture> World<F> {
         seconds: i64,
     ) -> Vec<DeliveryId> {
         let attempt =
-            self.store.begin_stage(run.claim, Stage::Notify, Some("catch-all"), at(seconds)).await.unwrap();
+            self.store.begin_stage(run.claim, Stage::Notify, Some(&catch_all()), at(seconds)).await.unwrap();
         let deliveries: Vec<NewDelivery> =
             channels.iter().map(|channel| delivery(&mut self.mint, run, channel)).collect();
         let end = stage_end(Stage::Notify, attempt, StageStatus::Succeeded, seconds);
@@ -174,6 +174,11 @@ pub(crate) fn delivery(mint: &mut Counter, run: &ClaimedRun, channel: &Channel) 
         telling_both: Some(b"sealed, telling both".to_vec()),
         only_instead: false,
     }
+}
+
+/// The route that matches everything, taken.
+pub(crate) fn catch_all() -> RouteTaken {
+    RouteTaken { name: "catch-all".to_owned(), reason: "it asks for nothing".to_owned() }
 }
 
 pub(crate) fn stage_end(stage: Stage, attempt: u32, status: StageStatus, seconds: i64) -> StageEnd {

@@ -1,9 +1,7 @@
-//! What operators keep: API keys, channels, routes.
+//! What operators keep: API keys, channels.
 
-use domain::id::{ChannelId, KeyId, Mint as _, RouteId};
+use domain::id::{ChannelId, KeyId, Mint as _};
 use domain::key::ApiKey;
-use domain::route::{Condition, Operator, Route};
-use domain::run::Stage;
 use store::StoreError;
 
 use crate::fixture::{World, at, world};
@@ -81,35 +79,4 @@ async fn channels_are_unique_by_name() {
     ] {
         assert!(matches!(missing, Err(StoreError::NotFound(_))), "{missing:?}");
     }
-}
-
-#[tokio::test]
-async fn seeded_routes_are_asked_by_priority() {
-    let mut world = world().await;
-    let seeded = world.store.routes().await.unwrap();
-    let names: Vec<_> = seeded.iter().map(|route| (route.name.as_str(), route.priority)).collect();
-    assert_eq!(names, [("resolved-all-clear", 40), ("catch-all", 1000)]);
-    assert_eq!(seeded[0].stages, [Stage::Notify]);
-    assert_eq!(seeded[0].conditions[0].field, "status");
-    assert_eq!(seeded[0].conditions[0].value, "resolved");
-    assert_eq!(seeded[1].stages, [Stage::Check, Stage::Analyze, Stage::Notify]);
-    assert!(seeded.iter().all(|route| route.enabled && route.channels.is_empty()));
-
-    let route = Route {
-        id: RouteId::mint(&mut world.mint),
-        name: "databases".into(),
-        priority: -5,
-        conditions: vec![Condition {
-            field: "label:team".into(),
-            op: Operator::NotIn,
-            value: serde_json::json!(["a", "b"]),
-        }],
-        stages: vec![Stage::Notify],
-        channels: vec!["ops".into()],
-        enabled: false,
-    };
-    world.store.add_route(&route).await.unwrap();
-    assert_eq!(world.store.routes().await.unwrap()[0], route);
-    let taken = world.store.add_route(&Route { id: RouteId::mint(&mut world.mint), ..route }).await;
-    assert_eq!(taken.unwrap_err().to_string(), "there is a route `databases` already");
 }

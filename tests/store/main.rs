@@ -6,6 +6,8 @@
 
 // `cfg(test)` tells the lints that helpers are test code too.
 #[cfg(test)]
+mod act;
+#[cfg(test)]
 mod again;
 #[cfg(test)]
 mod fixture;
@@ -23,6 +25,8 @@ mod outbox;
 mod overtaken;
 #[cfg(test)]
 mod read;
+#[cfg(test)]
+mod route;
 #[cfg(test)]
 mod run;
 #[cfg(test)]

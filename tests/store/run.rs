@@ -5,7 +5,7 @@ use domain::id::{ArtifactId, LeaseToken, Mint as _};
 use domain::run::{RunStatus, Stage, StageStatus};
 use store::{Fault, NewArtifact, RunClaim, RunEnd, RunFilter, StageEnd, StoreError};
 
-use crate::fixture::{Counter, LEASE, at, everything, firing, resolved, stage_end, world};
+use crate::fixture::{Counter, LEASE, at, catch_all, everything, firing, resolved, stage_end, world};
 
 fn fault(error_type: &str) -> Fault {
     Fault { error_type: error_type.into(), message: format!("it was {error_type}") }
@@ -48,7 +48,7 @@ async fn stages_move_a_run_on_and_keep_what_they_made() {
     let run = world.claim(2).await.remove(0);
     let mut made = Vec::new();
     for (stage, status) in [(Stage::Check, RunStatus::Checked), (Stage::Analyze, RunStatus::Analyzed)] {
-        let attempt = world.store.begin_stage(run.claim, stage, Some("catch-all"), at(3)).await.unwrap();
+        let attempt = world.store.begin_stage(run.claim, stage, Some(&catch_all()), at(3)).await.unwrap();
         assert_eq!(attempt, 1);
         let artifact = NewArtifact { id: ArtifactId::mint(&mut world.mint), sealed: vec![0, 1, 255] };
         made.push(artifact.id);
@@ -67,6 +67,7 @@ async fn stages_move_a_run_on_and_keep_what_they_made() {
     assert_eq!(detail.run.notify_output_ref, None);
     assert!(detail.run.intelligence_fallback_used);
     assert_eq!((detail.run.total_attempts, detail.run.route.as_deref()), (2, Some("catch-all")));
+    assert_eq!(detail.run.reason.as_deref(), Some("it asks for nothing"));
     assert_eq!(world.store.artifact(made[1]).await.unwrap(), [0, 1, 255]);
     let stages: Vec<_> =
         detail.stages.iter().map(|stage| (stage.stage, stage.attempt, stage.status)).collect();
@@ -132,7 +133,7 @@ async fn worker_without_the_lease_changes_nothing() {
     let before = world.store.run(late.run.run_id).await.unwrap();
 
     let end = stage_end(Stage::Notify, attempt, StageStatus::Succeeded, 101);
-    let run_end = RunEnd { status: RunStatus::Failed, reason: None, route: None, fault: None, at: at(101) };
+    let run_end = RunEnd { status: RunStatus::Failed, fault: None, at: at(101) };
     let invented = RunClaim { lease: LeaseToken::from(world.mint.mint()), ..late.claim };
     for claim in [late.claim, invented] {
         let results = [
@@ -156,17 +157,11 @@ async fn finished_run_is_not_claimed_again() {
     let mut world = world().await;
     world.fire(1, vec![firing("DiskFull", "db1")]).await;
     let run = world.claim(2).await.remove(0);
-    let end = RunEnd {
-        status: RunStatus::Failed,
-        reason: Some("nothing matched".into()),
-        route: None,
-        fault: Some(fault("no_route")),
-        at: at(3),
-    };
+    let end = RunEnd { status: RunStatus::Failed, fault: Some(fault("no_route")), at: at(3) };
     world.store.finish_run(run.claim, &end).await.unwrap();
     let ended = world.store.run(run.run.run_id).await.unwrap().run;
     assert_eq!((ended.status, ended.error_type.as_deref()), (RunStatus::Failed, Some("no_route")));
-    assert_eq!((ended.reason.as_deref(), ended.completed_at), (Some("nothing matched"), Some(at(3))));
+    assert_eq!(ended.completed_at, Some(at(3)));
     assert!(world.claim(1000).await.is_empty());
     assert_eq!(world.store.next_run_due().await.unwrap(), None);
     assert!(matches!(world.store.finish_run(run.claim, &end).await, Err(StoreError::LeaseLost(_))));

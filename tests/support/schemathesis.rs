@@ -30,6 +30,21 @@ checks.positive_data_acceptance.enabled = false
 include-name = \"POST /manage/keys/\"
 checks.positive_data_acceptance.enabled = false
 [[operations]]
+include-name = \"POST /incidents/{id}/{action}/\"
+checks.positive_data_acceptance.enabled = false
+[[operations]]
+include-name = \"POST /alerts/{id}/{action}/\"
+checks.positive_data_acceptance.enabled = false
+[[operations]]
+include-name = \"POST /manage/routes/\"
+checks.positive_data_acceptance.enabled = false
+[[operations]]
+include-name = \"PATCH /manage/routes/{id}/\"
+checks.positive_data_acceptance.enabled = false
+[[operations]]
+include-name = \"POST /manage/routes/test/\"
+checks.positive_data_acceptance.enabled = false
+[[operations]]
 include-name = \"POST /manage/quarantine/reparse/\"
 checks.positive_data_acceptance.enabled = false
 [[operations]]

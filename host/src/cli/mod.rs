@@ -5,8 +5,10 @@ mod check;
 mod check_health;
 mod db;
 mod delivery;
+mod incident;
 mod key;
 mod output;
+mod person;
 mod plugin;
 mod quarantine;
 mod replay;
@@ -60,6 +62,9 @@ enum Command {
     /// Which alerts take which stages and channels
     #[command(subcommand)]
     Route(route::Command),
+    /// What is wrong, and what people do about it
+    #[command(subcommand)]
+    Incident(incident::Command),
     /// Notifications that were sent, are due or were given up on
     #[command(subcommand)]
     Delivery(delivery::Command),
@@ -173,6 +178,7 @@ async fn dispatch(command: Command, config: Config) -> Result<()> {
         Command::Key(command) => key::run(command, &config).await,
         Command::Channel(command) => channel::run(command, &config).await,
         Command::Route(command) => route::run(command, &config).await,
+        Command::Incident(command) => incident::run(command, &config).await,
         Command::Delivery(command) => delivery::run(command, &config).await,
         Command::Quarantine(command) => quarantine::run(command, &config).await,
         Command::Replay(command) => replay::run(command, &config).await,

@@ -148,7 +148,8 @@ pub(super) async fn find(store: &Store, id: &str) -> Result<Asked, StoreError> {
 
 /// Reads what belongs to it.
 pub(super) async fn gather(store: &Store, asked: &Asked) -> Result<Facts, StoreError> {
-    let mut facts = Facts { routes: store.routes().await?, ..Facts::default() };
+    let routes = store.routes().await?.routes.into_iter().map(|kept| kept.route).collect();
+    let mut facts = Facts { routes, ..Facts::default() };
     match asked {
         Asked::Trace(id) => of_trace(store, *id, &mut facts).await?,
         Asked::Run(id) => {

@@ -23,6 +23,7 @@ use axum::routing::{get, post};
 use domain::client::TrustedProxies;
 use metrics_exporter_prometheus::PrometheusHandle;
 use store::Store;
+use tokio::sync::Notify;
 use tower::ServiceExt as _;
 use tower::util::{BoxCloneSyncService, MapRequest};
 
@@ -60,6 +61,8 @@ pub struct Context {
     pub metrics: PrometheusHandle,
     /// What reads bodies.
     pub bodies: Bodies,
+    /// Woken when a run waits to be worked off.
+    pub runs: Arc<Notify>,
     /// What has to be encrypted, and what is said about it.
     pub https: HttpsSettings,
 }
@@ -94,8 +97,10 @@ fn service(context: Arc<Context>) -> Routes {
         .route("/alerts/webhook/{driver}", post(webhook::named))
         .route("/alerts", get(api::alerts::list))
         .route("/alerts/{id}", get(api::alerts::one))
+        .route("/alerts/{id}/{action}", post(api::act::on_alert))
         .route("/incidents", get(api::incidents::list))
         .route("/incidents/{id}", get(api::incidents::one))
+        .route("/incidents/{id}/{action}", post(api::act::on_incident))
         .route("/orchestration/pipelines", get(api::runs::list))
         .route("/orchestration/pipeline", post(api::pipeline::start))
         .route("/orchestration/pipeline/sync", post(api::pipeline::finish))
@@ -117,6 +122,12 @@ fn service(context: Arc<Context>) -> Routes {
         .route("/manage/quarantine/{run_id}/reparse", post(api::quarantine::reparse))
         .route("/manage/quarantine/{run_id}/discard", post(api::quarantine::discard))
         .route("/manage/replay/{run_id}", post(api::replay::replay))
+        .route("/manage/routes", get(api::routes::list).post(api::routes::create))
+        .route("/manage/routes/test", post(api::routes::test))
+        .route(
+            "/manage/routes/{id}",
+            get(api::routes::one).patch(api::routes::change).delete(api::routes::remove),
+        )
         .route("/manage/runs/{run_id}/outputs", get(api::pipeline::outputs))
         .route("/manage/secrets", get(api::secrets::list))
         .route("/manage/secrets/webhook/{driver}", post(api::secrets::set))

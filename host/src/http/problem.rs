@@ -14,6 +14,7 @@ use super::serve::TooSlow;
 use crate::auth;
 use crate::ingest;
 use crate::pipeline::OutputError;
+use crate::pipeline::routes::RouteError;
 use crate::telemetry::chain;
 
 /// How long a sender should wait before it tries again, in seconds.
@@ -134,6 +135,17 @@ impl From<StoreError> for Problem {
                 tracing::error!(error.r#type = other.kind(), error = %chain(&other), "the store did not answer");
                 unavailable()
             }
+        }
+    }
+}
+
+impl From<RouteError> for Problem {
+    fn from(error: RouteError) -> Self {
+        match error {
+            error @ RouteError::Defects(_) => {
+                Self::new(StatusCode::BAD_REQUEST, "invalid-route", error.to_string())
+            }
+            RouteError::Store(error) => error.into(),
         }
     }
 }

@@ -8,21 +8,24 @@ mod analyze;
 mod check;
 mod notify;
 mod outputs;
+mod pick;
 mod redact;
+pub mod routes;
 mod worker;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use domain::alert::{Alert, Labels};
 use domain::id::ArtifactId;
 use domain::retry::Policy;
-use domain::route::{Route, Subject, choose};
+use domain::route::Route;
 use domain::run::{Run, RunStatus, Stage, StageStatus};
 use domain::time::Timestamp;
 use domain::trace::SpanId;
 use serde_json::Value;
-use store::{ClaimedRun, Fault, IncidentContext, NewArtifact, RunEnd, StageEnd, Store, StoreError};
+use store::{
+    ClaimedRun, Fault, IncidentContext, NewArtifact, RouteTaken, RunEnd, StageEnd, Store, StoreError,
+};
 
 use crate::checks::{Checks, Machine};
 use crate::clock::{self, Ids};
@@ -86,6 +89,10 @@ struct Passage<'a> {
     run: &'a ClaimedRun,
     context: &'a IncidentContext,
     route: &'a Route,
+    /// Why it is this route, where the run has not taken it yet: noted when its first stage begins.
+    taken: Option<&'a RouteTaken>,
+    /// The first stage that this passage begins.
+    first: Option<Stage>,
     /// What the check stage found, as the contract describes it.
     checks: Value,
     /// What the analyze stage found; none where it was not asked or did not answer.
@@ -128,25 +135,17 @@ fn tell(run: &ClaimedRun, began: Timestamp, error: Option<&RunError>) {
 async fn passage(parts: &Parts, run: &ClaimedRun) -> Result<(), RunError> {
     let context = parts.store.incident_context(run.moment.incident_id).await?;
     let routes = parts.store.routes().await?;
-    let empty = Labels::new();
-    let subject = Subject {
-        source: run.run.source.as_deref().unwrap_or_default(),
-        severity: run.moment.severity,
-        status: run.moment.status,
-        instance: context.incident.instance.as_deref(),
-        origin: run.run.origin,
-        labels: context.alerts.first().map_or(&empty, |alert: &Alert| &alert.labels),
-    };
-    let Some(route) = choose(&routes, &subject) else {
-        let message = "no route matches this incident, so nobody was told\nhint: `watchbell route list`";
-        end(parts, run, RunStatus::Failed, Some(fault("no_route", message))).await?;
-        return Ok(());
+    let (route, taken) = match pick::pick(run, &context, routes) {
+        Ok(picked) => picked,
+        Err(fault) => return Ok(end(parts, run, RunStatus::Failed, Some(fault)).await?),
     };
     let mut passage = Passage {
         parts,
         run,
         context: &context,
-        route,
+        route: &route,
+        taken: taken.as_ref(),
+        first: None,
         checks: Value::Array(Vec::new()),
         analysis: None,
         fallback_used: false,
@@ -157,12 +156,16 @@ async fn passage(parts: &Parts, run: &ClaimedRun) -> Result<(), RunError> {
 impl Passage<'_> {
     async fn take_stages(&mut self) -> Result<(), RunError> {
         let done = self.parts.store.stage_executions(self.run.run.run_id).await?;
-        let mut status = RunStatus::Ingested;
-        for stage in self.route.stages.clone() {
-            let succeeded = done.iter().any(|execution| {
+        let is_done = |stage: Stage| {
+            done.iter().any(|execution| {
                 execution.stage == stage
                     && matches!(execution.status, StageStatus::Succeeded | StageStatus::Skipped)
-            });
+            })
+        };
+        self.first = self.route.stages.iter().copied().find(|stage| !is_done(*stage));
+        let mut status = RunStatus::Ingested;
+        for stage in self.route.stages.clone() {
+            let succeeded = is_done(stage);
             status = match stage {
                 Stage::Ingest => continue,
                 Stage::Check if succeeded => self.recall(Stage::Check).await?,
@@ -196,7 +199,7 @@ impl Passage<'_> {
     }
 
     async fn begin(&self, stage: Stage) -> Result<u32, RunError> {
-        let route = Some(self.route.name.as_str());
+        let route = self.taken.filter(|_| self.first == Some(stage));
         Ok(self.parts.store.begin_stage(self.run.claim, stage, route, clock::now()).await?)
     }
 
@@ -255,8 +258,7 @@ async fn end(
         }
         None => tracing::info!(%run_id, %trace_id, "run {run_id} ended {status}"),
     }
-    // The route was noted when the first stage began.
-    let end = RunEnd { status, route: None, reason: None, fault, at: clock::now() };
+    let end = RunEnd { status, fault, at: clock::now() };
     parts.store.finish_run(run.claim, &end).await?;
     metrics::run(status.as_str());
     Ok(())

@@ -5,7 +5,7 @@ use domain::delivery::{Channel, NewDelivery};
 use domain::id::DeliveryId;
 use domain::own;
 use domain::plugin::{Analysis, Notification, Recommendation};
-use domain::run::{RunStatus, Stage, StageStatus};
+use domain::run::{Person, RunStatus, Stage, StageStatus};
 use serde_json::{Value, json};
 use store::{Fault, StageEnd};
 
@@ -246,6 +246,7 @@ fn message(passage: &Passage<'_>) -> String {
     let (context, moment) = (passage.context, &passage.run.moment);
     let incident = &context.incident;
     let mut lines = vec![format!("{} is {} ({}).", incident.title, moment.status, moment.severity)];
+    lines.extend(moment.by.as_ref().map(said_by));
     lines.push(match (moment.status, incident.resolved_at) {
         (AlertStatus::Resolved, Some(end)) => format!("It began {} and ended {end}.", incident.opened_at),
         _ => format!("It began {}.", incident.opened_at),
@@ -262,6 +263,11 @@ fn message(passage: &Passage<'_>) -> String {
         );
     }
     lines.join("\n")
+}
+
+fn said_by(person: &Person) -> String {
+    let words = person.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    format!("By {}{words}", person.actor)
 }
 
 fn alert_line(alert: &Alert) -> String {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::alert::{AlertStatus, Severity, words};
 use crate::id::IncidentId;
+use crate::life::{Action, Event, Step, step};
 use crate::time::Timestamp;
 
 words! {
@@ -49,6 +50,56 @@ words! {
         Status = "status",
         /// What one of its alerts is about moved ([`crate::alert::context_key`]), though nothing got worse.
         Context = "context",
+    }
+}
+
+words! {
+    /// A line of an incident's history.
+    IncidentEvent {
+        /// It is new.
+        Created = "created",
+        /// It holds again.
+        Reopened = "reopened",
+        /// It got worse.
+        Severity = "severity",
+        /// Its alerts moved its state.
+        Status = "status",
+        /// What one of its alerts is about moved, though nothing got worse.
+        Context = "context",
+        /// A person took it.
+        Acknowledged = "acknowledged",
+        /// A person gave it back.
+        Unacknowledged = "unacknowledged",
+        /// A person said that it is over.
+        Resolved = "resolved",
+        /// A person put it away.
+        Closed = "closed",
+        /// A person said something.
+        Commented = "commented",
+    }
+}
+
+impl From<Material> for IncidentEvent {
+    fn from(reason: Material) -> Self {
+        match reason {
+            Material::Created => Self::Created,
+            Material::Reopened => Self::Reopened,
+            Material::Severity => Self::Severity,
+            Material::Status => Self::Status,
+            Material::Context => Self::Context,
+        }
+    }
+}
+
+impl From<Action> for IncidentEvent {
+    fn from(action: Action) -> Self {
+        match action {
+            Action::Acknowledge => Self::Acknowledged,
+            Action::Unacknowledge => Self::Unacknowledged,
+            Action::Resolve => Self::Resolved,
+            Action::Close => Self::Closed,
+            Action::Comment => Self::Commented,
+        }
     }
 }
 
@@ -115,28 +166,39 @@ impl Incident {
     /// A person's acknowledgement stands when further alerts fire; senders acknowledge an incident
     /// only when no alert of it is left untaken.
     pub(crate) fn settle(&mut self, now: Timestamp) -> bool {
-        let next = match (self.firing, self.acknowledged) {
-            (0, 0) if self.status.is_open() => IncidentStatus::Resolved,
-            (0, 1..) if self.status == IncidentStatus::Open => IncidentStatus::Acknowledged,
-            _ => return false,
+        let event = match (self.firing, self.acknowledged) {
+            (0, 0) => Event::Over,
+            (0, 1..) => Event::Taken,
+            (1.., _) => return false,
         };
-        self.status = next;
-        self.updated_at = now;
-        match next {
-            IncidentStatus::Resolved => self.resolved_at = Some(now),
-            _ => self.acknowledged_at = Some(now),
-        }
+        let Step::To(next) = step(self.status, event) else { return false };
+        self.enter(next, now);
         true
     }
 
-    /// Opens it again.
+    /// Opens it again. While other alerts of it hold, it is at least as bad as it was.
     pub(crate) fn reopen(&mut self, severity: Severity, now: Timestamp) {
-        self.status = IncidentStatus::Open;
-        self.severity = severity;
+        let held = self.firing > 0 || self.acknowledged > 0;
+        self.severity = if held { severity.max(self.severity) } else { severity };
         self.opened_at = now;
-        self.updated_at = now;
-        self.acknowledged_at = None;
         self.resolved_at = None;
         self.closed_at = None;
+        self.enter(IncidentStatus::Open, now);
+    }
+
+    /// Moves it to a state that [`step`] allows, and notes when. Time never runs backwards in it.
+    pub(crate) fn enter(&mut self, status: IncidentStatus, now: Timestamp) {
+        self.status = status;
+        self.updated_at = self.updated_at.max(now);
+        match status {
+            IncidentStatus::Open => self.acknowledged_at = None,
+            IncidentStatus::Acknowledged => self.acknowledged_at = Some(now),
+            IncidentStatus::Resolved => self.resolved_at = Some(now),
+            IncidentStatus::Closed => {
+                self.closed_at = Some(now);
+                // What is put away is over, whoever said so first.
+                self.resolved_at = self.resolved_at.or(Some(now));
+            }
+        }
     }
 }

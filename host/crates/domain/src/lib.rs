@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod act;
 pub mod alert;
 pub mod client;
 pub mod delivery;
@@ -15,6 +16,7 @@ pub mod id;
 pub mod incident;
 pub mod key;
 pub mod lanes;
+pub mod life;
 pub mod limits;
 pub mod own;
 pub mod plan;

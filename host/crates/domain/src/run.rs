@@ -94,6 +94,20 @@ pub struct IncidentMoment {
     pub severity: Severity,
     /// What made the run worth it.
     pub reasons: Vec<Material>,
+    /// What set it off: never [`Origin::IncidentChange`].
+    pub origin: Origin,
+    /// Who did it, where a person did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Person>,
+}
+
+/// A person who did something to an incident.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// Who: `key:<name>`, `cli:<user>` or `anonymous`.
+    pub actor: String,
+    /// In their own words.
+    pub reason: Option<String>,
 }
 
 /// A downstream run to be written: one per materially changed incident.
@@ -101,12 +115,12 @@ pub struct IncidentMoment {
 pub struct NewRun {
     /// Its identifier.
     pub id: RunId,
-    /// The run that caused it.
-    pub parent_id: RunId,
-    /// Shared with everything that came of the webhook.
+    /// The run that caused it; none where a person did.
+    pub parent_id: Option<RunId>,
+    /// Shared with everything that came of the webhook, or of what the person did.
     pub trace_id: TraceId,
-    /// The driver of the webhook.
-    pub source: crate::plugin::PluginName,
+    /// The driver of the webhook, or of the incident's alerts.
+    pub source: Option<crate::plugin::PluginName>,
     /// What it is about.
     pub moment: IncidentMoment,
 }
@@ -136,7 +150,7 @@ pub struct Run {
     pub outcome: Option<IngestOutcome>,
     /// How many alerts the webhook held.
     pub alerts: u32,
-    /// Why it was ignored, quarantined or skipped; why this driver was chosen.
+    /// Why it was ignored or quarantined; for downstream runs, why it took its route.
     pub reason: Option<String>,
     /// The route that was taken.
     pub route: Option<String>,

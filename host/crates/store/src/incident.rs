@@ -2,7 +2,7 @@
 
 use domain::alert::{Alert, Severity};
 use domain::id::{IncidentId, RunId, TraceId};
-use domain::incident::{Incident, IncidentStatus, Material};
+use domain::incident::{Incident, IncidentEvent, IncidentStatus};
 use domain::time::Timestamp;
 use serde::Serialize;
 
@@ -33,18 +33,18 @@ pub struct IncidentFilter {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct IncidentHistory {
     /// What.
-    pub event: Material,
+    pub event: IncidentEvent,
     /// Its state then.
     pub status: IncidentStatus,
     /// Its severity then.
     pub severity: Severity,
-    /// Who: `driver:<name>` or a person.
+    /// Who: `driver:<name>`, or a person as `key:<name>`, `cli:<user>` or `anonymous`.
     pub actor: String,
     /// A person's words.
     pub reason: Option<String>,
-    /// The webhook behind it.
+    /// Of the webhook behind it, or of what follows from what a person did.
     pub trace_id: Option<TraceId>,
-    /// The run behind it.
+    /// The run behind it; for what a person did, the run that tells of it.
     pub run_id: Option<RunId>,
     /// When.
     pub at: Timestamp,
@@ -141,7 +141,11 @@ async fn one(tx: &mut Transaction, id: IncidentId) -> Result<Incident, StoreErro
     read_incident(&row.ok_or_else(|| StoreError::NotFound(format!("incident `{id}`")))?)
 }
 
-async fn worst(tx: &mut Transaction, id: IncidentId, limit: u32) -> Result<Vec<Alert>, StoreError> {
+pub(crate) async fn worst(
+    tx: &mut Transaction,
+    id: IncidentId,
+    limit: u32,
+) -> Result<Vec<Alert>, StoreError> {
     let statement = query(sql::read::INCIDENT_ALERTS).bind(id.to_string()).bind(limit);
     let rows = statement.fetch_all(&mut **tx).await.doing("read the alerts of an incident")?;
     rows.iter().map(read_alert).collect()

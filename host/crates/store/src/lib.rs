@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+mod act;
 mod alert;
 mod api_key;
 mod backlog;
@@ -38,6 +39,7 @@ mod sql;
 mod stats;
 mod together;
 
+pub use act::Acted;
 pub use alert::{AlertDetail, AlertFilter, AlertHistory};
 pub use backlog::Backlog;
 pub use channel::ChannelState;
@@ -55,7 +57,8 @@ pub use outbox_dead::{DeadFilter, Revived};
 pub use outbox_read::{Attempt, DeliveryDetail, DeliveryFilter, Retry};
 pub use page::{MAX_PAGE, Page, PageRequest};
 pub use resume::Resumed;
-pub use run::{ClaimedRun, Fault, NewArtifact, RunClaim, RunEnd, StageEnd};
+pub use route::{BrokenRoute, KeptRoute, Routes};
+pub use run::{ClaimedRun, Fault, NewArtifact, RouteTaken, RunClaim, RunEnd, StageEnd};
 pub use run_read::{RunDetail, RunFilter};
 pub use sealed::{SealedColumn, SealedValue};
 pub use secret::{SecretChange, StoredSecret};

@@ -75,15 +75,20 @@ pub struct StageEnd {
     pub at: Timestamp,
 }
 
+/// The route that a run takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteTaken {
+    /// Its name.
+    pub name: String,
+    /// Why it was this one.
+    pub reason: String,
+}
+
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunEnd {
     /// Its last status.
     pub status: RunStatus,
-    /// Why, for a run that was skipped.
-    pub reason: Option<String>,
-    /// The route that was taken, if it was not noted before.
-    pub route: Option<String>,
     /// What went wrong.
     pub fault: Option<Fault>,
     /// When it ended.
@@ -149,8 +154,8 @@ impl Store {
         }
     }
 
-    /// Notes that a stage begins, and by which route if that is known. Returns the number of the try,
-    /// from 1.
+    /// Notes that a stage begins. With a route, notes that the run takes it and why, and counts it, unless
+    /// the run has taken one before. Returns the number of the try, from 1.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`] if another worker has the run.
@@ -158,10 +163,10 @@ impl Store {
         &self,
         claim: RunClaim,
         stage: Stage,
-        route: Option<&str>,
+        route: Option<&RouteTaken>,
         now: Timestamp,
     ) -> Result<u32, StoreError> {
-        let route = route.map(str::to_owned);
+        let route = route.cloned();
         self.together(move |tx| Box::pin(begin_stage(tx, claim, stage, route, now))).await
     }
 
@@ -219,11 +224,20 @@ async fn begin_stage(
     tx: &mut Connection,
     claim: RunClaim,
     stage: Stage,
-    route: Option<String>,
+    route: Option<RouteTaken>,
     now: Timestamp,
 ) -> Result<u32, StoreError> {
     const DOING: &str = "begin a stage";
-    let begin = query(sql::run::BEGIN_STAGE).bind(stage.as_str()).bind(route);
+    if let Some(route) = &route {
+        let count = query(sql::run::COUNT_ROUTE)
+            .bind(now.as_micros())
+            .bind(route.name.clone())
+            .bind(claim.run_id.to_string())
+            .bind(claim.lease.to_string());
+        count.execute(&mut *tx).await.doing(DOING)?;
+    }
+    let (name, reason) = route.map(|route| (route.name, route.reason)).unzip();
+    let begin = query(sql::run::BEGIN_STAGE).bind(stage.as_str()).bind(name).bind(reason);
     held(tx, claim, begin, DOING).await?;
     let last = query(sql::run::LAST_ATTEMPT).bind(claim.run_id.to_string()).bind(stage.as_str());
     let last: u32 = last.fetch_one(&mut *tx).await.doing(DOING)?.int("attempt")?;
@@ -273,8 +287,6 @@ async fn end_run(tx: &mut Connection, claim: RunClaim, end: RunEnd) -> Result<()
     let (error_type, message) = end.fault.map(|fault| (fault.error_type, fault.message)).unzip();
     let finish = query(sql::run::FINISH_RUN)
         .bind(end.status.as_str())
-        .bind(end.reason)
-        .bind(end.route)
         .bind(error_type)
         .bind(message)
         .bind(end.at.as_micros());

@@ -1,5 +1,6 @@
 //! What can be read: one file per resource.
 
+pub(super) mod act;
 pub(super) mod alerts;
 pub(super) mod deliveries;
 pub(super) mod incidents;
@@ -7,6 +8,7 @@ pub(super) mod keys;
 pub(super) mod pipeline;
 pub(super) mod quarantine;
 pub(super) mod replay;
+pub(super) mod routes;
 pub(super) mod runs;
 pub(super) mod secrets;
 pub(super) mod why;

@@ -17,10 +17,11 @@ use utoipa::{Modify, OpenApi};
 
 use super::{api, health, webhook};
 pub(super) use schema::{
-    Accepted, AlertDetail, AlertPage, Alive, DeliveryPage, DeliveryWithTries, Discarded, DiscardedRound,
-    Endpoint, Explanation, Finished, IncidentDetail, IncidentPage, Keys, NewKey, Output, Ready,
-    RemovedSecret, ReparsedOne, ReparsedRound, Replayed, Resumed, RevivedDeliveries, RevokedKey, RunDetail,
-    RunPage, SecretSet, Secrets, StoredPage, StoredRequest,
+    Accepted, Acted, Action, AlertDetail, AlertPage, Alive, ChangedRoute, Condition, DeliveryPage,
+    DeliveryWithTries, Discarded, DiscardedRound, Endpoint, Explanation, Finished, IncidentDetail,
+    IncidentPage, Keys, NewKey, Output, Ready, RemovedRoute, RemovedSecret, ReparsedOne, ReparsedRound,
+    Replayed, Resumed, RevivedDeliveries, RevokedKey, RouteList, RouteStage, RouteTrials, RunDetail, RunPage,
+    SecretSet, Secrets, ShownRoute, StoredPage, StoredRequest,
 };
 
 /// Who may call in which way.
@@ -40,8 +41,10 @@ const SCHEMES: [&str; 3] = ["bearer", "header", "basic"];
         webhook::named,
         api::alerts::list,
         api::alerts::one,
+        api::act::on_alert,
         api::incidents::list,
         api::incidents::one,
+        api::act::on_incident,
         api::runs::list,
         api::runs::one,
         api::pipeline::start,
@@ -67,13 +70,19 @@ const SCHEMES: [&str; 3] = ["bearer", "header", "basic"];
         api::secrets::list,
         api::secrets::set,
         api::secrets::remove,
+        api::routes::list,
+        api::routes::one,
+        api::routes::create,
+        api::routes::change,
+        api::routes::remove,
+        api::routes::test,
         health::alive,
         health::intelligence,
         health::ready,
         health::metrics,
         document,
     ),
-    components(schemas(schema::Problem)),
+    components(schemas(schema::Problem, schema::Action)),
     security(("bearer" = []), ("header" = []), ("basic" = [])),
     modifiers(&Common)
 )]

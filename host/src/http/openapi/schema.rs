@@ -11,6 +11,9 @@ use delivery::Delivery;
 pub(crate) use delivery::{DeliveryPage, DeliveryWithTries, RevivedDeliveries};
 pub(crate) use explained::Explanation;
 pub(crate) use pipeline::{Finished, Output, Resumed};
+pub(crate) use routes::{
+    ChangedRoute, Condition, RemovedRoute, RouteList, RouteStage, RouteTrials, ShownRoute,
+};
 pub(crate) use secret::{RemovedSecret, SecretSet, Secrets};
 pub(crate) use stored::{
     Discarded, DiscardedRound, ReparsedOne, ReparsedRound, Replayed, Stored, StoredPage, StoredRequest,
@@ -46,6 +49,7 @@ macro_rules! words {
 mod delivery;
 mod explained;
 mod pipeline;
+mod routes;
 mod secret;
 mod stored;
 
@@ -60,6 +64,10 @@ words! {
     IncidentStatus { Open, Acknowledged, Resolved, Closed }
     /// Why an incident changed.
     Material { Created, Reopened, Severity, Status, Context }
+    /// What happened to an incident.
+    IncidentEvent { Created, Reopened, Severity, Status, Context, Acknowledged, Unacknowledged, Resolved, Closed, Commented }
+    /// What a person does to an incident.
+    Action { Acknowledge, Unacknowledge, Resolve, Close, Comment }
     /// Whether a key can be used.
     KeyState { Live, Expired, Revoked }
     /// What became of a webhook.
@@ -275,10 +283,10 @@ pub(crate) struct Incident {
 /// What happened to an incident.
 #[derive(ToSchema)]
 pub(crate) struct IncidentHistory {
-    event: Material,
+    event: IncidentEvent,
     status: IncidentStatus,
     severity: Severity,
-    /// Who did it.
+    /// Who: `driver:<name>`, or a person as `key:<name>`, `cli:<user>` or `anonymous`.
     actor: String,
     reason: Option<String>,
     trace_id: Option<TraceId>,
@@ -301,6 +309,18 @@ pub(crate) struct IncidentDetail {
     incident: Incident,
     alerts: Vec<Alert>,
     history: Vec<IncidentHistory>,
+}
+
+/// What came of what a person did.
+#[derive(ToSchema)]
+pub(crate) struct Acted {
+    incident: Incident,
+    /// Whether anything was changed; false where it was so already.
+    changed: bool,
+    /// The run that tells people; none where nobody is told.
+    run_id: Option<Id>,
+    /// What it is traced by.
+    trace_id: Option<TraceId>,
 }
 
 /// One passage through the pipeline.

@@ -73,7 +73,10 @@ pub(super) async fn apply(
     let plans: Vec<IngestPlan> = writes
         .iter()
         .map(|write| {
-            write.webhook.as_ref().map(|webhook| plan(webhook, &mut known, mint)).unwrap_or_default()
+            let plan = write.webhook.as_ref().map(|webhook| plan(webhook, &mut known, mint));
+            let mut plan = plan.unwrap_or_default();
+            plan.runs.iter_mut().for_each(|run| run.moment.origin = write.origin);
+            plan
         })
         .collect();
     if writes.is_empty() {
@@ -87,7 +90,7 @@ pub(super) async fn apply(
     let write = sqlx::query(sql::ingest::WRITE_BATCH.as_str())
         .bind(incidents)
         .bind(alerts)
-        .bind(runs(new, writes, &plans, now)?)
+        .bind(runs(new, &plans, now)?)
         .bind(requests)
         .bind(inbox)
         .bind(alert_history)
@@ -190,17 +193,9 @@ fn incidents_and_alerts(plans: &[IngestPlan]) -> Result<(String, String), StoreE
 }
 
 /// The runs that ingested these new webhooks, and those that follow from all.
-fn runs(
-    new: &[&IngestWrite],
-    writes: &[&IngestWrite],
-    plans: &[IngestPlan],
-    now: Timestamp,
-) -> Result<String, StoreError> {
+fn runs(new: &[&IngestWrite], plans: &[IngestPlan], now: Timestamp) -> Result<String, StoreError> {
     let ingesting = new.iter().map(|write| RunRow::ingest(write, now));
-    let following = writes
-        .iter()
-        .zip(plans)
-        .flat_map(|(write, plan)| plan.runs.iter().map(|run| RunRow::downstream(run, write.origin, now)));
+    let following = plans.iter().flat_map(|plan| &plan.runs).map(|run| RunRow::downstream(run, now));
     to_json(DOING, &ingesting.chain(following).collect::<Vec<_>>())
 }
 

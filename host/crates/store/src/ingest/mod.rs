@@ -2,7 +2,7 @@
 
 mod again;
 mod batch;
-mod rows;
+pub(crate) mod rows;
 
 use std::ops::Range;
 

@@ -1,8 +1,9 @@
 //! Rows as the ingest statements take them: JSON objects named like columns, times in microseconds.
 
+use domain::act::{Act, ActPlan};
 use domain::alert::{Alert, AlertStatus, Labels, Severity};
 use domain::id::{AlertId, IncidentId, KeyId, Mint, RunId, TraceId};
-use domain::incident::{Incident, IncidentStatus, Material};
+use domain::incident::{Incident, IncidentEvent, IncidentStatus, Material};
 use domain::plan::{AlertChange, AlertEvent, IncidentChange};
 use domain::plugin::PluginName;
 use domain::run::{IncidentMoment, IngestOutcome, NewRun, Origin, RunStatus, Stage};
@@ -39,7 +40,7 @@ pub(super) struct AlertKeyRow<'a> {
 }
 
 #[derive(Serialize)]
-pub(super) struct IncidentRow<'a> {
+pub(crate) struct IncidentRow<'a> {
     id: IncidentId,
     correlation_key: &'a str,
     pub(super) open_key: Option<&'a str>,
@@ -63,7 +64,7 @@ pub(super) struct IncidentRow<'a> {
 }
 
 impl<'a> IncidentRow<'a> {
-    pub(super) fn of(incident: &'a Incident) -> Self {
+    pub(crate) fn of(incident: &'a Incident) -> Self {
         Self {
             id: incident.id,
             correlation_key: &incident.key,
@@ -133,7 +134,7 @@ impl<'a> AlertRow<'a> {
 }
 
 #[derive(Serialize)]
-pub(super) struct RunRow<'a> {
+pub(crate) struct RunRow<'a> {
     id: RunId,
     trace_id: TraceId,
     parent_id: Option<RunId>,
@@ -147,7 +148,7 @@ pub(super) struct RunRow<'a> {
     alerts: u32,
     reason: Option<&'a str>,
     total_attempts: u32,
-    normalized_payload_ref: String,
+    normalized_payload_ref: Option<String>,
     error_type: Option<&'a str>,
     error_message: Option<&'a str>,
     #[serde(serialize_with = "opt_micros")]
@@ -178,7 +179,7 @@ impl<'a> RunRow<'a> {
             alerts: alerts_of(write),
             reason: write.reason.as_deref(),
             total_attempts: 1,
-            normalized_payload_ref: payload_ref(write.run_id),
+            normalized_payload_ref: Some(payload_ref(write.run_id)),
             error_type,
             error_message,
             due_at: None,
@@ -188,27 +189,27 @@ impl<'a> RunRow<'a> {
         }
     }
 
-    /// A run that follows from what `origin` started: due at once.
-    pub(super) fn downstream(run: &'a NewRun, origin: Origin, now: Timestamp) -> Self {
+    /// A run that follows: due at once.
+    pub(crate) fn downstream(run: &'a NewRun, now: Timestamp) -> Self {
         Self {
             id: run.id,
             trace_id: run.trace_id,
-            parent_id: Some(run.parent_id),
+            parent_id: run.parent_id,
             status: RunStatus::Pending,
             current_stage: None,
-            // Routes tell what the hub found out about itself from what it was told.
-            origin: match origin {
+            // What the hub found out about itself stays apart from what it was told.
+            origin: match run.moment.origin {
                 Origin::CheckerGenerated => Origin::CheckerGenerated,
                 Origin::IncomingWebhook | Origin::IncidentChange | Origin::Api => Origin::IncidentChange,
             },
-            source: Some(&run.source),
+            source: run.source.as_ref(),
             incident_id: Some(run.moment.incident_id),
             moment: Some(&run.moment),
             outcome: None,
             alerts: 0,
             reason: None,
             total_attempts: 0,
-            normalized_payload_ref: payload_ref(run.parent_id),
+            normalized_payload_ref: run.parent_id.map(payload_ref),
             error_type: None,
             error_message: None,
             due_at: Some(now),
@@ -312,15 +313,16 @@ impl<'a> AlertHistoryRow<'a> {
 }
 
 #[derive(Serialize)]
-pub(super) struct IncidentHistoryRow {
+pub(crate) struct IncidentHistoryRow {
     id: String,
     incident_id: IncidentId,
-    event: Material,
+    event: IncidentEvent,
     status: IncidentStatus,
     severity: Severity,
     actor: String,
-    trace_id: TraceId,
-    run_id: RunId,
+    reason: Option<String>,
+    trace_id: Option<TraceId>,
+    run_id: Option<RunId>,
     #[serde(serialize_with = "micros")]
     at: Timestamp,
 }
@@ -335,16 +337,33 @@ impl IncidentHistoryRow {
         Self {
             id: mint.mint().to_string(),
             incident_id: change.incident.id,
-            event,
+            event: event.into(),
             status: change.incident.status,
             severity: change.incident.severity,
             actor: write
                 .driver
                 .as_ref()
                 .map_or_else(|| "host".to_owned(), |driver| format!("driver:{driver}")),
-            trace_id: write.trace_id,
-            run_id: write.run_id,
+            reason: None,
+            trace_id: Some(write.trace_id),
+            run_id: Some(write.run_id),
             at: write.received_at,
         }
+    }
+
+    /// What a person did, with the run that tells of it. None where it was so already.
+    pub(crate) fn of_act(act: &Act, plan: &ActPlan, mint: &mut dyn Mint, now: Timestamp) -> Option<Self> {
+        Some(Self {
+            event: plan.event?,
+            id: mint.mint().to_string(),
+            incident_id: plan.incident.id,
+            status: plan.incident.status,
+            severity: plan.incident.severity,
+            actor: act.actor.clone(),
+            reason: act.reason.clone(),
+            trace_id: plan.run.as_ref().map(|run| run.trace_id),
+            run_id: plan.run.as_ref().map(|run| run.id),
+            at: now,
+        })
     }
 }

@@ -47,7 +47,16 @@ statements! {
         "INSERT INTO route (id, name, priority, conditions, stages, channels, enabled)
          VALUES ($1, $2, $3, $4, $5, $6, $7)" }
 
+    /// Changes a route; what was counted for it stays.
+    UPDATE_ROUTE = { any:
+        "UPDATE route SET name = $1, priority = $2, conditions = $3, stages = $4, channels = $5, enabled = $6
+         WHERE id = $7" }
+
+    /// Takes a route away.
+    DELETE_ROUTE = { any: "DELETE FROM route WHERE id = $1" }
+
     /// All routes in the order in which they are asked.
     ROUTES = { any:
-        "SELECT id, name, priority, conditions, stages, channels, enabled FROM route ORDER BY priority, id" }
+        "SELECT id, name, priority, conditions, stages, channels, enabled, hits, last_hit_at FROM route
+         ORDER BY priority, id" }
 }

@@ -105,9 +105,11 @@ statements! {
 
     /// Writes what happened to incidents.
     INSERT_INCIDENT_HISTORY = { sqlite:
-        "INSERT INTO incident_history (id, incident_id, event, status, severity, actor, trace_id, run_id, at)
+        "INSERT INTO incident_history (id, incident_id, event, status, severity, actor, reason, trace_id, run_id,
+             at)
          SELECT value ->> 'id', value ->> 'incident_id', value ->> 'event', value ->> 'status',
-             value ->> 'severity', value ->> 'actor', value ->> 'trace_id', value ->> 'run_id', value ->> 'at'
+             value ->> 'severity', value ->> 'actor', value ->> 'reason', value ->> 'trace_id',
+             value ->> 'run_id', value ->> 'at'
          FROM jsonb_each($1)" }
 
     /// What became of a request that was read again.

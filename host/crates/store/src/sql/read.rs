@@ -45,6 +45,15 @@ statements! {
     /// One alert.
     ALERT = { any: concat!("SELECT ", alert_columns!(), " FROM alert AS a WHERE a.id = $1") }
 
+    /// The incident that an alert belongs to.
+    INCIDENT_OF_ALERT = { any: "SELECT incident_id FROM alert WHERE id = $1" }
+
+    /// Alerts of which something was heard since a time, among those that are known the shortest: as many are
+    /// looked at as the first number says, however many there are.
+    RECENT_ALERTS = { any: concat!(
+        "SELECT ", alert_columns!(), " FROM (SELECT * FROM alert ORDER BY id DESC LIMIT $1) AS a
+         WHERE a.received_at >= $2") }
+
     /// What happened to an alert, newest first.
     ALERT_HISTORY = { any:
         "SELECT event, changed, trace_id, run_id, at FROM alert_history WHERE alert_id = $1

@@ -34,8 +34,14 @@ statements! {
 
     /// Notes that a stage begins.
     BEGIN_STAGE = { any:
-        "UPDATE run SET current_stage = $1, total_attempts = total_attempts + 1, route = COALESCE($2, route)
-         WHERE id = $3 AND lease = $4" }
+        "UPDATE run SET current_stage = $1, total_attempts = total_attempts + 1, route = COALESCE($2, route),
+             reason = COALESCE($3, reason)
+         WHERE id = $4 AND lease = $5" }
+
+    /// Counts a route that a run takes: once, before it is noted on the run.
+    COUNT_ROUTE = { any:
+        "UPDATE route SET hits = hits + 1, last_hit_at = $1
+         WHERE name = $2 AND EXISTS (SELECT 1 FROM run WHERE id = $3 AND lease = $4 AND route IS NULL)" }
 
     /// How often a stage was tried.
     LAST_ATTEMPT = { any:
@@ -85,9 +91,9 @@ statements! {
 
     /// Ends a run.
     FINISH_RUN = { any:
-        "UPDATE run SET status = $1, reason = COALESCE($2, reason), route = COALESCE($3, route),
-             error_type = $4, error_message = $5, completed_at = $6, due_at = NULL, lease = NULL
-         WHERE id = $7 AND lease = $8" }
+        "UPDATE run SET status = $1, error_type = $2, error_message = $3, completed_at = $4, due_at = NULL,
+             lease = NULL
+         WHERE id = $5 AND lease = $6" }
 
     /// How far the deliveries of a run have come.
     RUN_DELIVERIES = { any:
@@ -103,6 +109,10 @@ statements! {
     REOPEN_RUN = { any:
         "UPDATE run SET status = 'RETRYING', error_type = NULL, error_message = NULL, completed_at = NULL
          WHERE id = $1 AND due_at IS NULL" }
+
+    /// Where the last run about an incident came from.
+    LAST_OF_INCIDENT = { any:
+        "SELECT source, moment FROM run WHERE incident_id = $1 ORDER BY id DESC LIMIT 1" }
 
     /// A later run about the same incident.
     NEWER_RUN = { any: "SELECT id FROM run WHERE incident_id = $1 AND id > $2 ORDER BY id LIMIT 1" }

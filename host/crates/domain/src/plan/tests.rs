@@ -3,7 +3,9 @@
 use ulid::Ulid;
 
 use super::*;
-use crate::alert::{ReportedSeverity, ReportedStatus, Severity};
+use crate::alert::{ParsedAlert, ReportedSeverity, ReportedStatus, Severity};
+use crate::id::TraceId;
+use crate::time::Timestamp;
 
 struct Hub {
     known: Known,

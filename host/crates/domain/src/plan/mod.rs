@@ -4,17 +4,21 @@
 //! and the store writes what the plans say. `Known` is an overlay: each plan sees what the plans
 //! before it in the same transaction decided.
 
-use std::collections::HashMap;
+mod difference;
+mod known;
+mod webhook;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::alert::{Alert, AlertStatus, ParsedAlert, context_key, instance, words};
-use crate::fingerprint::{correlation_key, fingerprint};
-use crate::id::{AlertId, IncidentId, Mint, RunId, TraceId};
+use crate::alert::{Alert, AlertStatus, context_key, instance, words};
+use crate::id::{AlertId, IncidentId, Mint, RunId};
 use crate::incident::{Incident, IncidentStatus, Material};
-use crate::plugin::PluginName;
-use crate::run::{IncidentMoment, NewRun};
-use crate::time::Timestamp;
+use crate::life::{Event, Step, step};
+use crate::run::{IncidentMoment, NewRun, Origin};
+use difference::differences;
+
+pub use known::Known;
+pub use webhook::{AlertKey, Identified, Webhook};
 
 words! {
     /// What happened to an alert.
@@ -31,90 +35,6 @@ words! {
         Refired = "refired",
         /// Reported by a request that is older than what is known; nothing else changed.
         Late = "late",
-    }
-}
-
-/// Who an alert is: its source and its fingerprint there.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AlertKey {
-    /// The driver.
-    pub source: PluginName,
-    /// The identity within it.
-    pub fingerprint: String,
-}
-
-/// One webhook with what its driver read.
-#[derive(Debug, Clone)]
-pub struct Webhook {
-    /// The run that ingests it.
-    pub run_id: RunId,
-    /// Shared by all that comes of it.
-    pub trace_id: TraceId,
-    /// The driver.
-    pub source: PluginName,
-    /// When the request arrived.
-    pub received_at: Timestamp,
-    /// Whether it is a stored request parsed again. Only then can it be older than what is known:
-    /// among live requests the order of arrival decides, so that a clock set back loses nothing.
-    pub replayed: bool,
-    /// What the driver read, with the identities found by [`Webhook::new`].
-    pub alerts: Vec<Identified>,
-}
-
-/// An alert with its identity.
-#[derive(Debug, Clone)]
-pub struct Identified {
-    /// Its identity within the source.
-    pub fingerprint: String,
-    /// Which incident it would join.
-    pub correlation_key: String,
-    /// What the driver read.
-    pub alert: ParsedAlert,
-}
-
-impl Webhook {
-    /// Finds the identity of each alert.
-    pub fn new(
-        run_id: RunId,
-        trace_id: TraceId,
-        source: PluginName,
-        received_at: Timestamp,
-        alerts: Vec<ParsedAlert>,
-    ) -> Self {
-        let identify = |alert: ParsedAlert| {
-            let fingerprint = fingerprint(&source, &alert);
-            let correlation_key = correlation_key(&source, &fingerprint, &alert.name, &alert.labels);
-            Identified { fingerprint, correlation_key, alert }
-        };
-        let alerts = alerts.into_iter().map(identify).collect();
-        Self { run_id, trace_id, source, received_at, replayed: false, alerts }
-    }
-}
-
-/// What the database knows about the alerts of a batch of webhooks.
-#[derive(Debug, Default)]
-pub struct Known {
-    /// Alerts by identity.
-    pub alerts: HashMap<AlertKey, Alert>,
-    /// The incidents of those alerts, and the open incidents under the batch's correlation keys.
-    pub incidents: HashMap<IncidentId, Incident>,
-    /// Open incidents by correlation key.
-    pub open: HashMap<String, IncidentId>,
-}
-
-impl Known {
-    /// Adds an incident.
-    pub fn add_incident(&mut self, incident: Incident) {
-        if incident.status.is_open() {
-            self.open.insert(incident.key.clone(), incident.id);
-        }
-        self.incidents.insert(incident.id, incident);
-    }
-
-    /// Adds an alert.
-    pub fn add_alert(&mut self, alert: Alert) {
-        let key = AlertKey { source: alert.source.clone(), fingerprint: alert.fingerprint.clone() };
-        self.alerts.insert(key, alert);
     }
 }
 
@@ -253,7 +173,7 @@ impl Planner<'_> {
     }
 
     fn correlate(&mut self, found: &Identified, before: &Alert, alert: &mut Alert) {
-        let held = before.status != AlertStatus::Resolved;
+        let held = before.status != AlertStatus::Resolved && !self.brings_back(before, alert);
         match before.incident_id.filter(|id| self.known.incidents.contains_key(id)) {
             // It holds, or held until now: it stays where it is, also when a person closed that.
             Some(id) if held => {
@@ -263,6 +183,21 @@ impl Planner<'_> {
             _ if alert.status == AlertStatus::Resolved => {}
             _ => alert.incident_id = Some(self.join(found, alert, before.incident_id)),
         }
+    }
+
+    /// Whether an alert that never stopped is so much worse that the incident it was counted in, which a
+    /// person resolved, is not over after all. If so, it is counted there no longer, like one that refires.
+    fn brings_back(&mut self, before: &Alert, alert: &Alert) -> bool {
+        let own = before.incident_id.and_then(|id| self.known.incidents.get_mut(&id));
+        let Some(incident) = own else { return false };
+        let worse = alert.status != AlertStatus::Resolved && alert.severity > incident.severity;
+        let back = worse && matches!(step(incident.status, Event::Worsened), Step::To(_));
+        if back && before.status != AlertStatus::Resolved {
+            incident.recount(Some(before.status), AlertStatus::Resolved);
+            let id = incident.id;
+            self.touch(id, false, None);
+        }
+        back
     }
 
     /// Joins the open incident, or reopens the alert's own, or opens a new one.
@@ -381,38 +316,26 @@ impl Planner<'_> {
             }
             self.plan.runs.push(NewRun {
                 id: RunId::mint(self.mint),
-                parent_id: self.webhook.run_id,
+                parent_id: Some(self.webhook.run_id),
                 trace_id: self.webhook.trace_id,
-                source: self.webhook.source.clone(),
+                source: Some(self.webhook.source.clone()),
                 moment: IncidentMoment {
                     incident_id: incident.id,
                     status: incident.status.as_alert_status(),
                     severity: incident.severity,
                     reasons: change.reasons.clone(),
+                    // Who keeps the webhook knows better where it came from, and says so.
+                    origin: Origin::IncomingWebhook,
+                    by: None,
                 },
             });
         }
     }
 }
 
-/// Which of the fields that people see differ, as `{"field": [old, new]}`.
-fn differences(before: &Alert, after: &Alert) -> Value {
-    let mut changed = Map::new();
-    let mut note = |field: &str, old: Value, new: Value| {
-        if old != new {
-            changed.insert(field.to_owned(), json!([old, new]));
-        }
-    };
-    note("name", json!(before.name), json!(after.name));
-    note("status", json!(before.status), json!(after.status));
-    note("severity", json!(before.severity), json!(after.severity));
-    note("raw_severity", json!(before.raw_severity), json!(after.raw_severity));
-    note("description", json!(before.description), json!(after.description));
-    note("labels", json!(before.labels), json!(after.labels));
-    note("annotations", json!(before.annotations), json!(after.annotations));
-    Value::Object(changed)
-}
-
 #[cfg(test)]
-#[path = "plan_tests.rs"]
+mod model;
+#[cfg(test)]
+mod model_tests;
+#[cfg(test)]
 mod tests;
