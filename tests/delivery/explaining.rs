@@ -57,7 +57,7 @@ async fn who_was_told_is_told_with_every_decision_on_the_way() {
                 "whose machine or service is `db1` (label `host`)",
                 "incident: incident `DiskFull on db1`",
                 "was worth it because of: created",
-                "route: route `catch-all` (priority 1000) was the first that matched: it takes everything",
+                "route: route `catch-all` was the first that matched: ",
                 "stage: stage check succeeded",
                 "stage: stage analyze ",
                 "stage: stage notify succeeded",

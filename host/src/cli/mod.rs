@@ -118,7 +118,10 @@ enum ConfigCommand {
 
 /// Parses the arguments, runs the command, and says how it ended: 0 done, 1 failed, 2 not understood.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return output::not_understood(&error),
+    };
     leave_no_image();
     match run(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
 
 use anyhow::Result;
 use domain::text::disturbs;
@@ -80,6 +81,18 @@ pub(super) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) ->
 pub(super) fn note(text: &str) {
     // When standard error is gone there is nobody left to tell.
     drop(writeln!(std::io::stderr().lock(), "{}", harmless(text)));
+}
+
+/// Prints what is wrong with the arguments, or the help that they ask for.
+pub(super) fn not_understood(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        // When standard output is gone there is nobody left to tell.
+        drop(error.print());
+        return ExitCode::SUCCESS;
+    }
+    // It repeats the arguments.
+    drop(write!(std::io::stderr().lock(), "{}", harmless(&error.to_string())));
+    ExitCode::from(2)
 }
 
 /// Prints an error with its causes.

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use domain::alert::Alert;
 use domain::id::{AlertId, DeliveryId, IncidentId, RunId, TraceId};
-use domain::route::Route;
 use serde::Serialize;
 use store::{
     AlertDetail, AlertFilter, Attempt, IncidentDetail, IncidentHistory, PageRequest, RunDetail, RunFilter,
@@ -77,8 +76,6 @@ pub(super) struct Facts {
     pub(super) alerts: Vec<AlertDetail>,
     pub(super) incidents: Vec<IncidentDetail>,
     pub(super) attempts: BTreeMap<DeliveryId, Vec<Attempt>>,
-    /// As they are now.
-    pub(super) routes: Vec<Route>,
     /// Of what happened to alerts and incidents only what these webhooks told; everything where empty.
     pub(super) traces: HashSet<TraceId>,
     /// Runs that caused others.
@@ -148,8 +145,7 @@ pub(super) async fn find(store: &Store, id: &str) -> Result<Asked, StoreError> {
 
 /// Reads what belongs to it.
 pub(super) async fn gather(store: &Store, asked: &Asked) -> Result<Facts, StoreError> {
-    let routes = store.routes().await?.routes.into_iter().map(|kept| kept.route).collect();
-    let mut facts = Facts { routes, ..Facts::default() };
+    let mut facts = Facts::default();
     match asked {
         Asked::Trace(id) => of_trace(store, *id, &mut facts).await?,
         Asked::Run(id) => {

@@ -1,7 +1,7 @@
 //! Why somebody was told, or nobody: what is kept of a webhook, an alert or an incident, in plain words.
 //!
 //! Everything here is read from rows that the path of a webhook writes anyway; nothing is decided a second
-//! time but what is plain from what is kept. [`facts`] reads, the others turn rows into sentences.
+//! time but what is plain from what is kept. `facts` reads, the others turn rows into sentences.
 
 mod alert;
 mod facts;

@@ -16,7 +16,8 @@ pub(super) fn steps(found: &RunDetail, facts: &Facts, steps: &mut Vec<Step>) {
     say(run.created_at, What::Material, material(found));
     let begun = run.started_at.unwrap_or(run.created_at);
     if let Some(route) = &run.route {
-        say(begun, What::Route, taken(route, facts));
+        let because = run.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        say(begun, What::Route, format!("route `{route}` was the first that matched{because}"));
     }
     for stage in &found.stages {
         say(stage.started_at, What::Stage, tried(stage));
@@ -38,29 +39,6 @@ fn material(found: &RunDetail) -> String {
     let reasons: Vec<&str> = found.run.reasons.iter().map(|reason| reason.as_str()).collect();
     let incident = found.run.incident_id.map(|id| format!(" about incident {id}")).unwrap_or_default();
     format!("run {}{incident} was worth it because of: {}", found.run.run_id, reasons.join(", "))
-}
-
-/// Why this route, as the routes are now: they may have been changed since.
-fn taken(name: &str, facts: &Facts) -> String {
-    let Some(route) = facts.routes.iter().find(|route| route.name == name) else {
-        return format!("route `{name}`, which is there no more");
-    };
-    let conditions: Vec<String> = (route.conditions.iter())
-        .map(|condition| {
-            let op = serde_json::to_value(condition.op).unwrap_or_default();
-            format!("{} {} {}", condition.field, op.as_str().unwrap_or_default(), condition.value)
-        })
-        .collect();
-    let because = match conditions.is_empty() {
-        true => "it takes everything".to_owned(),
-        false => format!("its conditions held: {}", conditions.join(" and ")),
-    };
-    let stages: Vec<&str> = route.stages.iter().map(|stage| stage.as_str()).collect();
-    format!(
-        "route `{name}` (priority {}) was the first that matched: {because}; its stages: {}",
-        route.priority,
-        stages.join(", ")
-    )
 }
 
 fn tried(stage: &StageExecution) -> String {
@@ -96,7 +74,10 @@ fn notification(delivery: &Delivery) -> String {
         DeliveryStatus::Dead => {
             format!("was given up on{fault}\nhint: `watchbell delivery retry {id}` when the cause is mended")
         }
-        DeliveryStatus::Stale => format!("was overtaken before it was sent{fault}"),
+        DeliveryStatus::Stale => {
+            let by = delivery.superseded_by.map(|by| format!(" by delivery {by}")).unwrap_or_default();
+            format!("was overtaken{by}{fault}")
+        }
     };
     format!("delivery {id} to channel `{channel}` {far}")
 }
