@@ -1,18 +1,34 @@
 //! The only place that asks what time it is and draws identifiers.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use domain::id::Mint;
 use domain::time::Timestamp;
 use rand::RngExt as _;
 use ulid::Ulid;
 
+/// How far [`now`] is ahead of the machine's clock: a test lets time pass between two processes.
+static AHEAD: OnceLock<Duration> = OnceLock::new();
+
+/// Has [`now`] be ahead of the machine's clock. Once for a process, at its start; without debug assertions
+/// nothing happens.
+pub fn go_ahead(by: Duration) {
+    if cfg!(debug_assertions) {
+        // A second one finds the place taken: the first holds.
+        let _taken = AHEAD.set(by);
+    }
+}
+
 /// Now, as the machine's clock has it.
 #[expect(clippy::disallowed_methods, reason = "this is the clock that the rule points to")]
 pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    let now = Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
+    match AHEAD.get() {
+        Some(by) if cfg!(debug_assertions) => now.after(*by),
+        _ => now,
+    }
 }
 
 /// Now, in the form that files have it.

@@ -21,12 +21,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
-use rustix::process::{Resource, Rlimit, setrlimit};
+use domain::crash;
+use rustix::process::{Resource, Rlimit, Signal, getpid, kill_process, setrlimit};
 
 use crate::app;
 use crate::checks;
 use crate::clock;
-use crate::config::{self, Config, Setting, Source};
+use crate::config::{self, Config, CrashSettings, Setting, Source};
 use crate::crypto::SecretKey;
 use crate::plugins::COMPILE_COMMAND;
 use crate::telemetry;
@@ -162,6 +163,11 @@ fn run(command: Command) -> Result<()> {
 
 fn with_config(command: Command) -> Result<()> {
     let config = Config::read(&Source::load()?)?;
+    let CrashSettings { at, clock_ahead } = config.crash;
+    clock::go_ahead(clock_ahead);
+    if let Some((point, nth)) = at {
+        crash::arm(point, nth, die);
+    }
     telemetry::start(&config.telemetry, clock::now)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.server.threads)
@@ -172,6 +178,12 @@ fn with_config(command: Command) -> Result<()> {
     // Nothing that is still under way may hold the process up.
     runtime.shutdown_background();
     result
+}
+
+/// Ends this process as a power cut would: nothing is flushed, closed or told.
+fn die() {
+    // Of a process of one's own it is always allowed, and it does not return.
+    let _killed = kill_process(getpid(), Signal::KILL);
 }
 
 async fn dispatch(command: Command, config: Config) -> Result<()> {

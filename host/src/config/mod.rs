@@ -5,6 +5,7 @@
 
 mod auth;
 mod checks;
+mod crash;
 mod crypto;
 mod database;
 mod egress;
@@ -21,6 +22,7 @@ mod telemetry;
 
 pub use auth::AuthSettings;
 pub use checks::CheckSettings;
+pub use crash::CrashSettings;
 pub use database::DatabaseSettings;
 pub use egress::EgressSettings;
 pub use https::{HttpsSettings, TlsFiles};
@@ -78,6 +80,8 @@ pub struct Config {
     pub retention: RetentionSettings,
     /// What is logged, and how.
     pub telemetry: TelemetrySettings,
+    /// Where a test has the process end; nowhere in a release.
+    pub crash: CrashSettings,
 }
 
 impl Config {
@@ -96,6 +100,7 @@ impl Config {
         let checks = CheckSettings::read(source, &mut problems);
         let retention = RetentionSettings::read(source, &mut problems);
         let telemetry = TelemetrySettings::read(source, &mut problems);
+        let crash = CrashSettings::read(source, &mut problems);
         let key = crypto.as_ref().map(|keys| &keys.current);
         let plugins = PluginSettings::read(source, server.body_limit_bytes, key, &mut problems);
         let database = DatabaseSettings::read(source, &mut problems);
@@ -114,6 +119,7 @@ impl Config {
             checks,
             retention,
             telemetry,
+            crash,
         })
     }
 }

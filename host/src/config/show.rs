@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use url::Url;
 
-use super::{SECTIONS, SecretText, Source, Variable};
+use super::{SECTIONS, SecretText, Source, Variable, crash};
 
 /// What stands for a value that is nobody's business.
 const HIDDEN: &str = "(set, not shown)";
@@ -75,7 +75,9 @@ fn instances(source: &Source, name: &str) -> Vec<String> {
 
 /// Whether a name is meant for the hub. What stands in its own files is.
 fn is_ours(source: &Source, name: &str) -> bool {
-    let named = OURS.iter().any(|prefix| name.starts_with(prefix)) && !NO_SETTINGS.contains(&name);
+    let named = OURS.iter().any(|prefix| name.starts_with(prefix))
+        && !NO_SETTINGS.contains(&name)
+        && !crash::knows(name);
     source.text(name).is_some() && (named || source.origin(name) != Source::SHELL)
 }
 

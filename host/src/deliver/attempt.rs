@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::crash::{self, Point};
 use domain::delivery::{AttemptResult, ClaimedDelivery, DeliveryStatus};
 use domain::plugin::{Notification, PluginKind};
 use domain::retry::DELIVERY;
@@ -24,6 +25,7 @@ use crate::telemetry::{chain, metrics};
 /// Makes one attempt at a claimed delivery, whose attempt row is already written.
 pub(super) async fn attempt(parts: &Parts, under_way: &UnderWay) {
     let delivery = &under_way.delivery;
+    crash::pass(Point::DeliveryClaimed);
     let started = clock::now();
     let step = TraceParent {
         trace_id: delivery.trace_id,
@@ -34,12 +36,14 @@ pub(super) async fn attempt(parts: &Parts, under_way: &UnderWay) {
         Ok(remote_ref) => Verdict::Delivered { remote_ref },
         Err(verdict) => verdict,
     };
+    crash::pass(Point::DeliveryAnswered);
     under_way.ended(verdict.end());
     let now = clock::now();
     let tries = delivery.attempt.saturating_sub(delivery.attempts_before);
     let result = schedule(verdict, tries, now);
     let took = now.since(started);
     let recorded = parts.store.record_attempt(delivery.id, delivery.lease, &result, now).await;
+    crash::pass(Point::DeliveryRecorded);
     let is_stale = matches!(recorded, Ok((DeliveryStatus::Stale, _)));
     let outcome = if is_stale { "stale" } else { word(&result) };
     metrics::attempt(&delivery.channel.notifier, outcome, took);

@@ -113,8 +113,12 @@ fn say_once(said: &Mutex<Option<String>>, trouble: Option<String>) {
     *said = trouble;
 }
 
-/// Takes away what is kept no longer, until stopped.
+/// Takes away what is kept no longer, at once and then until stopped: a hub that never runs for long keeps
+/// nothing for longer than one that does.
 pub async fn retention(retention: Retention, stop: CancellationToken) {
+    if let Err(error) = retention.round(clock::now()).await {
+        tracing::warn!(error.r#type = error.kind(), "retention: {}", chain(&error));
+    }
     every(RETENTION_EVERY, "retention", stop, || retention.round(clock::now())).await;
 }
 

@@ -16,6 +16,7 @@ mod worker;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use domain::crash::{self, Point};
 use domain::id::ArtifactId;
 use domain::retry::Policy;
 use domain::route::Route;
@@ -102,6 +103,7 @@ struct Passage<'a> {
 
 /// Works one claimed run off. Errors are recorded on the run; nothing is thrown away.
 async fn work(parts: &Parts, run: &ClaimedRun) {
+    crash::pass(Point::RunClaimed);
     let began = clock::now();
     let result = passage(parts, run).await;
     tell(run, began, result.as_ref().err());
@@ -200,13 +202,17 @@ impl Passage<'_> {
 
     async fn begin(&self, stage: Stage) -> Result<u32, RunError> {
         let route = self.taken.filter(|_| self.first == Some(stage));
-        Ok(self.parts.store.begin_stage(self.run.claim, stage, route, clock::now()).await?)
+        let attempt = self.parts.store.begin_stage(self.run.claim, stage, route, clock::now()).await?;
+        crash::pass(Point::StageBegun);
+        Ok(attempt)
     }
 
     /// Ends a stage with what it found, sealed.
     async fn finish(&self, mut end: StageEnd, output: &Value) -> Result<(), RunError> {
         end.artifact = Some(self.seal(output.clone())?);
-        Ok(self.parts.store.finish_stage(self.run.claim, &end).await?)
+        self.parts.store.finish_stage(self.run.claim, &end).await?;
+        crash::pass(Point::StageEnded);
+        Ok(())
     }
 
     /// Seals a result, without what looks like a secret.

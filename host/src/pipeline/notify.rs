@@ -1,6 +1,7 @@
 //! The notify stage: one outbox row per channel, committed together with the end of the stage.
 
 use domain::alert::{Alert, AlertStatus, ParsedAlert};
+use domain::crash::{self, Point};
 use domain::delivery::{Channel, NewDelivery};
 use domain::id::DeliveryId;
 use domain::own;
@@ -63,7 +64,9 @@ pub(super) async fn stage(passage: &Passage<'_>) -> Result<(), RunError> {
     let output = json!({ "title": texts.own.title, "deliveries": told });
     let mut ended = stage_end(StageStatus::Succeeded, &summary(&goals), None);
     ended.artifact = Some(passage.seal(output)?);
-    for run in store.finish_notify(claim, &ended, &deliveries).await? {
+    let ended = store.finish_notify(claim, &ended, &deliveries).await?;
+    crash::pass(Point::NotifyCommitted);
+    for run in ended {
         metrics::run(run.as_str());
     }
     metrics::run("notifying");

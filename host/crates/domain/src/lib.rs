@@ -8,6 +8,7 @@
 pub mod act;
 pub mod alert;
 pub mod client;
+pub mod crash;
 pub mod delivery;
 pub mod egress;
 pub mod fingerprint;

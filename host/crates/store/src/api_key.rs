@@ -1,5 +1,6 @@
 //! API keys: found by digest; the token itself never comes here.
 
+use domain::crash::{self, Point};
 use domain::id::KeyId;
 use domain::key::ApiKey;
 use domain::time::Timestamp;
@@ -94,7 +95,10 @@ impl Store {
                 .await
                 .doing(DOING)?;
         }
-        tx.commit().await.doing(DOING)
+        crash::pass(Point::LastUsedBeforeCommit);
+        tx.commit().await.doing(DOING)?;
+        crash::pass(Point::LastUsedAfterCommit);
+        Ok(())
     }
 }
 

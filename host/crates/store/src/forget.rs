@@ -1,5 +1,6 @@
 //! Taking away what is kept no longer.
 
+use domain::crash::{self, Point};
 use domain::id::RunId;
 use domain::time::Timestamp;
 
@@ -85,13 +86,16 @@ impl Store {
         let ids: Vec<String> = found.iter().map(|row| row.text("id")).collect::<Result<_, _>>()?;
         let mut gone = 0;
         if !ids.is_empty() {
+            crash::pass(Point::RetentionFound);
             let list = to_json(DOING, &ids)?;
             let mut tx = self.begin(DOING).await?;
             for statement in forget {
                 let done = query(*statement).bind(list.clone()).execute(&mut *tx).await.doing(DOING)?;
                 gone = done.rows_affected();
             }
+            crash::pass(Point::RetentionBeforeCommit);
             tx.commit().await.doing(DOING)?;
+            crash::pass(Point::RetentionAfterCommit);
         }
         let full = u32::try_from(ids.len()).is_ok_and(|count| count == STEP);
         let count = usize::try_from(gone).unwrap_or(usize::MAX);

@@ -1,5 +1,6 @@
 //! Bringing the schema up to date. Migrations only go forward.
 
+use domain::crash::{self, Point};
 use domain::time::Timestamp;
 use sha2::{Digest as _, Sha256};
 
@@ -96,7 +97,9 @@ impl Store {
                 .execute(&mut *tx)
                 .await
                 .doing(DOING)?;
+            crash::pass(Point::MigrateBeforeCommit);
             tx.commit().await.doing(DOING)?;
+            crash::pass(Point::MigrateAfterCommit);
             tracing::info!("applied migration {:04} `{}`", next.number, next.name);
             applied.push(*next);
         }

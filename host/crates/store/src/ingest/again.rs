@@ -1,5 +1,6 @@
 //! Requests that are stored already: read again, tried out, or discarded.
 
+use domain::crash::{self, Point};
 use domain::id::{Mint, RunId};
 use domain::plan::{IngestPlan, Webhook, plan};
 use domain::run::IngestOutcome;
@@ -59,7 +60,9 @@ impl Store {
             let plans = apply(&mut tx, &[write], Requests::Stored, mint, now).await?;
             stored(write, &plans.into_iter().next().unwrap_or_default())
         };
+        crash::pass(Point::ReparseBeforeCommit);
         tx.commit().await.doing(DOING)?;
+        crash::pass(Point::ReparseAfterCommit);
         Ok(result)
     }
 

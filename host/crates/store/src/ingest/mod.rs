@@ -6,6 +6,7 @@ pub(crate) mod rows;
 
 use std::ops::Range;
 
+use domain::crash::{self, Point};
 use domain::id::{IncidentId, KeyId, Mint, RunId, TraceId};
 use domain::plan::Webhook;
 use domain::plugin::PluginName;
@@ -143,8 +144,16 @@ impl Store {
         const DOING: &str = "store webhooks";
         let mut tx = self.begin(DOING).await?;
         let results = batch::write(&mut tx, batch, mint, now).await?;
+        let (before, after) = match batch {
+            [_] => (Point::IngestBeforeCommit, Point::IngestAfterCommit),
+            _ => (Point::BatchBeforeCommit, Point::BatchAfterCommit),
+        };
+        crash::pass(before);
         match tx.commit().await {
-            Ok(()) => Ok(results),
+            Ok(()) => {
+                crash::pass(after);
+                Ok(results)
+            }
             // Whether it is on disk is not known: ask, because to write it twice is wrong as well.
             Err(error) if self.is_stored(batch, &results).await? => {
                 tracing::warn!(error = %error, "a commit was reported as failed, but is there");
