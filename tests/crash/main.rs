@@ -16,8 +16,15 @@
 
 #[cfg(test)]
 mod load;
+// A program without debug assertions, such as a release, has no points.
+#[cfg(test)]
+#[cfg(debug_assertions)]
+mod points;
 #[cfg(test)]
 mod rotation;
+#[cfg(test)]
+#[cfg(debug_assertions)]
+mod whole;
 
 #[cfg(test)]
 mod kills {

@@ -25,6 +25,17 @@ pub fn binary() -> PathBuf {
     path
 }
 
+/// The program as cargo built it beside the tests, with debug assertions where they have them: what is shipped
+/// knows nothing of points to crash at.
+///
+/// # Panics
+/// When it is not there.
+pub(crate) fn own_binary() -> PathBuf {
+    let path = beside_tests();
+    assert!(path.is_file(), "there is no program `{}`\nhint: `cargo build --bin watchbell`", path.display());
+    path
+}
+
 /// Tests lie in `<target>/<profile>/deps`, programs one folder higher.
 fn beside_tests() -> PathBuf {
     let own = std::env::current_exe().expect("a running program has a path");

@@ -26,6 +26,7 @@ pub struct Home {
     settings: BTreeMap<String, String>,
     /// How many files the program may have open; none leaves it to this machine.
     open_files: Option<u32>,
+    program: PathBuf,
 }
 
 impl Home {
@@ -33,7 +34,12 @@ impl Home {
     pub async fn new() -> Self {
         let folder =
             tempfile::Builder::new().prefix("watchbell-test-").tempdir().expect("a temporary folder");
-        let mut home = Self { folder: Arc::new(folder), settings: BTreeMap::new(), open_files: None };
+        let mut home = Self {
+            folder: Arc::new(folder),
+            settings: BTreeMap::new(),
+            open_files: None,
+            program: env::binary(),
+        };
         let key = home.fresh_secret_key().await;
         home.set("WATCHBELL_SECRET_KEY", &key);
         home.set("WATCHBELL_BIND", "127.0.0.1:0");
@@ -77,6 +83,13 @@ impl Home {
     #[must_use]
     pub const fn with_open_files(mut self, most: u32) -> Self {
         self.open_files = Some(most);
+        self
+    }
+
+    /// Takes the program that was built beside the tests, whatever `WATCHBELL_TEST_BINARY` says.
+    #[must_use]
+    pub fn with_own_program(mut self) -> Self {
+        self.program = env::own_binary();
         self
     }
 
@@ -168,10 +181,10 @@ impl Home {
 
     pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
         let mut command = match self.open_files {
-            None => Command::new(env::binary()),
+            None => Command::new(&self.program),
             Some(most) => {
                 let mut shell = Command::new("sh");
-                shell.args(["-c", "ulimit -n \"$0\" && exec \"$@\"", &most.to_string()]).arg(env::binary());
+                shell.args(["-c", "ulimit -n \"$0\" && exec \"$@\"", &most.to_string()]).arg(&self.program);
                 shell
             }
         };

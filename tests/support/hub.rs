@@ -116,6 +116,16 @@ impl Hub {
         child.kill().await.expect("a process of one's own can be killed");
     }
 
+    /// Starts the program again and waits until it has ended, which it must do by itself.
+    ///
+    /// # Panics
+    /// When it still runs or does not end.
+    pub async fn runs_to_its_end(&mut self) -> ExitStatus {
+        assert!(self.process.is_none(), "the hub runs already");
+        self.process = Some(self.home.spawn(&["serve"], &self.log));
+        self.ended().await
+    }
+
     /// Asks the program to stop; the test goes on at once.
     ///
     /// # Panics
