@@ -75,13 +75,15 @@ macro_rules! table {
 
 table! {
     /// Neither there nor answered: as if it had never come, until the sender comes again.
-    a_webhook_that_is_not_committed: "ingest.before_commit:1" => Story::Webhook(Webhook { kept: false, ..ONCE });
+    a_webhook_that_is_not_committed: "ingest.before_commit:1" =>
+        Story::Webhook(Webhook { kept: false, ..ONCE });
     /// On disk without an answer: the sender comes again, and is told of the first.
     a_webhook_that_is_committed_and_not_answered: "ingest.after_commit:1" => Story::Webhook(ONCE);
     /// None of a transaction is there.
     webhooks_that_are_not_committed: "ingest.batch.before_commit:1" => Story::Batch { kept: false };
     /// All of a transaction are there, and no sender knows.
-    webhooks_that_are_committed_and_not_answered: "ingest.batch.after_commit:1" => Story::Batch { kept: true };
+    webhooks_that_are_committed_and_not_answered: "ingest.batch.after_commit:1" =>
+        Story::Batch { kept: true };
     /// The lease ends and the run is claimed again.
     a_run_that_is_claimed: "pipeline.claimed:1" => Story::Webhook(ONCE);
     /// A stage that did not end is begun again.
@@ -103,15 +105,19 @@ table! {
     /// The first attempt was cut off before the call: it counts, and the remote hears once.
     a_delivery_that_is_claimed: "deliver.claimed:1" => Story::Webhook(Webhook { attempts: 2, ..ONCE });
     /// Nobody can know whether the remote took it: it hears twice, under one key.
-    a_delivery_that_is_answered: "deliver.answered:1" => Story::Webhook(Webhook { attempts: 2, told: 2, ..ONCE });
+    a_delivery_that_is_answered: "deliver.answered:1" =>
+        Story::Webhook(Webhook { attempts: 2, told: 2, ..ONCE });
     /// The same, one step later.
-    a_delivery_that_is_not_committed: "workers.before_commit:7" => Story::Webhook(Webhook { attempts: 2, told: 2, ..ONCE });
+    a_delivery_that_is_not_committed: "workers.before_commit:7" =>
+        Story::Webhook(Webhook { attempts: 2, told: 2, ..ONCE });
     /// Over and done with.
     a_delivery_that_is_recorded: "deliver.recorded:1" => Story::Webhook(ONCE);
     /// The refusal is lost, the attempt is not.
-    a_refusal_that_is_not_recorded: "deliver.answered:1" => Story::Webhook(Webhook { attempts: 2, told: 2, answer: 503, ..ONCE });
+    a_refusal_that_is_not_recorded: "deliver.answered:1" =>
+        Story::Webhook(Webhook { attempts: 2, told: 2, answer: 503, ..ONCE });
     /// The next attempt is in the database, not in the process.
-    a_refusal_that_is_recorded: "deliver.recorded:1" => Story::Webhook(Webhook { attempts: 2, told: 2, answer: 503, ..ONCE });
+    a_refusal_that_is_recorded: "deliver.recorded:1" =>
+        Story::Webhook(Webhook { attempts: 2, told: 2, answer: 503, ..ONCE });
     /// It stays in quarantine.
     a_reparse_that_is_not_committed: "reparse.before_commit:1" => Story::Reparse { kept: false };
     /// It is read, its incident is told of, and it cannot be read into a second one.
@@ -354,8 +360,6 @@ async fn home() -> Home {
 /// A hub that tells the sink, and ends where it is said.
 async fn hub(sink: &Sink, at: Option<&str>) -> Hub {
     let mut home = home().await;
-    // Not by `serve` alone, so that the commands below do not come to the point.
-    home.cli_text(&["migrate"]).await;
     home.add_channel("sink", &sink.url()).await;
     if let Some(at) = at {
         home.set(CRASH_AT, at);

@@ -55,18 +55,27 @@ fn at(source: &Source, problems: &mut Problems) -> Option<(Point, u32)> {
 mod tests {
     use super::*;
 
+    fn read(text: &str) -> (Option<(Point, u32)>, bool) {
+        let mut problems = Problems::default();
+        let source = Source::from_pairs([(AT.to_owned(), text.to_owned())]);
+        let settings = CrashSettings::read(&source, &mut problems);
+        (settings.at, problems.is_empty())
+    }
+
     #[test]
+    #[cfg(debug_assertions)]
     fn a_point_is_named_with_or_without_a_number() {
-        let read = |text: &str| {
-            let mut problems = Problems::default();
-            let source = Source::from_pairs([(AT.to_owned(), text.to_owned())]);
-            let settings = CrashSettings::read(&source, &mut problems);
-            (settings.at, problems.is_empty())
-        };
         assert_eq!(read("deliver.claimed"), (Some((Point::DeliveryClaimed, 1)), true));
         assert_eq!(read("pipeline.stage_begun:3"), (Some((Point::StageBegun, 3)), true));
         for wrong in ["deliver.claimd", "deliver.claimed:0", "deliver.claimed:", "deliver.claimed:x", ":1"] {
             assert_eq!(read(wrong), (None, false), "{wrong}");
         }
+    }
+
+    #[test]
+    #[cfg(not(debug_assertions))]
+    fn a_release_reads_none_of_this() {
+        assert_eq!(read("deliver.claimed"), (None, true));
+        assert!(!knows(AT));
     }
 }
