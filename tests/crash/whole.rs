@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::alert::{Alert, AlertStatus};
 use domain::delivery::{AttemptOutcome, DeliveryStatus};
 use domain::id::{IncidentId, RunId};
-use domain::incident::{Incident, Material};
+use domain::incident::{Incident, IncidentEvent};
 use domain::run::{RunStatus, Stage, StageExecution, StageStatus};
 use store::{
     AlertFilter, DeliveryDetail, IncidentFilter, MAX_PAGE, Options, PageRequest, RunDetail, RunFilter, Store,
@@ -45,7 +45,7 @@ pub(crate) async fn check(store: &Store, age: Age) {
 struct Everything {
     runs: BTreeMap<RunId, RunDetail>,
     deliveries: Vec<DeliveryDetail>,
-    incidents: BTreeMap<IncidentId, (Incident, Vec<Material>)>,
+    incidents: BTreeMap<IncidentId, (Incident, Vec<IncidentEvent>)>,
     alerts: Vec<Alert>,
 }
 
@@ -108,7 +108,7 @@ impl Everything {
                 self.alerts.iter().filter(about).filter(|alert| alert.status == AlertStatus::Firing).count();
             assert_eq!(firing, incident.firing as usize, "{incident:?}");
             assert!(self.alerts.iter().any(|alert| about(&alert)), "no alert: {incident:?}");
-            assert!(events.contains(&Material::Created), "{incident:?}: {events:?}");
+            assert!(events.contains(&IncidentEvent::Created), "{incident:?}: {events:?}");
             let run = self.runs.values().any(|run| run.run.incident_id == Some(incident.id));
             assert!(run || age == Age::Old, "nobody would be told: {incident:?}");
             let is_first = !incident.status.is_open() || open.insert((&incident.name, &incident.instance));
@@ -120,7 +120,7 @@ impl Everything {
     }
 
     fn check_deliveries(&self) {
-        for DeliveryDetail { delivery, tries } in &self.deliveries {
+        for DeliveryDetail { delivery, tries, .. } in &self.deliveries {
             let numbers: Vec<u32> = tries.iter().map(|attempt| attempt.attempt).collect();
             assert_eq!(numbers, (1..=delivery.attempts).collect::<Vec<_>>(), "{delivery:?}");
             let outcomes: Vec<_> = tries.iter().map(|attempt| attempt.outcome).collect();
