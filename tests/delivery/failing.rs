@@ -107,7 +107,7 @@ async fn a_channel_that_does_not_answer_is_left_alone_and_costs_what_waits_no_at
     assert!(gone["last_error"].as_str().is_some_and(|error| !error.is_empty()), "{gone}");
     assert!(good["last_success_at"].is_string() && good["failing_since"].is_null(), "{good}");
     let warned = hub.cli_text(&["check"]).await;
-    assert!(warned.contains("W017") && warned.contains("`gone` takes nothing since"), "{warned}");
+    assert!(warned.contains("W028") && warned.contains("`gone` takes nothing since"), "{warned}");
 }
 
 #[tokio::test]

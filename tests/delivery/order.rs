@@ -77,7 +77,7 @@ async fn what_waits_for_a_channel_that_is_off_is_told_once_and_as_it_is_when_it_
     assert_eq!((&before["status"], &before["superseded_by"]), (&json!("stale"), &newest["id"]));
     assert_eq!(before["attempts"], 0);
     let warned = hub.cli_text(&["check"]).await;
-    assert!(warned.contains("W018") && warned.contains("`ops`, which is off"), "{warned}");
+    assert!(warned.contains("W029") && warned.contains("`ops`, which is off"), "{warned}");
 
     hub.cli_text(&["channel", "enable", "ops"]).await;
     // A hub that starts tries every channel anew.

@@ -57,6 +57,8 @@ impl Drop for UnderWay {
         let change = self.traffic.lanes().ended(channel.id, end, clock::now(), clock::draw());
         let name = &channel.name;
         match change {
+            // Who answers is not left alone; said so that there is a figure from the first answer on.
+            None if end == End::Answered => metrics::breaker(name, false),
             None => {}
             Some(Change::Opened { until, failures }) => {
                 metrics::breaker(name, true);
