@@ -43,11 +43,12 @@ enum Command {
         /// Webhooks in shared commits; a sixteenth of it is committed singly
         webhooks: u64,
     },
-    /// Put open incidents into a database
+    /// Put open incidents, and alerts that are over, into a database
     Fill {
         /// File of the database; made if missing
         database: PathBuf,
         incidents: u64,
+        over: u64,
     },
     /// Send webhooks at a fixed rate and time until the notifications arrive
     Pace(pace::Options),
@@ -74,7 +75,7 @@ async fn main() -> anyhow::Result<()> {
         }
         Command::Sandbox { drivers, calls } => parts::measure(&drivers, calls).await,
         Command::Store { folder, webhooks } => storing::measure(&folder, webhooks).await,
-        Command::Fill { database, incidents } => fill::fill(&database, incidents).await,
+        Command::Fill { database, incidents, over } => fill::fill(&database, incidents, over).await,
         Command::Pace(options) => pace::run(options).await,
     }
 }

@@ -64,6 +64,16 @@ pub fn alert(number: u64) -> ParsedAlert {
     }
 }
 
+/// The same, over when it is first heard of.
+pub fn over(number: u64) -> ParsedAlert {
+    ParsedAlert {
+        status: ReportedStatus::Resolved,
+        raw_status: "resolved".to_owned(),
+        ends_at: Some(RECEIVED_AT),
+        ..alert(number)
+    }
+}
+
 /// A webhook with these alerts.
 pub fn webhook(driver: &PluginName, mint: &mut impl FnMut() -> Ulid, alerts: Vec<ParsedAlert>) -> Webhook {
     Webhook::new(RunId::mint(mint), TraceId::mint(mint), driver.clone(), RECEIVED_AT, alerts)

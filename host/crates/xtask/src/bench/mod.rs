@@ -40,9 +40,12 @@ pub(crate) struct Options {
     /// For how many seconds a server is under load for one figure (3, quick 1)
     #[arg(long)]
     seconds: Option<u32>,
-    /// Open incidents in the generated database of `growth`
-    #[arg(long, default_value_t = 5_000)]
+    /// Open incidents in the fullest database of `growth`
+    #[arg(long, default_value_t = 100_000)]
     incidents: u64,
+    /// Alerts that are over in the oldest database of `growth`
+    #[arg(long, default_value_t = 1_000_000)]
+    alerts: u64,
     /// Where the databases lie while this runs; must be on a real disk (the target folder)
     #[arg(long)]
     folder: Option<PathBuf>,
@@ -94,6 +97,7 @@ struct Bench {
     rounds: u32,
     seconds: u32,
     incidents: u64,
+    alerts: u64,
     quick: bool,
 }
 
@@ -158,6 +162,7 @@ impl Bench {
             rounds: options.rounds,
             seconds: options.seconds.unwrap_or(if options.quick { 1 } else { 3 }),
             incidents: options.incidents,
+            alerts: options.alerts,
             quick: options.quick,
         })
     }

@@ -63,8 +63,14 @@ fn targets(report: &Report) -> Vec<Target> {
         ),
         target(
             "G4",
-            "webhook's cpu, with history of without",
-            of(growth::SECTION, growth::FULL, "of empty"),
+            "webhook's cpu, many open incidents of none",
+            of(growth::SECTION, growth::MANY, "of empty"),
+            Most(1.2),
+        ),
+        target(
+            "G4",
+            "webhook's cpu, many stored alerts of none",
+            of(growth::SECTION, growth::LONG, "of empty"),
             Most(1.2),
         ),
         target("G5", "idle memory, MiB", of(start::SECTION, start::WARM, "idle MiB"), Most(60.0)),
