@@ -13,6 +13,9 @@ use crate::ingest::{ContentEncoding, Payload, TooLarge};
 
 /// How long a body is read and thrown away.
 const DISCARD_FOR: Duration = Duration::from_secs(2);
+/// How many times the largest body is read and thrown away at most. Who sends ten times too much should see the
+/// 413 too, and not a broken connection.
+const DISCARDED_LIMITS: usize = 16;
 /// How many bodies are decoded at once; others wait. Each takes a thread, and up to 8 MiB for its window.
 const DECODED_AT_ONCE: usize = 4;
 /// What a header takes beside its name and value: a guess.
@@ -74,7 +77,8 @@ impl Bodies {
             Ok(kept) => kept,
             Err(Stop::Broken(error)) => return Err(Problem::from_body(&error)),
             Err(Stop::Refused(problem)) => {
-                discard(asks_first(headers), &mut body, self.limit_bytes.saturating_mul(2)).await;
+                let most = self.limit_bytes.saturating_mul(DISCARDED_LIMITS);
+                discard(asks_first(headers), &mut body, most).await;
                 return Err(problem);
             }
         };
