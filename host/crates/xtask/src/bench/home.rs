@@ -64,6 +64,10 @@ impl Home {
         let mut command = self.hub.command();
         // One key sends as fast as it can: that is what is measured.
         command.arg("serve").env("WATCHBELL_BIND", address.to_string()).env("RATE_LIMIT_ENABLED", "0");
+        // What is filled in is as old as it says: nothing of it is to go while something is measured.
+        for kind in ["REQUESTS", "RESULTS", "RUNS", "INCIDENTS"] {
+            command.env(format!("WATCHBELL_KEEP_{kind}_DAYS"), "3650");
+        }
         Server::start(&mut command, address, "/readyz", &self.hub.folder.join("hub.log"))
     }
 
