@@ -99,10 +99,7 @@ async fn list(store: &Store, filter: &IncidentFilter, page: PageRequest, json: b
     }
     let rows: Vec<_> = page.items.iter().map(row).collect();
     output::table(["ID", "STATUS", "SEVERITY", "FIRING", "SINCE", "TITLE"], &rows)?;
-    match page.next {
-        Some(next) => output::line(&format!("there are more: --cursor {next}")),
-        None => Ok(()),
-    }
+    output::more(page.next.as_deref())
 }
 
 fn row(incident: &Incident) -> [String; 6] {

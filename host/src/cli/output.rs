@@ -77,6 +77,11 @@ pub(super) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) ->
     Ok(())
 }
 
+/// Says how a list goes on, where it does.
+pub(super) fn more(next: Option<&str>) -> Result<()> {
+    next.map_or(Ok(()), |next| line(&format!("there are more: --cursor {next}")))
+}
+
 /// Tells the person who is watching, beside the results.
 pub(super) fn note(text: &str) {
     // When standard error is gone there is nobody left to tell.

@@ -112,10 +112,7 @@ async fn list(config: &Config, filter: &QuarantineFilter, cursor: Option<String>
     }
     let rows: Vec<_> = page.items.iter().map(row).collect();
     output::table(["RUN", "RECEIVED", "DRIVER", "BYTES", "WHY"], &rows)?;
-    match page.next {
-        Some(next) => output::line(&format!("there are more: --cursor {next}")),
-        None => Ok(()),
-    }
+    output::more(page.next.as_deref())
 }
 
 async fn show(config: &Config, run_id: RunId, json: bool) -> Result<()> {

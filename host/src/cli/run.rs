@@ -65,10 +65,7 @@ pub(super) async fn run(command: Command, config: &Config) -> Result<()> {
             }
             let rows: Vec<_> = page.items.iter().map(row).collect();
             output::table(["RUN", "CREATED", "STATUS", "SOURCE", "ABOUT", "WHY"], &rows)?;
-            match page.next {
-                Some(next) => output::line(&format!("there are more: --cursor {next}")),
-                None => Ok(()),
-            }
+            output::more(page.next.as_deref())
         }
         Command::Show { run_id, outputs: false } => {
             let (store, _) = app::open(config).await?;

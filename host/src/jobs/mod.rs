@@ -49,10 +49,7 @@ pub async fn gauges(store: Store, handle: PrometheusHandle, stop: CancellationTo
         handle.run_upkeep();
         sample(&store).await
     };
-    if let Err(error) = look().await {
-        tracing::warn!(error.r#type = error.kind(), "what waits was not counted: {}", chain(&error));
-    }
-    every(GAUGES_EVERY, "what waits was not counted", stop, look).await;
+    at_once_and_every(GAUGES_EVERY, "what waits was not counted", stop, look).await;
 }
 
 async fn sample(store: &Store) -> Result<(), StoreError> {
@@ -83,9 +80,7 @@ async fn sample(store: &Store) -> Result<(), StoreError> {
 /// Writes down when keys were last used, until stopped and once more then.
 pub async fn last_used(authenticator: Arc<Authenticator>, stop: CancellationToken) {
     every(LAST_USED_EVERY, "last used times", stop, || authenticator.flush_last_used()).await;
-    if let Err(error) = authenticator.flush_last_used().await {
-        tracing::warn!(error.r#type = error.kind(), "last used times were not written: {}", chain(&error));
-    }
+    told("last used times were not written", authenticator.flush_last_used().await);
 }
 
 /// Takes over data keys and webhook secrets that others made and wraps again what is left to be, at once
@@ -98,10 +93,7 @@ pub async fn keys(rotation: Rotation, secrets: Arc<WebhookSecrets>, stop: Cancel
         // What is wrong with one is said there.
         secrets.refresh().await.map(drop)
     };
-    if let Err(error) = look().await {
-        tracing::warn!(error.r#type = error.kind(), "keys at rest: {}", chain(&error));
-    }
-    every(KEYS_EVERY, "keys at rest", stop, look).await;
+    at_once_and_every(KEYS_EVERY, "keys at rest", stop, look).await;
 }
 
 /// Not every few seconds.
@@ -116,10 +108,7 @@ fn say_once(said: &Mutex<Option<String>>, trouble: Option<String>) {
 /// Takes away what is kept no longer, at once and then until stopped: a hub that never runs for long keeps
 /// nothing for longer than one that does.
 pub async fn retention(retention: Retention, stop: CancellationToken) {
-    if let Err(error) = retention.round(clock::now()).await {
-        tracing::warn!(error.r#type = error.kind(), "retention: {}", chain(&error));
-    }
-    every(RETENTION_EVERY, "retention", stop, || retention.round(clock::now())).await;
+    at_once_and_every(RETENTION_EVERY, "retention", stop, || retention.round(clock::now())).await;
 }
 
 /// Raises alerts about channels that fail, until stopped.
@@ -137,8 +126,22 @@ where
             () = stop.cancelled() => return,
             () = tokio::time::sleep(pause) => {}
         }
-        if let Err(error) = work().await {
-            tracing::warn!(error.r#type = error.kind(), "{what}: {}", chain(&error));
-        }
+        told(what, work().await);
+    }
+}
+
+async fn at_once_and_every<F, W>(pause: Duration, what: &str, stop: CancellationToken, work: F)
+where
+    F: Fn() -> W,
+    W: Future<Output = Result<(), StoreError>>,
+{
+    told(what, work().await);
+    every(pause, what, stop, work).await;
+}
+
+/// The next round finds what this one left.
+fn told(what: &str, result: Result<(), StoreError>) {
+    if let Err(error) = result {
+        tracing::warn!(error.r#type = error.kind(), "{what}: {}", chain(&error));
     }
 }

@@ -15,7 +15,7 @@ use store::{PageRequest, Resumed, RunDetail, RunFilter};
 use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Body, Query, id};
+use super::{Body, Query, id, typed};
 use crate::auth::Caller;
 use crate::clock;
 use crate::http::Context;
@@ -173,12 +173,9 @@ async fn take(context: &Context, caller: Caller, order: Order) -> Result<Accepte
             "body: `payload` is missing; it holds what a monitoring system would send",
         ));
     };
-    let told_trace =
-        order.trace_id.filter(|text| !text.is_empty()).map(|text| text.parse::<TraceId>()).transpose();
-    let told_trace = told_trace.map_err(|error| Problem::parameter(format!("`trace_id`: {error}")))?;
     let received = Received {
         origin: Origin::Api,
-        told_trace,
+        told_trace: typed("trace_id", order.trace_id)?,
         driver: order.driver.filter(|name| !name.is_empty()),
         method: "POST".to_owned(),
         query: String::new(),
