@@ -77,6 +77,8 @@ pub(crate) fn notification() -> Notification {
         attempt: 1,
         title: "DiskFull".into(),
         message: "a disk is full".into(),
+        html: None,
+        payload: None,
         severity: ReportedSeverity::Critical,
         status: ReportedStatus::Firing,
         incident: serde_json::json!({}),

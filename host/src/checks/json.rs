@@ -29,6 +29,7 @@ pub fn snapshot_json(snapshot: &Snapshot, kind: SnapshotKind, options: &str) -> 
             let processes = serde_json::json!({ "processes": largest });
             write((!largest.is_empty()).then_some(&processes), "processes")
         }
+        SnapshotKind::Files => Err("no folder is open to providers".to_owned()),
     }
 }
 

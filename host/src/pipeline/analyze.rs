@@ -74,6 +74,7 @@ async fn ask(passage: &Passage<'_>, name: &str, budget: Duration) -> Result<Anal
         incident: notify::incident(passage),
         alerts: notify::alerts(passage),
         checks: passage.checks.clone(),
+        options: json!({}),
         max_output_tokens: MAX_OUTPUT_TOKENS,
     };
     let run = &passage.run.run;

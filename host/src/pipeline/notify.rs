@@ -223,6 +223,8 @@ fn notification(passage: &Passage<'_>) -> Notification {
         attempt: 1,
         title: title(passage),
         message: clip(&message(passage), MAX_MESSAGE_CHARS),
+        html: None,
+        payload: None,
         severity: moment.severity.into(),
         status: moment.status.into(),
         incident: incident(passage),

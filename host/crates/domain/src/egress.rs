@@ -81,4 +81,6 @@ pub enum SnapshotKind {
     Disk,
     /// The largest processes.
     Processes,
+    /// Large and old files under the allowed roots.
+    Files,
 }

@@ -270,6 +270,12 @@ pub struct Notification {
     pub title: String,
     /// Several lines of plain text.
     pub message: String,
+    /// The same as one HTML document.
+    #[serde(default)]
+    pub html: Option<String>,
+    /// A whole body for the remote, from the channel's own template.
+    #[serde(default)]
+    pub payload: Option<serde_json::Value>,
     /// How bad.
     pub severity: ReportedSeverity,
     /// Firing or over.
@@ -321,6 +327,9 @@ pub struct AnalysisRequest {
     pub alerts: Vec<ParsedAlert>,
     /// What the checkers found, as the contract describes it.
     pub checks: serde_json::Value,
+    /// What narrows the task, as the contract describes it.
+    #[serde(default)]
+    pub options: serde_json::Value,
     /// How long its answer may be.
     pub max_output_tokens: u32,
 }
@@ -376,6 +385,9 @@ pub struct Analysis {
     pub recommendations: Vec<Recommendation>,
     /// Who answered.
     pub model: String,
+    /// Which wording of the provider's prompt was used.
+    #[serde(default)]
+    pub prompt_version: Option<String>,
     /// What it cost.
     pub usage: Option<Usage>,
 }

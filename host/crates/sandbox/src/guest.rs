@@ -38,6 +38,8 @@ pub(crate) fn notification(notification: &Notification) -> notifier::Notificatio
         attempt: notification.attempt,
         title: notification.title.clone(),
         message: notification.message.clone(),
+        html: notification.html.clone(),
+        payload: notification.payload.as_ref().map(ToString::to_string),
         severity: severity(notification.severity),
         status: status(notification.status),
         incident: notification.incident.to_string(),
@@ -56,6 +58,7 @@ pub(crate) fn analysis_request(request: &AnalysisRequest) -> intelligence::Analy
         incident: request.incident.to_string(),
         alerts: request.alerts.iter().map(alert).collect(),
         checks: request.checks.to_string(),
+        options: request.options.to_string(),
         max_output_tokens: request.max_output_tokens,
     }
 }

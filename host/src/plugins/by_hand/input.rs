@@ -15,7 +15,7 @@ pub(super) const ANALYSIS_REQUEST: &str = include_str!("analysis_request.json");
 pub(super) fn notification(input: Value) -> Result<Notification> {
     let blank = json!({
         "id": "", "attempt": 1, "title": "", "message": "", "severity": "unmapped", "status": "unmapped",
-        "incident": {}, "alerts": [], "recommendations": [], "tags": {}, "links": {}, "previous_ref": null,
+        "incident": {}, "alerts": [], "recommendations": [], "html": null, "payload": null, "tags": {}, "links": {}, "previous_ref": null,
     });
     read("a notification", blank, input)
 }
@@ -23,7 +23,7 @@ pub(super) fn notification(input: Value) -> Result<Notification> {
 /// Reads what a provider is asked; every field may be left out.
 pub(super) fn analysis_request(input: Value) -> Result<AnalysisRequest> {
     let blank = json!({
-        "task": "", "incident": {}, "alerts": [], "checks": {}, "max_output_tokens": 1000,
+        "task": "", "incident": {}, "alerts": [], "checks": {}, "options": {}, "max_output_tokens": 1000,
     });
     read("a request", blank, input)
 }

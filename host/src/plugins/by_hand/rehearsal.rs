@@ -94,6 +94,7 @@ impl HostServices for Rehearsal {
             SnapshotKind::Cpu => "cpu",
             SnapshotKind::Disk => "disk",
             SnapshotKind::Processes => "processes",
+            SnapshotKind::Files => "files",
         };
         let snapshot = self.snapshots.get(name).map(Value::to_string);
         snapshot.ok_or_else(|| "`system` is not granted".to_owned())

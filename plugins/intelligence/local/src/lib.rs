@@ -77,6 +77,7 @@ impl Provider for Local {
             probable_cause: probable_cause(&findings),
             recommendations: findings.iter().map(|finding| finding.recommendation(&subject)).collect(),
             model: "local".to_owned(),
+            prompt_version: None,
             usage: None,
         })
     }
@@ -90,6 +91,7 @@ fn nothing_stands_out(named: &[Area]) -> Analysis {
         probable_cause: String::new(),
         recommendations: Vec::new(),
         model: "local".to_owned(),
+        prompt_version: None,
         usage: None,
     }
 }

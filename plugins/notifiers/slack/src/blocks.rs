@@ -238,6 +238,8 @@ mod tests {
             attempt: 1,
             title: long.clone(),
             message: long.clone(),
+            html: None,
+            payload: None,
             severity: Severity::Critical,
             status: AlertStatus::Firing,
             incident: json!({ "id": long, "instance": long, "opened_at": long }).to_string(),

@@ -81,6 +81,8 @@ fn notification(input: &Value) -> Notification {
         attempt: input["attempt"].as_u64().and_then(|attempt| u32::try_from(attempt).ok()).unwrap_or(1),
         title: text(input, "title"),
         message: text(input, "message"),
+        html: input["html"].as_str().map(ToOwned::to_owned),
+        payload: input.get("payload").filter(|payload| !payload.is_null()).map(Value::to_string),
         severity: severity(&text(input, "severity")),
         status: status(&text(input, "status")),
         incident: json_text(input, "incident"),

@@ -20,6 +20,7 @@ pub fn provider<P: Provider>(folder: &str) {
             incident: json_text(request, "incident"),
             alerts: alerts(request),
             checks: json_text(request, "checks"),
+            options: json_text(request, "options"),
             max_output_tokens: 1_000,
         };
         let mut machine = Machine {
@@ -61,6 +62,7 @@ impl Surroundings for Machine {
             SnapshotKind::Cpu => "cpu",
             SnapshotKind::Disk => "disk",
             SnapshotKind::Processes => "processes",
+            SnapshotKind::Files => "files",
         };
         let snapshot = self.snapshots.get(name).map(Value::to_string);
         snapshot.ok_or_else(|| "`system` is not granted".to_owned())

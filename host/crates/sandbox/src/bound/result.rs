@@ -111,6 +111,7 @@ pub(crate) fn analysis(reader: &mut Reader, analysis: intelligence::Analysis) ->
         probable_cause: reader.lines("probable-cause", analysis.probable_cause, MAX_TEXT)?,
         recommendations,
         model: reader.line("model", analysis.model, MAX_REF)?,
+        prompt_version: reader.optional_name("prompt-version", analysis.prompt_version, MAX_WORD)?,
         usage: analysis
             .usage
             .map(|usage| Usage { input_tokens: usage.input_tokens, output_tokens: usage.output_tokens }),

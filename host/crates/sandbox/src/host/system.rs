@@ -19,6 +19,7 @@ impl host_system::Host for State {
             host_system::SnapshotKind::Cpu => SnapshotKind::Cpu,
             host_system::SnapshotKind::Disk => SnapshotKind::Disk,
             host_system::SnapshotKind::Processes => SnapshotKind::Processes,
+            host_system::SnapshotKind::Files => SnapshotKind::Files,
         };
         if options.len() > MAX_OPTIONS {
             return Ok(Err(format!(
