@@ -177,9 +177,9 @@ fn gauge() -> Vec<u8> {
     let info = image.record(info);
     let (options, length) = image.text("{}");
     // `result<json, string>`, and `result<analysis, plugin-error>` with the summary eight bytes in.
-    let (snapshot, analysis) = (image.put(&[0; 12]).0, image.put(&[0; 64]).0);
+    let (snapshot, analysis) = (image.put(&[0; 12]).0, image.put(&[0; 96]).0);
     let nothing = image.put(&[0; 8]).0;
-    let (params, memory) = ("i32 ".repeat(11), image.wat(ALLOCATE));
+    let (params, memory) = ("i32 ".repeat(13), image.wat(ALLOCATE));
     let wat = format!(
         r#"(module
   (import "watchbell:plugin/host-system@0.1.0" "snapshot" (func $snapshot (param i32 i32 i32 i32)))

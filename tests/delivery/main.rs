@@ -10,6 +10,8 @@ mod explaining;
 #[cfg(test)]
 mod failing;
 #[cfg(test)]
+mod notifiers;
+#[cfg(test)]
 mod order;
 #[cfg(test)]
 mod pipeline;

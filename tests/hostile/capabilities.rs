@@ -8,7 +8,7 @@ use sandbox::Manifest;
 
 /// Every component that is shipped, and all of its imports. A new one is a line here, and a reviewer
 /// who asks what it is for.
-const SHIPPED: [(&str, PluginKind, &[&str]); 11] = [
+const SHIPPED: [(&str, PluginKind, &[&str]); 12] = [
     ("drivers/alertmanager", PluginKind::Driver, &["types"]),
     ("drivers/datadog", PluginKind::Driver, &["types"]),
     ("drivers/generic", PluginKind::Driver, &["types"]),
@@ -19,7 +19,8 @@ const SHIPPED: [(&str, PluginKind, &[&str]); 11] = [
     ("drivers/zabbix", PluginKind::Driver, &["types"]),
     ("intelligence/local", PluginKind::Intelligence, &["host-clock", "host-http", "host-system", "types"]),
     ("notifiers/generic", PluginKind::Notifier, &["host-clock", "host-http", "types"]),
-    ("notifiers/slack", PluginKind::Notifier, &["host-clock", "host-http", "types"]),
+    ("notifiers/pagerduty", PluginKind::Notifier, &["host-clock", "host-http", "types"]),
+    ("notifiers/slack", PluginKind::Notifier, &["host-clock", "host-http", "host-log", "types"]),
 ];
 
 /// What the world of a kind grants (`wit/package.wit`); WASI is in none.

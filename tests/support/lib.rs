@@ -23,6 +23,7 @@ mod python;
 mod reply;
 mod schemathesis;
 mod sink;
+mod slack_sdk;
 mod standard_webhooks;
 mod wait;
 
@@ -35,5 +36,6 @@ pub use log::Log;
 pub use reply::Reply;
 pub use schemathesis::Schemathesis;
 pub use sink::{Answer, Received, Sink};
+pub use slack_sdk::SlackSdk;
 pub use standard_webhooks::StandardWebhooks;
 pub use wait::{PATIENCE, wait_for};

@@ -25,6 +25,8 @@ const PIECE_BYTES: usize = 1 << 16;
 pub enum Answer {
     /// Answers with a status and headers; the body is `ok`.
     Status(u16, Vec<(&'static str, String)>),
+    /// Answers with a status and this JSON.
+    Json(u16, Value),
     /// Takes the request and never answers.
     Hang,
     /// Takes the request and resets the connection.
@@ -160,6 +162,14 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) -> std::io::Resu
             let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
             let text =
                 format!("HTTP/1.1 {status} X\r\ncontent-length: 2\r\nconnection: close\r\n{more}\r\nok");
+            stream.write_all(text.as_bytes()).await?;
+            stream.shutdown().await
+        }
+        Answer::Json(status, body) => {
+            let body = body.to_string();
+            let length = body.len();
+            let head = "content-type: application/json\r\nconnection: close";
+            let text = format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n{head}\r\n\r\n{body}");
             stream.write_all(text.as_bytes()).await?;
             stream.shutdown().await
         }

@@ -15,6 +15,7 @@ mod origin;
 mod prepare;
 mod resolve;
 mod secrets;
+mod sign;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -10,6 +10,8 @@ use super::Grants;
 use super::headers;
 use super::origin::{Origin, OriginError};
 use super::secrets::{self, Encoding, Filler};
+use super::sign;
+use crate::clock;
 
 /// A request that the grants allow, with secrets put in. Not yet checked: the address.
 pub(super) struct Prepared {
@@ -45,11 +47,15 @@ pub(super) fn prepare(grants: &Grants, request: HttpRequest) -> Result<Prepared,
     let mut filler = Filler::new(&grants.secrets);
     let (url, origin) = target(&request.url, &mut filler)?;
     check_granted(grants, &origin)?;
-    let headers = headers::outgoing(&request.headers, request.credential.as_deref(), &mut filler)?;
+    let mut headers = headers::outgoing(&request.headers, request.credential.as_deref(), &mut filler)?;
     let body = match request.resolve_in_body {
         true => fill_body(&headers, request.body, &mut filler)?,
         false => request.body,
     };
+    if let Some(signing) = &request.signing {
+        let key = filler.value(&signing.secret)?;
+        headers.extend(sign::standard(signing, key, &body, &headers, clock::now())?);
+    }
     filler.check_bindings(grants.plugin.as_str(), &origin)?;
     Ok(Prepared { method, url, origin, headers, body })
 }

@@ -1,6 +1,6 @@
 //! HTTP requests, and what their answers mean for another attempt.
 
-pub use crate::bindings::notifier::watchbell::plugin::host_http::{HttpError, Request, Response};
+pub use crate::bindings::notifier::watchbell::plugin::host_http::{HttpError, Request, Response, Signing};
 
 use crate::time::http_date;
 use crate::{PluginError, label};
@@ -16,6 +16,12 @@ pub trait Remote {
     /// Why there is no answer; [`failure`] says what that means for another attempt.
     fn send(&mut self, request: &Request) -> Result<Response, HttpError>;
 
+    /// As [`Remote::send`], signed by the host with a key that the plugin never sees.
+    ///
+    /// # Errors
+    /// As for [`Remote::send`].
+    fn send_signed(&mut self, request: &Request, signing: &Signing) -> Result<Response, HttpError>;
+
     /// Now, in Unix milliseconds.
     fn now(&mut self) -> i64;
 }
@@ -27,6 +33,10 @@ pub struct HostRemote;
 impl Remote for HostRemote {
     fn send(&mut self, request: &Request) -> Result<Response, HttpError> {
         crate::bindings::notifier::watchbell::plugin::host_http::send(request)
+    }
+
+    fn send_signed(&mut self, request: &Request, signing: &Signing) -> Result<Response, HttpError> {
+        crate::bindings::notifier::watchbell::plugin::host_http::send_signed(request, signing)
     }
 
     fn now(&mut self) -> i64 {
@@ -45,6 +55,14 @@ pub fn json_request(method: &str, url: &str, body: Vec<u8>) -> Request {
         credential: None,
         timeout_ms: None,
     }
+}
+
+/// JSON text with the same meaning in which nothing is a placeholder any more.
+///
+/// For what others wrote, in a body whose placeholders the host replaces: a sender who writes
+/// `secret://token` into an alert must not be shown the token.
+pub fn inert(json: &str) -> String {
+    json.replace("secret://", "secret:\\/\\/")
 }
 
 /// The value of a header, whose name is in lower case.
@@ -121,6 +139,14 @@ mod tests {
         assert_eq!(retry_after(&answer(429, "999999999"), now), Some(86_400));
         assert_eq!(retry_after(&answer(429, "soon"), now), None);
         assert_eq!(retry_after(&answer(429, ""), now), None);
+    }
+
+    #[test]
+    fn a_placeholder_that_others_wrote_is_inert_and_says_the_same() {
+        let written = serde_json::json!({ "text": "secret://token secret:///", "secret://": "\\/" });
+        let text = inert(&written.to_string());
+        assert!(!text.contains("secret://"), "{text}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), written);
     }
 
     #[test]

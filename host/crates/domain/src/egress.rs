@@ -19,6 +19,17 @@ pub struct HttpRequest {
     pub credential: Option<String>,
     /// How long to wait, in milliseconds.
     pub timeout_ms: Option<u32>,
+    /// What to sign it with.
+    pub signing: Option<Signing>,
+}
+
+/// The signature of Standard Webhooks that a request is to have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Signing {
+    /// The name of the secret that is the key.
+    pub secret: String,
+    /// Which message this is.
+    pub id: String,
 }
 
 /// An answer, whatever its status.

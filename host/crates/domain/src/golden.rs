@@ -73,6 +73,7 @@ pub fn request(request: &HttpRequest) -> Value {
         "resolve_in_body": request.resolve_in_body,
         "credential": request.credential,
         "timeout_ms": request.timeout_ms,
+        "signing": request.signing,
     })
 }
 

@@ -52,6 +52,7 @@ pub(crate) mod notifier {
             "watchbell:plugin/host-clock.now": trappable,
             "watchbell:plugin/host-random.bytes": trappable,
             "watchbell:plugin/host-http.send": async | trappable,
+            "watchbell:plugin/host-http.send-signed": async | trappable,
         },
         with: {
             "watchbell:plugin/types": crate::bindings::driver::watchbell::plugin::types,

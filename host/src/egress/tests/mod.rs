@@ -76,6 +76,7 @@ fn request(method: &str, url: &str) -> HttpRequest {
         resolve_in_body: false,
         credential: None,
         timeout_ms: None,
+        signing: None,
     }
 }
 

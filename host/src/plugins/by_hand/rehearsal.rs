@@ -14,21 +14,24 @@ use serde_json::Value;
 
 /// Answers every request alike and keeps what was asked.
 pub(super) struct Rehearsal {
-    answer: Result<HttpResponse, HttpError>,
+    /// In turn, the last for ever.
+    answers: Vec<Result<HttpResponse, HttpError>>,
     snapshots: Value,
     requests: Mutex<Vec<Value>>,
 }
 
 impl Rehearsal {
-    /// What the `answer` and the `snapshots` of an input say. Without an answer nobody answers in time;
+    /// What the `answer` and the `snapshots` of an input say. Answers in a list are given in turn; without one nobody answers in time;
     /// a snapshot that is missing is not granted.
     pub(super) fn new(input: &Value) -> Result<Self> {
-        let answer = match input.get("answer") {
-            Some(answer) => answer_of(answer).context("`answer`")?,
-            None => Err(HttpError::Timeout),
+        let answers = match input.get("answer") {
+            Some(Value::Array(answers)) => answers.iter().map(answer_of).collect::<Result<_>>(),
+            Some(answer) => answer_of(answer).map(|answer| vec![answer]),
+            None => Ok(Vec::new()),
         };
+        let answers = answers.context("`answer`")?;
         let snapshots = input.get("snapshots").cloned().unwrap_or_default();
-        Ok(Self { answer, snapshots, requests: Mutex::default() })
+        Ok(Self { answers, snapshots, requests: Mutex::default() })
     }
 
     /// The requests so far.
@@ -85,7 +88,9 @@ impl HostServices for Rehearsal {
     ) -> Pin<Box<dyn Future<Output = Result<HttpResponse, HttpError>> + Send + 'a>> {
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         requests.push(golden::request(&request));
-        Box::pin(std::future::ready(self.answer.clone()))
+        let turn = requests.len().min(self.answers.len());
+        let answer = self.answers.get(turn.saturating_sub(1)).cloned();
+        Box::pin(std::future::ready(answer.unwrap_or(Err(HttpError::Timeout))))
     }
 
     fn snapshot(&self, kind: SnapshotKind, _options: &str) -> Result<String, String> {

@@ -54,9 +54,12 @@ impl Serialize for Texts<'_> {
     }
 }
 
-/// The JSON text. Where it would be too long, the least important half of the alerts is left out
-/// until it fits.
+/// The JSON text: what the channel's template made, or everything. Where that would be too long, the
+/// least important half of the alerts is left out until it fits.
 pub(crate) fn write(notification: &Notification) -> Result<Vec<u8>, PluginError> {
+    if let Some(payload) = &notification.payload {
+        return Ok(payload.clone().into_bytes());
+    }
     let mut body = Body {
         id: &notification.id,
         attempt: notification.attempt,

@@ -16,6 +16,11 @@
 //! | `recommendations` | `kind`, `priority`, `title`, `description`, `actions` |
 //! | `tags`, `links` | objects of texts |
 //!
+//! A `payload` of the channel's own template is sent in its place, as it is.
+//!
+//! With `signing_secret` the host signs the body as Standard Webhooks says; the receiver finds
+//! `webhook-id`, `webhook-timestamp` and `webhook-signature`.
+//!
 //! # Answer
 //! Any 2xx is success. 408, 425, 429 and 5xx are tried again, 401 and 403 are for an operator, and
 //! everything else, redirects included, is final.
@@ -27,7 +32,7 @@ mod body;
 mod component;
 mod settings;
 
-use plugin_sdk::http::{Remote, failure, json_request, refusal};
+use plugin_sdk::http::{Remote, Signing, failure, json_request, refusal};
 use plugin_sdk::notifier::{Notification, Notifier, NotifierInfo, Problem, Receipt};
 use plugin_sdk::{PluginError, label, plugin_info};
 
@@ -68,10 +73,16 @@ impl Notifier for Generic {
             request.headers.retain(|header| header.key != name);
             request.headers.push(label(&name, &value));
         }
-        for name in settings::KEY_HEADERS {
-            request.headers.push(label(name, &notification.id));
-        }
-        let response = remote.send(&request).map_err(failure)?;
+        let [key, id] = settings::KEY_HEADERS;
+        request.headers.push(label(key, &notification.id));
+        let response = match settings.signing_secret {
+            Some(secret) => remote.send_signed(&request, &Signing { secret, id: notification.id.clone() }),
+            None => {
+                request.headers.push(label(id, &notification.id));
+                remote.send(&request)
+            }
+        };
+        let response = response.map_err(failure)?;
         match response.status {
             200..300 => {
                 Ok(Receipt { remote_ref: None, detail: format!("{{\"status\":{}}}", response.status) })

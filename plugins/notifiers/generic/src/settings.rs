@@ -12,9 +12,9 @@ pub(crate) const SCHEMA: &str = r#"{
   "properties": {
     "url": {
       "type": "string",
-      "format": "uri",
+      "format": "secret",
       "title": "Address",
-      "description": "Where to send, http or https."
+      "description": "Where to send, http or https. Kept as a secret, since addresses of this kind often hold a token; its origin is shown."
     },
     "method": {
       "type": "string",
@@ -29,19 +29,35 @@ pub(crate) const SCHEMA: &str = r#"{
       "title": "Headers",
       "description": "Headers to add. Host, Content-Length and those of the connection are not allowed."
     },
+    "secret_headers": {
+      "type": "object",
+      "additionalProperties": { "type": "string", "format": "secret" },
+      "maxProperties": 8,
+      "title": "Secret headers",
+      "description": "Headers to add whose values are kept as secrets: X-Api-Key."
+    },
     "authorization": {
       "type": "string",
       "format": "secret",
       "title": "Authorization",
       "description": "The whole value of the Authorization header, kept as a secret: Bearer abc."
+    },
+    "signing_secret": {
+      "type": "string",
+      "format": "secret",
+      "title": "Signing secret",
+      "description": "Signs each request as Standard Webhooks says: whsec_ and base64 of 24 to 64 bytes, or any text."
     }
   },
   "required": ["url"],
   "additionalProperties": false
 }"#;
 
-/// The headers that carry the idempotency key.
+/// The headers that carry the idempotency key. Where the host signs, it sets the second.
 pub(crate) const KEY_HEADERS: [&str; 2] = ["idempotency-key", "webhook-id"];
+
+/// The other headers of a signature.
+const SIGNATURE: [&str; 2] = ["webhook-timestamp", "webhook-signature"];
 
 /// Headers that belong to the connection, and so to the host (`wit/host.wit`).
 const FORBIDDEN: [&str; 10] = [
@@ -72,7 +88,11 @@ struct Fields<'a> {
     #[serde(borrow, default)]
     headers: Pairs<'a>,
     #[serde(borrow, default)]
+    secret_headers: Pairs<'a>,
+    #[serde(borrow, default)]
     authorization: Text<'a>,
+    #[serde(borrow, default)]
+    signing_secret: Text<'a>,
 }
 
 /// Settings that can work.
@@ -81,6 +101,8 @@ pub(crate) struct Settings {
     pub(crate) method: String,
     /// Names in lower case.
     pub(crate) headers: Vec<(String, String)>,
+    /// The name of the secret to sign with.
+    pub(crate) signing_secret: Option<String>,
 }
 
 impl Settings {
@@ -103,26 +125,37 @@ impl Settings {
             problems.push(problem("/method", "`method` must be `POST`, `PUT` or `PATCH`"));
         }
         let headers = headers(&fields, &mut problems);
-        if problems.is_empty() { Ok(Self { url: url.to_owned(), method, headers }) } else { Err(problems) }
+        let signing_secret = fields.signing_secret.as_str().strip_prefix("secret://").map(ToOwned::to_owned);
+        if signing_secret.is_none() && !fields.signing_secret.is_empty() {
+            problems.push(problem("/signing_secret", "`signing_secret` is not kept as a secret"));
+        }
+        match problems.is_empty() {
+            true => Ok(Self { url: url.to_owned(), method, headers, signing_secret }),
+            false => Err(problems),
+        }
     }
 }
 
 fn headers(fields: &Fields<'_>, problems: &mut Vec<Problem>) -> Vec<(String, String)> {
-    if fields.headers.is_misfit() {
-        problems.push(problem("/headers", "`headers` must be an object of texts"));
-    }
-    if fields.headers.iter().count() > MAX_HEADERS || fields.headers.dropped() > 0 {
-        problems.push(problem("/headers", &format!("`headers` holds more than {MAX_HEADERS} entries")));
-        return Vec::new();
-    }
     let mut headers = Vec::new();
-    for (name, value) in fields.headers.iter() {
-        let name = name.to_ascii_lowercase();
-        if let Some(wrong) = wrong_header(&name, value) {
-            let path = format!("/headers/{}", name.replace('~', "~0").replace('/', "~1"));
-            problems.push(problem(&path, &format!("header `{}` {wrong}", cut(&name, 64))));
+    for (setting, given) in [("headers", &fields.headers), ("secret_headers", &fields.secret_headers)] {
+        if given.is_misfit() {
+            problems
+                .push(problem(&format!("/{setting}"), &format!("`{setting}` must be an object of texts")));
         }
-        headers.push((name, value.to_owned()));
+        if headers.len() + given.iter().count() > MAX_HEADERS || given.dropped() > 0 {
+            let message = format!("there are more than {MAX_HEADERS} headers");
+            problems.push(problem(&format!("/{setting}"), &message));
+            return Vec::new();
+        }
+        for (name, value) in given.iter() {
+            let name = name.to_ascii_lowercase();
+            if let Some(wrong) = wrong_header(&name, value) {
+                let path = format!("/{setting}/{}", name.replace('~', "~0").replace('/', "~1"));
+                problems.push(problem(&path, &format!("header `{}` {wrong}", cut(&name, 64))));
+            }
+            headers.push((name, value.to_owned()));
+        }
     }
     if !fields.authorization.is_empty() {
         headers.push(("authorization".to_owned(), fields.authorization.as_str().to_owned()));
@@ -139,6 +172,8 @@ fn wrong_header(name: &str, value: &str) -> Option<&'static str> {
         Some("belongs to the connection and cannot be set")
     } else if KEY_HEADERS.contains(&name) {
         Some("carries the idempotency key and cannot be set")
+    } else if SIGNATURE.contains(&name) {
+        Some("is a part of the signature and cannot be set")
     } else if value.chars().any(char::is_control) {
         Some("has a control character in its value")
     } else {

@@ -16,6 +16,8 @@ const FIELD_CHARS: usize = 2_000;
 /// So that all sections together stay far below 50 blocks and a readable length.
 const MAX_RECOMMENDATIONS: usize = 5;
 const MAX_TAGS: usize = 10;
+/// Lines of the message that a reply repeats.
+const SUMMARY_LINES: usize = 3;
 
 #[derive(Deserialize, Default)]
 struct Incident<'a> {
@@ -87,7 +89,7 @@ impl Writer {
 pub(crate) fn message(notification: &Notification) -> Value {
     let mut writer = Writer::default();
     let incident: Incident<'_> = serde_json::from_str(&notification.incident).unwrap_or_default();
-    let headline = format!("{} {}", symbol(notification), notification.title);
+    let headline = headline(notification);
     let mut blocks = vec![
         json!({ "type": "header", "text": { "type": "plain_text", "text": plain(&headline), "emoji": true } }),
         json!({ "type": "section", "fields": fields(notification, &incident, &mut writer) }),
@@ -101,14 +103,40 @@ pub(crate) fn message(notification: &Notification) -> Value {
     }
     blocks.push(context(notification, &incident, &mut writer));
     json!({
-        "text": writer.mrkdwn(&headline, SECTION_CHARS),
+        "text": text(notification),
         "blocks": blocks,
         "unfurl_links": false,
         "unfurl_media": false,
     })
 }
 
-/// One sign that can be told apart in a list of messages.
+/// What Slack shows where it shows no blocks.
+pub(crate) fn text(notification: &Notification) -> String {
+    Writer::default().mrkdwn(&headline(notification), SECTION_CHARS)
+}
+
+/// The title behind a sign that can be told apart in a list of messages.
+fn headline(notification: &Notification) -> String {
+    format!("{} {}", symbol(notification), notification.title)
+}
+
+/// The beginning of what there is to say, for a thread that has the rest above it.
+pub(crate) fn summary(notification: &Notification) -> String {
+    let mut writer = Writer::default();
+    let lines: Vec<&str> = notification.message.trim().lines().take(SUMMARY_LINES).collect();
+    let title = writer.mrkdwn(&headline(notification), HEADER_CHARS);
+    format!("*{title}*\n{}", writer.mrkdwn(&lines.join("\n"), SECTION_CHARS - 2 * HEADER_CHARS))
+}
+
+/// A message with a line of small print more.
+pub(crate) fn with_note(mut message: Value, note: &str) -> Value {
+    let note = json!({ "type": "mrkdwn", "text": Writer::default().mrkdwn(note, FIELD_CHARS) });
+    if let Some(Value::Array(blocks)) = message.get_mut("blocks") {
+        blocks.push(json!({ "type": "context", "elements": [note] }));
+    }
+    message
+}
+
 fn symbol(notification: &Notification) -> &'static str {
     match (notification.status, notification.severity) {
         (AlertStatus::Resolved, _) => "✅",

@@ -1,66 +1,55 @@
-//! Notifier for Slack, through an incoming webhook.
+//! Notifier for Slack, through an incoming webhook or a bot.
 //!
-//! The webhook's address is the only setting and is a secret: it is the whole of Slack's
-//! authentication. This code never sees it, only the placeholder `secret://webhook_url`, which the
-//! host replaces on the way out.
+//! **Webhook.** Its address is the only setting and the whole of Slack's authentication. Slack answers
+//! `ok` in plain text to what it took and gives no message id, so every notification is a new message.
 //!
-//! Slack answers `ok` in plain text to what it took. It gives no message id, so a message can be
-//! neither changed nor answered in a thread later.
+//! **Bot.** A token and a channel. The first notification of an incident is posted with
+//! `chat.postMessage`; the next ones change that message with `chat.update` and, since a change makes no
+//! sound, say so in its thread as well: in the channel too where the incident fires again. A message
+//! that is gone or can no longer be changed is posted anew.
+//!
+//! This code sees neither the address nor the token, only placeholders.
+//!
+//! A `payload` of the channel's own template stands in for the blocks; if Slack does not take it, the
+//! notifier's own message goes out and says so.
 
 #![forbid(unsafe_code)]
 
 mod answer;
+mod api;
 mod blocks;
 #[cfg(target_arch = "wasm32")]
 mod component;
+mod payload;
+mod settings;
 
 use plugin_sdk::http::{Remote, failure, json_request};
-use plugin_sdk::json::Text;
-use plugin_sdk::notifier::{Notification, Notifier, NotifierInfo, Problem, Receipt, problem};
+use plugin_sdk::log::{Level, log};
+use plugin_sdk::notifier::{Notification, Notifier, NotifierInfo, Problem, Receipt};
 use plugin_sdk::{PluginError, plugin_info};
-use serde::Deserialize;
+use serde_json::Value;
 
-/// A channel's settings. `webhook_url` is for the host to fill in at the last moment.
-const CONFIG_SCHEMA: &str = r#"{
-  "$schema": "https://json-schema.org/draft/2020-12/schema",
-  "type": "object",
-  "properties": {
-    "webhook_url": {
-      "type": "string",
-      "format": "secret",
-      "title": "Webhook address",
-      "description": "The address of an incoming webhook, which begins https://hooks.slack.com/services/."
-    }
-  },
-  "required": ["webhook_url"],
-  "additionalProperties": false
-}"#;
+use crate::settings::Target;
 
 /// The notifier.
 #[derive(Debug)]
 pub struct Slack;
 
-#[derive(Deserialize)]
-struct Config<'a> {
-    #[serde(borrow, default)]
-    webhook_url: Text<'a>,
-}
-
 impl Notifier for Slack {
     fn metadata() -> NotifierInfo {
+        let summary = "Slack messages by an incoming webhook or a bot";
         NotifierInfo {
-            plugin: plugin_info("slack", env!("CARGO_PKG_VERSION"), "Slack messages by an incoming webhook"),
-            config_schema: CONFIG_SCHEMA.to_owned(),
-            hosts: vec!["https://hooks.slack.com".to_owned(), "https://hooks.slack-gov.com".to_owned()],
-            supports_update: false,
+            plugin: plugin_info("slack", env!("CARGO_PKG_VERSION"), summary),
+            config_schema: settings::SCHEMA.to_owned(),
+            hosts: ["https://hooks.slack.com", "https://hooks.slack-gov.com", "https://slack.com"]
+                .map(ToOwned::to_owned)
+                .to_vec(),
+            supports_update: true,
         }
     }
 
     fn validate_config(config: &str) -> Vec<Problem> {
-        match webhook_url(config) {
-            Ok(_) => Vec::new(),
-            Err(message) => vec![problem("/webhook_url", &message)],
-        }
+        settings::read(config).err().into_iter().collect()
     }
 
     fn send(
@@ -68,27 +57,32 @@ impl Notifier for Slack {
         config: &str,
         remote: &mut dyn Remote,
     ) -> Result<Receipt, PluginError> {
-        let url = webhook_url(config).map_err(PluginError::Config)?;
-        let request = json_request("POST", &url, blocks::message(notification).to_string().into_bytes());
-        let response = remote.send(&request).map_err(failure)?;
-        answer::read(&response, remote.now())
+        let target = settings::read(config).map_err(|problem| PluginError::Config(problem.message))?;
+        let mut deliver = |message: Value| match &target {
+            Target::Webhook(url) => webhook(url, &message, remote),
+            Target::Bot(bot) => api::deliver(bot, notification, &message, remote),
+        };
+        let Some(own) = &notification.payload else { return deliver(blocks::message(notification)) };
+        let refused = match payload::message(notification, own) {
+            Ok(message) => match deliver(message) {
+                Err(PluginError::Rejected(refusal)) => refusal,
+                other => return other,
+            },
+            Err(unusable) => unusable,
+        };
+        let why = refused.lines().next().unwrap_or_default();
+        log(Level::Warn, &format!("the channel's `payload` was not used: {why}"));
+        deliver(blocks::with_note(
+            blocks::message(notification),
+            &format!("Its own template was not used: {why}"),
+        ))
     }
 }
 
-/// The address, or rather the placeholder for it. The error is for the setting `webhook_url`.
-fn webhook_url(config: &str) -> Result<String, String> {
-    let config: Config<'_> =
-        serde_json::from_str(config).map_err(|error| format!("settings are not a JSON object: {error}"))?;
-    let url = config.webhook_url.as_str().trim();
-    if url.is_empty() {
-        return Err("`webhook_url` is missing\n\
-                    hint: create an incoming webhook at Slack and give its address"
-            .to_owned());
-    }
-    if !url.starts_with("secret://") && !url.starts_with("https://") {
-        return Err("`webhook_url` must begin with `https://`".to_owned());
-    }
-    Ok(url.to_owned())
+fn webhook(url: &str, message: &Value, remote: &mut dyn Remote) -> Result<Receipt, PluginError> {
+    let request = json_request("POST", url, message.to_string().into_bytes());
+    let response = remote.send(&request).map_err(failure)?;
+    answer::read(&response, remote.now())
 }
 
 #[cfg(test)]
@@ -100,24 +94,5 @@ mod tests {
     #[test]
     fn golden_notifications_are_sent_as_reviewed() {
         testkit::notifier::<Slack>(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata"));
-    }
-
-    #[test]
-    fn the_schema_marks_the_address_as_a_secret() {
-        let schema: serde_json::Value = serde_json::from_str(CONFIG_SCHEMA).unwrap();
-        assert_eq!(schema["properties"]["webhook_url"]["format"], "secret");
-    }
-
-    #[test]
-    fn settings_that_cannot_work_are_named_before_they_are_saved() {
-        let message = |config: &str| Slack::validate_config(config).pop().map(|problem| problem.message);
-        assert_eq!(message(r#"{"webhook_url":"secret://webhook_url"}"#), None);
-        assert!(message("{}").unwrap().starts_with("`webhook_url` is missing"));
-        assert!(message(r#"{"webhook_url":null}"#).unwrap().starts_with("`webhook_url` is missing"));
-        assert_eq!(
-            message(r#"{"webhook_url":"http://hooks.slack.com/x"}"#).unwrap(),
-            "`webhook_url` must begin with `https://`"
-        );
-        assert!(message("[]").is_some());
     }
 }

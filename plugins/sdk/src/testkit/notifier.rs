@@ -4,18 +4,19 @@
 use serde_json::{Value, json};
 
 use super::{alerts, embedded, error_json, json_text, labels, pairs, run, severity, status, text};
-use crate::http::{HttpError, Remote, Request, Response};
+use crate::http::{HttpError, Remote, Request, Response, Signing};
 use crate::notifier::{Notification, Notifier};
 
 /// Compares what the notifier does for every input.
 ///
 /// An input is `{"notification": {…}, "config": {…}, "answer": {…}}`. An answer is
-/// `{"status", "headers", "body"}`, or `{"error": "timeout"}` with the name of an `http-error`.
+/// `{"status", "headers", "body"}`, or `{"error": "timeout"}` with the name of an `http-error`. A list
+/// of answers is given in turn, the last for ever.
 pub fn notifier<N: Notifier>(folder: &str) {
     run(folder, |_, input| {
         let input: Value = serde_json::from_slice(input).expect("an input is JSON");
         let config = json_text(&input, "config");
-        let mut remote = Recording { answer: answer(&input["answer"]), requests: Vec::new() };
+        let mut remote = Recording { answers: answers(&input["answer"]), requests: Vec::new() };
         let result = match N::send(&notification(&input["notification"]), &config, &mut remote) {
             Ok(receipt) => json!({ "remote_ref": receipt.remote_ref, "detail": embedded(&receipt.detail) }),
             Err(error) => error_json(&error),
@@ -29,14 +30,15 @@ pub fn notifier<N: Notifier>(folder: &str) {
     });
 }
 
-/// A remote that always answers the same and keeps what it was asked.
+/// A remote that answers as it was told and keeps what it was asked.
 pub(super) struct Recording {
-    pub(super) answer: Result<Response, HttpError>,
+    /// The last is given for ever.
+    pub(super) answers: Vec<Result<Response, HttpError>>,
     pub(super) requests: Vec<Value>,
 }
 
-impl Remote for Recording {
-    fn send(&mut self, request: &Request) -> Result<Response, HttpError> {
+impl Recording {
+    fn take(&mut self, request: &Request, signing: Option<&Signing>) -> Result<Response, HttpError> {
         let body = String::from_utf8_lossy(&request.body).into_owned();
         self.requests.push(json!({
             "method": request.method,
@@ -46,12 +48,31 @@ impl Remote for Recording {
             "resolve_in_body": request.resolve_in_body,
             "credential": request.credential,
             "timeout_ms": request.timeout_ms,
+            "signing": signing.map(|signing| json!({ "secret": signing.secret, "id": signing.id })),
         }));
-        self.answer.clone()
+        let turn = self.requests.len().min(self.answers.len());
+        self.answers.get(turn.saturating_sub(1)).cloned().expect("there is an answer")
+    }
+}
+
+impl Remote for Recording {
+    fn send(&mut self, request: &Request) -> Result<Response, HttpError> {
+        self.take(request, None)
+    }
+
+    fn send_signed(&mut self, request: &Request, signing: &Signing) -> Result<Response, HttpError> {
+        self.take(request, Some(signing))
     }
 
     fn now(&mut self) -> i64 {
         super::RECEIVED_AT
+    }
+}
+
+fn answers(input: &Value) -> Vec<Result<Response, HttpError>> {
+    match input {
+        Value::Array(list) => list.iter().map(answer).collect(),
+        one => vec![answer(one)],
     }
 }
 

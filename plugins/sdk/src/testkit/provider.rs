@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::notifier::Recording;
 use super::{alerts, embedded, error_json, json_text, run, text};
-use crate::http::{HttpError, Remote, Request, Response};
+use crate::http::{HttpError, Remote, Request, Response, Signing};
 use crate::intelligence::{Analysis, AnalysisRequest, Priority, Provider, SnapshotKind, Surroundings};
 
 /// Compares what the provider says to every input.
@@ -25,7 +25,7 @@ pub fn provider<P: Provider>(folder: &str) {
         };
         let mut machine = Machine {
             snapshots: input["snapshots"].clone(),
-            remote: Recording { answer: Err(HttpError::Timeout), requests: Vec::new() },
+            remote: Recording { answers: vec![Err(HttpError::Timeout)], requests: Vec::new() },
         };
         let mut result = match P::analyze(&request, &json_text(&input, "config"), &mut machine) {
             Ok(analysis) => analysis_json(&analysis),
@@ -48,6 +48,10 @@ struct Machine {
 impl Remote for Machine {
     fn send(&mut self, request: &Request) -> Result<Response, HttpError> {
         self.remote.send(request)
+    }
+
+    fn send_signed(&mut self, request: &Request, signing: &Signing) -> Result<Response, HttpError> {
+        self.remote.send_signed(request, signing)
     }
 
     fn now(&mut self) -> i64 {
@@ -91,5 +95,6 @@ fn analysis_json(analysis: &Analysis) -> Value {
         "probable_cause": analysis.probable_cause,
         "recommendations": recommendations.collect::<Value>(),
         "model": analysis.model,
+        "prompt_version": analysis.prompt_version,
     })
 }

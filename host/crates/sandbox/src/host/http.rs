@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use domain::egress::{HttpError, HttpRequest, HttpResponse};
+use domain::egress::{HttpError, HttpRequest, HttpResponse, Signing};
 
 use crate::bindings::driver::watchbell::plugin::types::Label;
 use crate::bindings::notifier::watchbell::plugin::host_http;
@@ -19,20 +19,37 @@ impl host_http::Host for State {
         &mut self,
         request: host_http::Request,
     ) -> wasmtime::Result<Result<host_http::Response, host_http::HttpError>> {
-        let services = Arc::clone(self.services("host-http")?);
-        if let Some(refusal) = refuse(&request, self.max_sent_bytes) {
-            return Ok(Err(refusal));
-        }
-        let time_left = self.wall_left();
-        // The next tick ends the call; nothing may begin before.
-        if time_left.is_zero() {
-            return Ok(Err(host_http::HttpError::Timeout));
-        }
-        let meter = Arc::clone(&self.meter);
-        // The host's own work, TLS above all, is not the plugin's.
-        let answer = meter.pause(services.http(from_guest(request), time_left)).await;
-        Ok(answer.map(to_guest).map_err(error_to_guest))
+        exchange(self, request, None).await
     }
+
+    async fn send_signed(
+        &mut self,
+        request: host_http::Request,
+        signing: host_http::Signing,
+    ) -> wasmtime::Result<Result<host_http::Response, host_http::HttpError>> {
+        exchange(self, request, Some(Signing { secret: signing.secret, id: signing.id })).await
+    }
+}
+
+async fn exchange(
+    state: &State,
+    request: host_http::Request,
+    signing: Option<Signing>,
+) -> wasmtime::Result<Result<host_http::Response, host_http::HttpError>> {
+    let services = Arc::clone(state.services("host-http")?);
+    if let Some(refusal) = refuse(&request, state.max_sent_bytes) {
+        return Ok(Err(refusal));
+    }
+    let time_left = state.wall_left();
+    // The next tick ends the call; nothing may begin before.
+    if time_left.is_zero() {
+        return Ok(Err(host_http::HttpError::Timeout));
+    }
+    let meter = Arc::clone(&state.meter);
+    let request = HttpRequest { signing, ..from_guest(request) };
+    // The host's own work, TLS above all, is not the plugin's.
+    let answer = meter.pause(services.http(request, time_left)).await;
+    Ok(answer.map(to_guest).map_err(error_to_guest))
 }
 
 fn refuse(request: &host_http::Request, max_sent_bytes: usize) -> Option<host_http::HttpError> {
@@ -66,6 +83,7 @@ fn from_guest(request: host_http::Request) -> HttpRequest {
         resolve_in_body: request.resolve_in_body,
         credential: request.credential,
         timeout_ms: request.timeout_ms,
+        signing: None,
     }
 }
 

@@ -35,6 +35,7 @@ struct Library {
 
 const LIBRARIES: &[Library] = &[
     Library { suite: "standardwebhooks", package: "standardwebhooks==1.1.0" },
+    Library { suite: "slack_sdk", package: "slack_sdk==3.47.0" },
     Library { suite: "schemathesis", package: "schemathesis==4.32.5" },
 ];
 
@@ -103,7 +104,7 @@ mod tests {
     fn in_ci_every_suite_is_required() {
         assert_eq!(
             Present::default().required(true),
-            "alertmanager,memcached,redis,standardwebhooks,schemathesis"
+            "alertmanager,memcached,redis,standardwebhooks,slack_sdk,schemathesis"
         );
     }
 
