@@ -6,6 +6,7 @@
 
 use plugin_sdk::json::{Items, Text};
 use plugin_sdk::notifier::Notification;
+use plugin_sdk::time::Instant;
 use plugin_sdk::{AlertStatus, Label, Severity};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -16,6 +17,8 @@ const FIELD_CHARS: usize = 2_000;
 /// So that all sections together stay far below 50 blocks and a readable length.
 const MAX_RECOMMENDATIONS: usize = 5;
 const MAX_TAGS: usize = 10;
+/// The longest text of a time.
+const MAX_TIME_CHARS: usize = 64;
 /// Lines of the message that a reply repeats.
 const SUMMARY_LINES: usize = 3;
 
@@ -171,8 +174,22 @@ fn fields(notification: &Notification, incident: &Incident<'_>, writer: &mut Wri
     ]
     .into_iter()
     .filter(|(_, value)| !value.is_empty())
-    .map(|(name, value)| writer.field(name, value))
+    .map(|(name, value)| match name {
+        "Since" | "Resolved" => {
+            json!({ "type": "mrkdwn", "text": format!("*{name}*\n{}", local(value, writer)) })
+        }
+        _ => writer.field(name, value),
+    })
     .collect()
+}
+
+/// A time that Slack shows in each reader's own time zone; as it is where it cannot be read.
+fn local(time: &str, writer: &mut Writer) -> String {
+    let fallback = writer.mrkdwn(time, MAX_TIME_CHARS);
+    match Instant::read(time).ms() {
+        Some(millis) => format!("<!date^{}^{{date_short_pretty}} {{time_secs}}|{fallback}>", millis / 1_000),
+        None => fallback,
+    }
 }
 
 /// One section for each recommendation that the message does not speak of already.
