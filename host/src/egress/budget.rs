@@ -1,8 +1,8 @@
-//! What one call of a plugin may still send and receive.
+//! What one call of a plugin may still send and receive, and what it has sent.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use domain::egress::HttpError;
+use domain::egress::{HttpError, HttpRequest};
 use domain::limits::EgressLimits;
 
 /// What a call has used of its limits.
@@ -16,17 +16,51 @@ pub struct Usage {
     pub received_bytes: usize,
 }
 
+/// A request as a plugin asked for it, with its placeholders and without what they stand for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// HTTP method.
+    pub method: String,
+    /// The address up to its query; one that is a secret is its placeholder.
+    pub address: String,
+    /// The body. What of it was a placeholder has left as its value; nothing else differs.
+    pub body: Vec<u8>,
+}
+
+impl Sent {
+    fn of(request: &HttpRequest) -> Self {
+        let address = request.url.split(['?', '#']).next().unwrap_or_default();
+        Self { method: request.method.clone(), address: address.to_owned(), body: request.body.clone() }
+    }
+}
+
 /// Counts one call's requests and bytes; make a fresh one for each call of a plugin.
 #[derive(Debug)]
 pub struct Budget {
     limits: EgressLimits,
     used: Mutex<Usage>,
+    sent: Option<Mutex<Vec<Sent>>>,
 }
 
 impl Budget {
     /// A budget of which nothing is used.
     pub fn new(limits: EgressLimits) -> Self {
-        Self { limits, used: Mutex::new(Usage::default()) }
+        Self { limits, used: Mutex::new(Usage::default()), sent: None }
+    }
+
+    /// The same, keeping every request to show later what has left.
+    #[must_use]
+    pub fn recording(self) -> Self {
+        Self { sent: Some(Mutex::default()), ..self }
+    }
+
+    /// The requests that may have left, in order; nothing unless made by [`Budget::recording`].
+    ///
+    /// A request counts as soon as it is being sent, also if its answer never came. One that was refused,
+    /// or found nobody to connect to, has not left. Redirects do not repeat it.
+    pub fn sent(&self) -> Vec<Sent> {
+        let kept = |sent: &Mutex<Vec<Sent>>| lock(sent).clone();
+        self.sent.as_ref().map(kept).unwrap_or_default()
     }
 
     /// What is used so far.
@@ -80,7 +114,30 @@ impl Budget {
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Usage> {
-        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The request as it will be kept, taken before placeholders are replaced.
+    pub(super) fn to_record(&self, request: &HttpRequest) -> Option<Sent> {
+        self.sent.is_some().then(|| Sent::of(request))
     }
+
+    /// Keeps a request that is about to leave.
+    pub(super) fn record(&self, request: Option<Sent>) {
+        if let Some((sent, request)) = self.sent.as_ref().zip(request) {
+            lock(sent).push(request);
+        }
+    }
+
+    /// Takes the last one back, for it has not left. Requests of one call come one after the other.
+    pub(super) fn retract(&self) {
+        if let Some(sent) = &self.sent {
+            lock(sent).pop();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Usage> {
+        lock(&self.used)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

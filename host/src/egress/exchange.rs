@@ -5,10 +5,10 @@ use std::io;
 
 use domain::egress::{HttpError, HttpResponse};
 use reqwest::header::{CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION, CONTENT_TYPE, LOCATION};
-use reqwest::{Client, Method, Request, Response, StatusCode};
+use reqwest::{Client, Method, Response, StatusCode};
 
 use super::allow_list::AllowList;
-use super::budget::Budget;
+use super::budget::{Budget, Sent};
 use super::headers;
 use super::origin::Origin;
 use super::prepare::Prepared;
@@ -26,27 +26,44 @@ pub(super) struct Route<'a> {
 }
 
 impl Route<'_> {
-    /// Sends and waits for the whole answer. The caller sets the deadline.
-    pub(super) async fn exchange(&self, mut prepared: Prepared) -> Result<HttpResponse, HttpError> {
-        for _ in 0..=MAX_REDIRECTS {
-            self.check_address(&prepared.origin)?;
-            self.budget.take_call(prepared.body.len())?;
-            let mut request = Request::new(prepared.method.clone(), prepared.url.clone());
-            *request.headers_mut() = prepared.headers.clone();
-            if !prepared.body.is_empty() || prepared.method != Method::GET {
-                *request.body_mut() = Some(prepared.body.clone().into());
-            }
-            let response =
-                self.client.execute(request).await.map_err(|error| self.explain(&prepared.origin, &error))?;
-            match redirect(&response)? {
-                None => return self.read(&prepared.origin, response).await,
-                Some(location) => self.follow(&mut prepared, response.status(), location)?,
-            }
+    /// Sends and waits for the whole answer. The caller sets the deadline; `record` is what is kept of the
+    /// request once it leaves.
+    pub(super) async fn exchange(
+        &self,
+        mut prepared: Prepared,
+        record: Option<Sent>,
+    ) -> Result<HttpResponse, HttpError> {
+        let mut response = self.first(&prepared, record).await?;
+        for _ in 0..MAX_REDIRECTS {
+            let Some(location) = redirect(&response)? else { break };
+            self.follow(&mut prepared, response.status(), location)?;
+            self.admit(&prepared)?;
+            let sent = self.client.execute(prepared.request()).await;
+            response = sent.map_err(|error| self.explain(&prepared.origin, &error))?;
         }
-        Err(HttpError::Denied(format!(
-            "`{}` redirects more than {MAX_REDIRECTS} times\nhint: use the final address",
-            prepared.origin
-        )))
+        if redirect(&response)?.is_some() {
+            return Err(HttpError::Denied(format!(
+                "`{}` redirects more than {MAX_REDIRECTS} times\nhint: use the final address",
+                prepared.origin
+            )));
+        }
+        self.read(&prepared.origin, response).await
+    }
+
+    async fn first(&self, prepared: &Prepared, record: Option<Sent>) -> Result<Response, HttpError> {
+        self.admit(prepared)?;
+        self.budget.record(record);
+        self.client.execute(prepared.request()).await.map_err(|error| {
+            if error.is_connect() {
+                self.budget.retract();
+            }
+            self.explain(&prepared.origin, &error)
+        })
+    }
+
+    fn admit(&self, prepared: &Prepared) -> Result<(), HttpError> {
+        self.check_address(&prepared.origin)?;
+        self.budget.take_call(prepared.body.len())
     }
 
     /// Hosts that are addresses never meet the resolver, so they are checked here.

@@ -28,7 +28,7 @@ use moka::sync::Cache;
 use reqwest::Client;
 
 pub use allow_list::{AllowList, AllowListError};
-pub use budget::{Budget, Usage};
+pub use budget::{Budget, Sent, Usage};
 pub use origin::{Origin, OriginError};
 pub use resolve::{Resolution, Resolver, SystemResolver};
 pub use secrets::BoundSecret;
@@ -150,13 +150,14 @@ impl Egress {
         }
         let wished = request.timeout_ms.map_or(DEFAULT_TIMEOUT, |ms| Duration::from_millis(ms.into()));
         budget.admit()?;
+        let record = budget.to_record(&request);
         let mut prepared = prepare::prepare(grants, request).inspect_err(|_| budget.take_refusal())?;
         if let Some(step) = step {
             prepared.trace(step);
         }
         let client = self.client(grants)?;
         let route = Route { client: &client, allow: &self.allow, plugin: grants.plugin.as_str(), budget };
-        let exchange = Box::pin(route.exchange(prepared));
+        let exchange = Box::pin(route.exchange(prepared, record));
         tokio::time::timeout(wished.min(time_left), exchange).await.unwrap_or(Err(HttpError::Timeout))
     }
 

@@ -2,8 +2,8 @@
 
 use domain::egress::{HttpError, HttpRequest};
 use domain::trace::TraceParent;
-use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Method, Request};
 use url::Url;
 
 use super::Grants;
@@ -23,6 +23,16 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
+    /// What the client sends for one hop.
+    pub(super) fn request(&self) -> Request {
+        let mut request = Request::new(self.method.clone(), self.url.clone());
+        *request.headers_mut() = self.headers.clone();
+        if !self.body.is_empty() || self.method != Method::GET {
+            *request.body_mut() = Some(self.body.clone().into());
+        }
+        request
+    }
+
     /// Says which step of which trace this is (W3C Trace Context). Plugins cannot say it themselves.
     pub(super) fn trace(&mut self, step: TraceParent) {
         if let Ok(value) = HeaderValue::from_str(&step.to_string()) {

@@ -15,7 +15,7 @@ use sandbox::{CallError, HostServices, LogLevel, PluginLog, Spent};
 use tracing::Level;
 
 use crate::clock;
-use crate::egress::{Budget, Egress, Grants};
+use crate::egress::{Budget, Egress, Grants, Sent};
 use crate::telemetry::metrics;
 
 /// Answers what a plugin asks about this machine.
@@ -84,6 +84,17 @@ impl Outside {
         snapshots: Option<Snapshots>,
     ) -> Self {
         Self { log: Box::new(log), egress, grants, budget: Budget::new(limits), snapshots }
+    }
+
+    /// The same, keeping every request for [`Outside::sent`].
+    #[must_use]
+    pub fn recording(self) -> Self {
+        Self { budget: self.budget.recording(), ..self }
+    }
+
+    /// What the plugin has sent, as it wrote it; see [`Budget::sent`].
+    pub fn sent(&self) -> Vec<Sent> {
+        self.budget.sent()
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod exchanges;
+mod recording;
 mod redirects;
 mod remote;
 mod secrets;
