@@ -12,7 +12,7 @@ use super::budget::{Budget, Sent};
 use super::headers;
 use super::origin::Origin;
 use super::prepare::Prepared;
-use super::resolve::{Forbidden, NoAddress, vet};
+use super::resolve::{LookUpError, vet};
 
 /// `wit/host.wit`: redirects are followed at most three times.
 const MAX_REDIRECTS: u32 = 3;
@@ -68,22 +68,8 @@ impl Route<'_> {
 
     /// Hosts that are addresses never meet the resolver, so they are checked here.
     fn check_address(&self, origin: &Origin) -> Result<(), HttpError> {
-        match origin.address() {
-            None => Ok(()),
-            Some(address) => {
-                vet(self.allow, origin.host(), address).map_err(|forbidden| self.forbidden(&forbidden))
-            }
-        }
-    }
-
-    fn forbidden(&self, forbidden: &Forbidden) -> HttpError {
-        let Forbidden { host, address, range } = forbidden;
-        HttpError::Denied(format!(
-            "`{}` may not reach `{host}`: its address {address} is {range}\n\
-             hint: if that is meant, add `{}` to `SSRF_ALLOWED_HOSTS`",
-            self.plugin,
-            host.trim_start_matches('[').trim_end_matches(']'),
-        ))
+        let Some(address) = origin.address() else { return Ok(()) };
+        vet(self.allow, origin.host(), address).map_err(|error| error.tell(self.plugin))
     }
 
     /// Turns the next hop into the request, within the same origin.
@@ -130,11 +116,8 @@ impl Route<'_> {
     fn explain(&self, origin: &Origin, error: &reqwest::Error) -> HttpError {
         let mut cause: &(dyn Error + 'static) = error;
         loop {
-            if let Some(forbidden) = cause.downcast_ref::<Forbidden>() {
-                return self.forbidden(forbidden);
-            }
-            if let Some(nowhere) = cause.downcast_ref::<NoAddress>() {
-                return HttpError::Unreachable(nowhere.to_string());
+            if let Some(error) = cause.downcast_ref::<LookUpError>() {
+                return error.tell(self.plugin);
             }
             match cause.source() {
                 Some(deeper) => cause = deeper,

@@ -9,6 +9,7 @@
 mod address;
 mod allow_list;
 mod budget;
+mod dial;
 mod exchange;
 mod headers;
 mod origin;

@@ -6,6 +6,10 @@ use std::str::FromStr;
 
 use url::{Host, Url};
 
+/// The schemes there are, each with the port that is meant without one. Mail is submitted to 587 with
+/// STARTTLS and to 465 under TLS from the first byte (RFC 6409, RFC 8314).
+const SCHEMES: &[(&str, u16)] = &[("https", 443), ("http", 80), ("smtp", 587), ("smtps", 465)];
+
 /// Why an address names no origin. The address itself is not shown: it may be a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OriginError {
@@ -13,7 +17,7 @@ pub enum OriginError {
     #[error("not an absolute address, expected `https://host` or `https://host:port`")]
     Unreadable,
     /// Another scheme.
-    #[error("the scheme must be `https`, or `http` where that is granted")]
+    #[error("the scheme must be `https`, or `http` where that is granted; for mail `smtp` or `smtps`")]
     Scheme,
     /// Credentials before the host.
     #[error("credentials must not stand before the host; send them in a header")]
@@ -28,7 +32,8 @@ pub enum OriginError {
 
 /// Scheme, host and port, as the HTTP client's own parser reads them.
 ///
-/// Invariant: scheme `http` or `https`; host lower-case, in ASCII, addresses in their usual form.
+/// Invariant: scheme `https`, `http`, `smtp` or `smtps`; host lower-case, in ASCII, addresses in their
+/// usual form.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Origin {
     scheme: &'static str,
@@ -51,21 +56,35 @@ impl Origin {
         &self.host
     }
 
+    /// The port, also where it is the scheme's own.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The scheme.
+    pub const fn scheme(&self) -> &'static str {
+        self.scheme
+    }
+
     pub(super) fn of(url: &Url) -> Result<Self, OriginError> {
-        let scheme = match url.scheme() {
-            "https" => "https",
-            "http" => "http",
-            _ => return Err(OriginError::Scheme),
-        };
+        let known = SCHEMES.iter().find(|(scheme, _)| *scheme == url.scheme());
+        let (scheme, usual_port) = *known.ok_or(OriginError::Scheme)?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(OriginError::Credentials);
         }
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or(OriginError::Unreadable)?;
+        // The parser takes hosts of schemes that browsers do not know as they are written. Read again, any
+        // form of an address is that address whatever the scheme.
+        let host = Host::parse(host).map_err(|_| OriginError::Unreadable)?.to_string();
         if host.ends_with('.') {
             return Err(OriginError::TrailingDot);
         }
-        let port = url.port_or_known_default().ok_or(OriginError::Unreadable)?;
-        Ok(Self { scheme, host: host.to_owned(), port })
+        Ok(Self { scheme, host, port: url.port().unwrap_or(usual_port) })
+    }
+
+    /// Whether this is for HTTP, and not for mail.
+    pub(super) fn is_http(&self) -> bool {
+        matches!(self.scheme, "https" | "http")
     }
 
     /// The address, where the host is one.
@@ -81,11 +100,11 @@ impl Origin {
 impl FromStr for Origin {
     type Err = OriginError;
 
-    /// Reads a grant: `https://host` or `https://host:port`, nothing behind it.
+    /// Reads a grant: scheme and host such as `https://host`, with or without a port, nothing behind it.
     fn from_str(text: &str) -> Result<Self, OriginError> {
         let url = Url::parse(text).map_err(|_| OriginError::Unreadable)?;
         let origin = Self::of(&url)?;
-        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+        if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
             return Err(OriginError::Path);
         }
         Ok(origin)
@@ -95,9 +114,9 @@ impl FromStr for Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", self.scheme, self.host)?;
-        match (self.scheme, self.port) {
-            ("https", 443) | ("http", 80) => Ok(()),
-            (_, port) => write!(f, ":{port}"),
+        match SCHEMES.contains(&(self.scheme, self.port)) {
+            true => Ok(()),
+            false => write!(f, ":{}", self.port),
         }
     }
 }
@@ -113,6 +132,28 @@ mod tests {
         }
         assert_eq!("http://[::1]:8080".parse::<Origin>().unwrap().to_string(), "http://[::1]:8080");
         assert_eq!(Origin::of_url("https://h.example/T0/B1?x=y#z").unwrap().to_string(), "https://h.example");
+    }
+
+    #[test]
+    fn mail_has_ports_of_its_own_and_the_same_hosts() {
+        for (text, shown, port) in [
+            ("smtp://Mail.Example", "smtp://mail.example", 587),
+            ("smtp://mail.example:587/", "smtp://mail.example", 587),
+            ("smtp://mail.example:25", "smtp://mail.example:25", 25),
+            ("smtp://mail.example:443", "smtp://mail.example:443", 443),
+            ("smtps://mail.example", "smtps://mail.example", 465),
+            ("smtps://ma%69l.example", "smtps://mail.example", 465),
+            ("smtps://ｍａｉｌ.example", "smtps://mail.example", 465),
+            ("smtp://127.1", "smtp://127.0.0.1", 587),
+            ("smtp://0x7f000001", "smtp://127.0.0.1", 587),
+            ("smtp://2130706433:25", "smtp://127.0.0.1:25", 25),
+            ("smtps://[0:0::1]", "smtps://[::1]", 465),
+        ] {
+            let origin: Origin = text.parse().unwrap();
+            assert_eq!((origin.to_string().as_str(), origin.port()), (shown, port), "{text}");
+            assert!(!origin.is_http(), "{text}");
+            assert_eq!(origin.address().is_none(), shown.contains("mail."), "{text}");
+        }
     }
 
     #[test]
@@ -134,6 +175,12 @@ mod tests {
             ("file:///etc/passwd", OriginError::Scheme),
             ("https://me@a.example", OriginError::Credentials),
             ("https://a.example.", OriginError::TrailingDot),
+            ("smtp://me:word@a.example", OriginError::Credentials),
+            ("smtp:a.example", OriginError::Unreadable),
+            ("smtp:///x", OriginError::Unreadable),
+            ("smtp://a\\@b.example", OriginError::Credentials),
+            ("smtp://a.example.", OriginError::TrailingDot),
+            ("smtps://a.example/x", OriginError::Path),
             ("https://a.example/x", OriginError::Path),
             ("https://a.example/?x", OriginError::Path),
         ];

@@ -77,7 +77,8 @@ pub(super) fn prepare(grants: &Grants, request: HttpRequest) -> Result<Prepared,
 fn target(text: &str, filler: &mut Filler<'_>) -> Result<(Url, Origin), HttpError> {
     let origin_of = |text: &str, what: &str| match Url::parse(text) {
         Ok(url) => match Origin::of(&url) {
-            Ok(origin) => Ok((url, origin)),
+            Ok(origin) if origin.is_http() => Ok((url, origin)),
+            Ok(_) => Err(HttpError::InvalidRequest(format!("{what}: {}", OriginError::Scheme))),
             Err(why) => Err(HttpError::InvalidRequest(format!("{what}: {why}"))),
         },
         Err(_) => Err(HttpError::InvalidRequest(format!("{what}: {}", OriginError::Unreadable))),
@@ -99,7 +100,7 @@ fn target(text: &str, filler: &mut Filler<'_>) -> Result<(Url, Origin), HttpErro
     Ok((url, origin))
 }
 
-fn check_granted(grants: &Grants, origin: &Origin) -> Result<(), HttpError> {
+pub(super) fn check_granted(grants: &Grants, origin: &Origin) -> Result<(), HttpError> {
     if grants.origins.contains(origin) {
         return Ok(());
     }

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use domain::egress::HttpError;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::address::special_range;
@@ -34,39 +35,76 @@ impl Resolver for SystemResolver {
     }
 }
 
-/// An address that is not dialled.
+/// Why there is no address to dial.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{host}` is {address}, an address of the range {range}")]
-pub(super) struct Forbidden {
-    pub(super) host: String,
-    pub(super) address: IpAddr,
-    pub(super) range: &'static str,
+pub(super) enum LookUpError {
+    /// One of the addresses is not dialled.
+    #[error("its address {address} is {range}")]
+    Forbidden {
+        /// The host as it was asked for.
+        host: String,
+        /// What it leads to.
+        address: IpAddr,
+        /// In which range that lies.
+        range: &'static str,
+    },
+    /// There is none.
+    #[error("no address for `{host}`: {reason}")]
+    None {
+        /// The host as it was asked for.
+        host: String,
+        /// In the resolver's words.
+        reason: String,
+    },
 }
 
-/// A name without addresses.
-#[derive(Debug, thiserror::Error)]
-#[error("no address for `{host}`: {reason}")]
-pub(super) struct NoAddress {
-    host: String,
-    reason: String,
+impl LookUpError {
+    /// What the plugin that wanted to go there is told.
+    pub(super) fn tell(&self, plugin: &str) -> HttpError {
+        match self {
+            Self::Forbidden { host, .. } => HttpError::Denied(format!(
+                "`{plugin}` may not reach `{host}`: {self}\n\
+                 hint: if that is meant, add `{}` to `SSRF_ALLOWED_HOSTS`",
+                host.trim_start_matches('[').trim_end_matches(']'),
+            )),
+            Self::None { .. } => HttpError::Unreachable(self.to_string()),
+        }
+    }
 }
 
 /// Says whether `host` may be dialled at `address`.
-pub(super) fn vet(allow: &AllowList, host: &str, address: IpAddr) -> Result<(), Forbidden> {
+pub(super) fn vet(allow: &AllowList, host: &str, address: IpAddr) -> Result<(), LookUpError> {
     match special_range(address) {
         Some(range) if !allow.permits(host, address) => {
-            Err(Forbidden { host: host.to_owned(), address, range })
+            Err(LookUpError::Forbidden { host: host.to_owned(), address, range })
         }
         _ => Ok(()),
     }
+}
+
+/// All addresses of a name from one look-up, each of them checked. One forbidden address spoils the whole
+/// answer: who mixes them in means something by it.
+pub(super) async fn look_up(
+    allow: &AllowList,
+    resolver: &dyn Resolver,
+    host: &str,
+) -> Result<Vec<IpAddr>, LookUpError> {
+    let none = |reason: String| LookUpError::None { host: host.to_owned(), reason };
+    let found = resolver.resolve(host).await.map_err(|error| none(error.to_string()))?;
+    if found.is_empty() {
+        return Err(none("the name exists without one".to_owned()));
+    }
+    for address in &found {
+        vet(allow, host, *address)?;
+    }
+    Ok(found)
 }
 
 /// What the HTTP client asks for addresses.
 ///
 /// Invariant: answers with checked addresses or not at all, and the client has no other way to
 /// an address of a name. So what is checked is what is dialled, whatever a second look-up would say.
-/// One forbidden address spoils the whole answer. Hosts that are addresses never come here; they are
-/// checked before the request.
+/// Hosts that are addresses never come here; they are checked before the request.
 pub(super) struct VettedResolver {
     pub(super) allow: Arc<AllowList>,
     pub(super) inner: Arc<dyn Resolver>,
@@ -74,18 +112,9 @@ pub(super) struct VettedResolver {
 
 impl Resolve for VettedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let allow = Arc::clone(&self.allow);
-        let inner = Arc::clone(&self.inner);
+        let (allow, inner) = (Arc::clone(&self.allow), Arc::clone(&self.inner));
         Box::pin(async move {
-            let host = name.as_str().to_owned();
-            let no_address = |reason: String| NoAddress { host: host.clone(), reason };
-            let found = inner.resolve(&host).await.map_err(|error| no_address(error.to_string()))?;
-            if found.is_empty() {
-                return Err(no_address("the name exists without one".to_owned()).into());
-            }
-            for address in &found {
-                vet(&allow, &host, *address)?;
-            }
+            let found = look_up(&allow, &*inner, name.as_str()).await?;
             // The client puts the port of the request in place of 0.
             let addresses: Addrs = Box::new(found.into_iter().map(|address| SocketAddr::new(address, 0)));
             Ok(addresses)

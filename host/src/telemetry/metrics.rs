@@ -117,7 +117,7 @@ families! {
     QUARANTINE_BYTES = Gauge "watchbell_quarantine_bytes" []
         "Size of the bodies of these, as they were received. Sampled.";
     EGRESS_CALLS = Counter "watchbell_egress_calls_total" ["plugin", "outcome"]
-        "Requests of plugins: the class of the answer such as `2xx`, or why there is none.";
+        "Requests of plugins: the class of the answer such as `2xx`, `connected` for mail, or why there is none.";
     EGRESS_DURATION = Histogram "watchbell_egress_duration_seconds" ["plugin"]
         "From a plugin's request to the whole answer.";
     COMMIT_BATCH = Histogram "watchbell_commit_batch_size" [] "Webhooks written together.";

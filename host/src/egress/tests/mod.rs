@@ -4,6 +4,7 @@
 //! see a connection. The check is on in every test but one, which shows that the listeners notice.
 
 mod addresses;
+mod dialling;
 mod exchanges;
 mod recording;
 mod redirects;
