@@ -19,7 +19,7 @@ use crate::clock;
 use crate::config::{Config, ServerSettings};
 use crate::crypto::KeyRing;
 use crate::deliver::{self, Deliverer};
-use crate::egress::{AllowList, Egress, SystemResolver};
+use crate::egress::Egress;
 use crate::http;
 use crate::ingest::{
     self, Admission, Again, Ingest, Recorded, Recorder, SecretSources, WebhookSecrets, Writer,
@@ -149,7 +149,7 @@ pub async fn unusable(config: &Config) -> Vec<anyhow::Error> {
         found.extend(certificates.err().map(anyhow::Error::from));
     }
     found.extend(Admission::new(&config.limits).err());
-    found.extend(AllowList::parse(&config.egress.allowed).err().map(anyhow::Error::from));
+    found.extend(Egress::open(&config.egress).err().map(anyhow::Error::from));
     found.extend(telemetry::filter(&config.telemetry).err());
     found
 }
@@ -206,8 +206,7 @@ impl Parts {
         let channels = ChannelWatch::new(store.clone(), recorder, config.pipeline.channel_failing);
         check_webhook_secrets(config, &catalogue)?;
         let secrets = webhook_secrets(config, &store, &keys, &catalogue).await?;
-        let egress =
-            Arc::new(Egress::new(AllowList::parse(&config.egress.allowed)?, Arc::new(SystemResolver))?);
+        let egress = Arc::new(Egress::open(&config.egress)?);
         let machine = Arc::new(Machine::new());
         let checks = Arc::new(Checks::new(&config.checks.plan, Arc::clone(&machine)));
         let self_check = config.checks.every.map(|pause| {

@@ -17,7 +17,7 @@ use crate::app;
 use crate::clock::{self, Ids};
 use crate::config::Config;
 use crate::crypto::{KeyRing, Place, Purpose};
-use crate::egress::{AllowList, Egress, Grants, SystemResolver};
+use crate::egress::{Egress, Grants};
 use crate::plugins::{self, CallLog, Catalogue, ChannelSettings, NotifierEntry, Outside};
 
 #[derive(Subcommand)]
@@ -196,7 +196,7 @@ async fn check(config: &Config, entry: &NotifierEntry, settings: &Value) -> Resu
     let split = ChannelSettings::split(&info.config_schema, settings, &config.references)?;
     let plugin = &info.plugin.name;
     let log = CallLog::new(PluginKind::Notifier, plugin, RunId::mint(&mut Ids), TraceId::mint(&mut Ids));
-    let egress = Arc::new(Egress::new(AllowList::parse(&config.egress.allowed)?, Arc::new(SystemResolver))?);
+    let egress = Arc::new(Egress::open(&config.egress)?);
     let grants = Grants {
         plugin: plugin.clone(),
         channel: None,

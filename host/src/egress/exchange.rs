@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 
 use domain::egress::{HttpError, HttpResponse};
-use reqwest::header::{CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION, CONTENT_TYPE, LOCATION};
+use reqwest::header::LOCATION;
 use reqwest::{Client, Method, Response, StatusCode};
 
 use super::allow_list::AllowList;
@@ -74,9 +74,11 @@ impl Route<'_> {
 
     /// Turns the next hop into the request, within the same origin.
     ///
+    /// What sends something is repeated for 307 and 308 alone.
+    ///
     /// # Source
-    /// RFC 9110, section 15.4: 303 asks for a GET. For 301 and 302 the method may be kept, and is:
-    /// a notification turned into a GET would be lost without an error.
+    /// RFC 9110, section 15.4: clients turn a POST into a GET for 303, and for 301 and 302 most do. The
+    /// notification would be lost without an error, so neither is done.
     fn follow(&self, prepared: &mut Prepared, status: StatusCode, location: String) -> Result<(), HttpError> {
         let from = &prepared.origin;
         let unreadable = || HttpError::Unreachable(format!("`{from}` redirects to what is no address"));
@@ -89,12 +91,14 @@ impl Route<'_> {
                 self.plugin
             )));
         }
-        if status == StatusCode::SEE_OTHER {
-            prepared.method = Method::GET;
-            prepared.body = Vec::new();
-            for name in [CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION] {
-                prepared.headers.remove(name);
-            }
+        let keeps_method = matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
+        if prepared.method != Method::GET && !keeps_method {
+            return Err(HttpError::Denied(format!(
+                "`{from}` redirects a {} with {}, after which it would be a GET without a body\n\
+                 hint: use the final address",
+                prepared.method,
+                status.as_u16(),
+            )));
         }
         prepared.url = url;
         prepared.url.set_fragment(None);

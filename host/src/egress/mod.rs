@@ -4,7 +4,8 @@
 //! put in and must be bound to that origin. Every address of its host must be public or listed by the
 //! operator, and only addresses that passed are dialled. What it sends, receives and waits for is
 //! counted. Nothing here reads proxies from the environment, follows a redirect to another origin,
-//! keeps cookies or decodes content.
+//! turns one method into another, keeps cookies or decodes content. What comes back is freed of the
+//! secrets of the call.
 
 mod address;
 mod allow_list;
@@ -14,10 +15,13 @@ mod exchange;
 mod headers;
 mod origin;
 mod prepare;
+mod redact;
 mod resolve;
 mod secrets;
 mod sign;
+mod tls;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,17 +31,21 @@ use domain::plugin::PluginName;
 use domain::trace::{SpanId, TraceParent};
 use moka::sync::Cache;
 use reqwest::Client;
+use tokio_rustls::rustls::ClientConfig;
 
 pub use allow_list::{AllowList, AllowListError};
 pub use budget::{Budget, Sent, Usage};
 pub use origin::{Origin, OriginError};
 pub use resolve::{Resolution, Resolver, SystemResolver};
 pub use secrets::BoundSecret;
+pub use tls::TlsError;
 
 use crate::clock::{self, Ids};
+use crate::config::EgressSettings;
 use crate::telemetry::export::{self, Side, Step};
 use crate::telemetry::metrics;
 use exchange::Route;
+use redact::Redactor;
 use resolve::VettedResolver;
 
 /// `wit/host.wit`: how long a request without a timeout of its own waits.
@@ -74,29 +82,52 @@ pub struct Grants {
     pub trace: Option<TraceParent>,
 }
 
-/// The HTTP client stack could not be set up.
+/// Why there is no way out.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "the HTTP client was not set up: {0}\n\
-     hint: TLS needs the system's root certificates; install the package `ca-certificates`"
-)]
-pub struct SetupError(String);
+pub enum SetupError {
+    /// The exceptions are not understood.
+    #[error(transparent)]
+    AllowList(#[from] AllowListError),
+    /// TLS cannot be spoken.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The HTTP client does not take its settings.
+    #[error("the HTTP client was not set up: {0}")]
+    Client(String),
+}
+
+/// Requests of one plugin share connections only under the same grants.
+type PoolKey = (PluginName, Option<ChannelId>, Vec<Origin>);
 
 /// Sends requests for plugins. One for the whole program.
 pub struct Egress {
     allow: Arc<AllowList>,
     resolver: Arc<dyn Resolver>,
-    pools: Cache<(PluginName, Option<ChannelId>), Client>,
+    tls: ClientConfig,
+    pools: Cache<PoolKey, Client>,
 }
 
 impl Egress {
-    /// Sets up the way out.
+    /// Sets up the way out as the operator wants it, with the machine's own resolver.
     ///
     /// # Errors
-    /// [`SetupError`] where TLS is not to be had on this machine.
-    pub fn new(allow: AllowList, resolver: Arc<dyn Resolver>) -> Result<Self, SetupError> {
+    /// [`SetupError`], which names the setting.
+    pub fn open(settings: &EgressSettings) -> Result<Self, SetupError> {
+        let allow = AllowList::parse(&settings.allowed)?;
+        Self::new(allow, Arc::new(SystemResolver), settings.authorities.as_deref())
+    }
+
+    /// Sets up the way out. `authorities` is a file of certificates that are believed beside the system's.
+    ///
+    /// # Errors
+    /// [`SetupError`] where TLS is not to be had on this machine, or the file is no good.
+    pub fn new(
+        allow: AllowList,
+        resolver: Arc<dyn Resolver>,
+        authorities: Option<&Path>,
+    ) -> Result<Self, SetupError> {
         let pools = Cache::builder().max_capacity(MAX_POOLS).time_to_idle(POOL_IDLE).build();
-        let egress = Self { allow: Arc::new(allow), resolver, pools };
+        let egress = Self { allow: Arc::new(allow), resolver, tls: tls::config(authorities)?, pools };
         egress.build_client()?;
         Ok(egress)
     }
@@ -119,6 +150,7 @@ impl Egress {
         let (began, began_at) = (Instant::now(), clock::now());
         let step = grants.trace.map(|parent| TraceParent { span_id: SpanId::mint(&mut Ids), ..parent });
         let result = self.exchange(grants, budget, request, time_left, step).await;
+        let result = Redactor::new(&grants.secrets).result(result);
         if let Some((parent, step)) = grants.trace.zip(step) {
             export::step(|| Step {
                 name: "http",
@@ -163,14 +195,18 @@ impl Egress {
     }
 
     fn client(&self, grants: &Grants) -> Result<Client, HttpError> {
-        let key = (grants.plugin.clone(), grants.channel);
+        let key = (grants.plugin.clone(), grants.channel, grants.origins.clone());
         let client = self.pools.try_get_with(key, || self.build_client());
         client.map_err(|error| HttpError::Unreachable(error.to_string()))
     }
 
     fn build_client(&self) -> Result<Client, SetupError> {
         let resolver = VettedResolver { allow: Arc::clone(&self.allow), inner: Arc::clone(&self.resolver) };
+        // HTTP/2 where the remote has it; what else is spoken over this TLS names no protocol.
+        let mut tls = self.tls.clone();
+        tls.alpn_protocols = [b"h2".as_slice(), b"http/1.1"].map(<[u8]>::to_vec).to_vec();
         Client::builder()
+            .tls_backend_preconfigured(tls)
             .dns_resolver(Arc::new(resolver))
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -181,7 +217,7 @@ impl Egress {
             .pool_max_idle_per_host(CONNECTIONS_PER_HOST)
             .user_agent(USER_AGENT)
             .build()
-            .map_err(|error| SetupError(root_cause(&error)))
+            .map_err(|error| SetupError::Client(root_cause(&error)))
     }
 }
 

@@ -12,6 +12,7 @@ use super::origin::{Origin, OriginError};
 use super::secrets::{self, Encoding, Filler};
 use super::sign;
 use crate::clock;
+use crate::telemetry::metrics;
 
 /// A request that the grants allow, with secrets put in. Not yet checked: the address.
 pub(super) struct Prepared {
@@ -56,7 +57,6 @@ pub(super) fn prepare(grants: &Grants, request: HttpRequest) -> Result<Prepared,
     };
     let mut filler = Filler::new(&grants.secrets);
     let (url, origin) = target(&request.url, &mut filler)?;
-    check_granted(grants, &origin)?;
     let mut headers = headers::outgoing(&request.headers, request.credential.as_deref(), &mut filler)?;
     let body = match request.resolve_in_body {
         true => fill_body(&headers, request.body, &mut filler)?,
@@ -66,7 +66,9 @@ pub(super) fn prepare(grants: &Grants, request: HttpRequest) -> Result<Prepared,
         let key = filler.value(&signing.secret)?;
         headers.extend(sign::standard(signing, key, &body, &headers, clock::now())?);
     }
-    filler.check_bindings(grants.plugin.as_str(), &origin)?;
+    let bound = filler.check_bindings(grants.plugin.as_str(), &origin).inspect_err(|why| audit(grants, why));
+    check_granted(grants, &origin)?;
+    bound?;
     Ok(Prepared { method, url, origin, headers, body })
 }
 
@@ -100,6 +102,14 @@ fn target(text: &str, filler: &mut Filler<'_>) -> Result<(Url, Origin), HttpErro
     Ok((url, origin))
 }
 
+/// Says that a secret was on its way to where it must not go: the plugin is careless, or worse.
+fn audit(grants: &Grants, why: &HttpError) {
+    let trace_id = grants.trace.map(|step| tracing::field::display(step.trace_id));
+    tracing::warn!(plugin.name = %grants.plugin, trace_id, error.r#type = "secret_refused", "{why}");
+    metrics::secret_refused(&grants.plugin);
+}
+
+/// Refuses what is not granted.
 pub(super) fn check_granted(grants: &Grants, origin: &Origin) -> Result<(), HttpError> {
     if grants.origins.contains(origin) {
         return Ok(());

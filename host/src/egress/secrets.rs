@@ -94,7 +94,8 @@ impl<'a> Filler<'a> {
         match self.used.iter().find(|secret| !secret.may_go_to(target)) {
             None => Ok(()),
             Some(secret) => Err(HttpError::Denied(format!(
-                "`{plugin}` may not send secret `{}` to `{target}`: it is bound to other hosts",
+                "`{plugin}` may not send secret `{}` to `{target}`: it is bound to other hosts\n\
+                 hint: a secret goes to the addresses of its own channel, or to what `allow_hosts` grants",
                 secret.name,
             ))),
         }
@@ -117,7 +118,8 @@ fn split_name(text: &str) -> (&str, &str) {
     text.split_at(end.unwrap_or(text.len()))
 }
 
-fn encode(value: &str, encoding: Encoding, into: &mut String) {
+/// Writes a value as its place wants it.
+pub(super) fn encode(value: &str, encoding: Encoding, into: &mut String) {
     match encoding {
         Encoding::Raw => into.push_str(value),
         Encoding::Json => {

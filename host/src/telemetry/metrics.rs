@@ -15,8 +15,8 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 pub use count::{
     Backlog, ChannelFigures, attempt, backlog, breaker, channel, check, commit, data_keys_left, egress_call,
-    forgotten, plugin_call, plugin_spent, queue, rate_limited, refused_caller, request, run, stage,
-    uncounted_request, unmapped_word, wal, webhook, webhook_refused,
+    forgotten, plugin_call, plugin_spent, queue, rate_limited, refused_caller, request, run, secret_refused,
+    stage, uncounted_request, unmapped_word, wal, webhook, webhook_refused,
 };
 
 /// What a figure does over time.
@@ -120,6 +120,9 @@ families! {
         "Requests of plugins: the class of the answer such as `2xx`, `connected` for mail, or why there is none.";
     EGRESS_DURATION = Histogram "watchbell_egress_duration_seconds" ["plugin"]
         "From a plugin's request to the whole answer.";
+    EGRESS_SECRETS_REFUSED = Counter "watchbell_egress_secrets_refused_total" ["plugin"]
+        "Requests of plugins that would have sent a secret to where it is not bound. Anything but 0 wants a look at \
+         the plugin.";
     COMMIT_BATCH = Histogram "watchbell_commit_batch_size" [] "Webhooks written together.";
     COMMIT_DURATION = Histogram "watchbell_commit_duration_seconds" [] "How long it took to write them.";
     COMMIT_QUEUE = Gauge "watchbell_commit_queue_depth" []

@@ -16,7 +16,7 @@ use crate::checks::{Machine, snapshot_json};
 use crate::cli::output;
 use crate::clock;
 use crate::config::{EgressSettings, PluginSettings, References, Source};
-use crate::egress::{AllowList, Egress, SystemResolver};
+use crate::egress::Egress;
 use crate::plugins::{Around, Call, Function, Snapshots, Subject, Target};
 
 /// How to use it, below the list of options.
@@ -99,8 +99,7 @@ pub(super) fn run(options: Options) -> Result<()> {
 
 async fn one(subject: &Subject, call: &Call, source: &Source) -> Result<Result<Value, CallError>> {
     let watch = Arc::new(Watch::default());
-    let egress =
-        Egress::new(AllowList::parse(&EgressSettings::read(source).allowed)?, Arc::new(SystemResolver))?;
+    let egress = Egress::open(&EgressSettings::read(source))?;
     let snapshots = if call.function == Function::Analyze { snapshots().await } else { None };
     let around = Around {
         egress: Arc::new(egress),

@@ -11,7 +11,8 @@ async fn dial(egress: &Egress, granted: &[&str], to: &str) -> Result<TcpStream, 
 async fn a_granted_mail_server_is_dialled_by_name_and_by_address() {
     let remote = Remote::start(|_| Reply::ok("")).await;
     let table = Table::default().with("two.test", &[&["127.0.0.7", "127.0.0.2"]]);
-    let egress = Egress::new(AllowList::parse("127.0.0.2,127.0.0.7").unwrap(), Arc::new(table)).unwrap();
+    let egress =
+        Egress::new(AllowList::parse("127.0.0.2,127.0.0.7").unwrap(), Arc::new(table), None).unwrap();
     for scheme in ["smtp", "smtps"] {
         for host in ["127.0.0.2", "two.test"] {
             let to = format!("{scheme}://{host}:{}", remote.port());
@@ -80,7 +81,7 @@ async fn looking_up_counts_as_waiting() {
             Box::pin(std::future::pending())
         }
     }
-    let egress = Egress::new(AllowList::default(), Arc::new(Silent)).unwrap();
+    let egress = Egress::new(AllowList::default(), Arc::new(Silent), None).unwrap();
     let to = "smtp://slow.test".parse().unwrap();
     let grants = grants(&["smtp://slow.test", "https://slow.test"]);
     let refused = egress.dial(&grants, &Budget::new(limits()), &to, Duration::from_millis(50)).await;

@@ -52,7 +52,7 @@ impl Resolver for Table {
 /// A way out for which `public.test` and the names of `table` exist.
 fn egress(table: Table) -> Egress {
     let table = table.with("public.test", &[&["127.0.0.2"]]);
-    Egress::new(AllowList::parse("127.0.0.2").unwrap(), Arc::new(table)).unwrap()
+    Egress::new(AllowList::parse("127.0.0.2").unwrap(), Arc::new(table), None).unwrap()
 }
 
 fn grants(origins: &[&str]) -> Grants {

@@ -60,23 +60,47 @@ async fn three_redirects_within_the_origin_are_followed_and_counted() {
     assert!(matches!(refused, Err(HttpError::Denied(message)) if message.contains("more than 3 times")));
 }
 
-#[tokio::test]
-async fn method_and_body_survive_every_redirect_but_303() {
+/// What becomes of a request with a body, and of one without, that is answered with this status.
+async fn redirected(method: &str, status: u16) -> (Result<HttpResponse, HttpError>, Vec<String>) {
     let remote = Remote::start(|request| match request.split(['/', ' ']).nth(2).unwrap() {
-        "end" => Reply::ok(""),
+        "end" => Reply::ok("arrived"),
         status => Reply::redirect(status.parse().unwrap(), "/end"),
     })
     .await;
     let base = format!("http://public.test:{}", remote.port());
-    for status in [301, 302, 303, 307, 308] {
-        let mut asked = request("POST", &format!("{base}/{status}"));
+    let mut asked = request(method, &format!("{base}/{status}"));
+    if method != "GET" {
         asked.headers = vec![("content-type".to_owned(), "text/plain".to_owned())];
         asked.body = b"body".to_vec();
-        send(&egress(Table::default()), &grants(&[&base]), asked).await.unwrap();
-        let last = remote.requests().pop().unwrap();
-        let kept = last.starts_with("post /end") && last.ends_with("body") && last.contains("content-type");
-        let dropped =
-            last.starts_with("get /end") && !last.ends_with("body") && !last.contains("content-type");
-        assert!(if status == 303 { dropped } else { kept }, "{status}: {last}");
     }
+    (send(&egress(Table::default()), &grants(&[&base]), asked).await, remote.requests())
+}
+
+#[tokio::test]
+async fn what_sends_something_is_repeated_whole_or_not_at_all() {
+    for method in ["POST", "PUT", "PATCH", "DELETE"] {
+        for status in [307, 308] {
+            let (answer, requests) = redirected(method, status).await;
+            assert_eq!(answer.unwrap().body, b"arrived", "{method} {status}");
+            let last = requests.last().unwrap();
+            assert!(last.starts_with(&format!("{} /end", method.to_lowercase())), "{status}: {last}");
+            assert!(last.ends_with("body") && last.contains("content-type: text/plain"), "{status}: {last}");
+        }
+        for status in [301, 302, 303] {
+            let (answer, requests) = redirected(method, status).await;
+            let Err(HttpError::Denied(message)) = answer else { panic!("{method} {status}: {answer:?}") };
+            assert!(message.contains(&format!("redirects a {method} with {status}")), "{message}");
+            assert_eq!(requests.len(), 1, "{method} {status}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_only_asks_is_repeated_for_every_redirect() {
+    for status in [301, 302, 303, 307, 308] {
+        let (answer, requests) = redirected("GET", status).await;
+        assert_eq!((answer.unwrap().body, requests.len()), (b"arrived".to_vec(), 2), "{status}");
+    }
+    let (answer, _) = redirected("GET", 300).await;
+    assert_eq!(answer.unwrap().status, 300, "the choice is not ours");
 }

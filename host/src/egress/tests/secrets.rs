@@ -127,6 +127,50 @@ async fn errors_of_a_secret_address_name_its_host_only() {
     assert!(!shown.contains("CANARY"), "{shown}");
 }
 
+#[tokio::test]
+async fn what_a_remote_repeats_of_a_secret_does_not_reach_the_plugin() {
+    let remote = Remote::start(|request| {
+        // The head is in lower case, as a careless remote may write it too.
+        let body = format!("no such hook: {request} {TOKEN}");
+        Reply::Text(format!(
+            "HTTP/1.1 404 X\r\nx-echo: {TOKEN}\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        ))
+    })
+    .await;
+    let base = format!("http://public.test:{}", remote.port());
+    let mut grants = grants(&[&base]);
+    grants.secrets = vec![
+        secret("url", &format!("{base}/services/{TOKEN}?key=canary%2fkey%20of%20it"), &[]),
+        secret("token", TOKEN, &[&base]),
+        secret("odd", "CANARY \"of\" letters", &[&base]),
+    ];
+    let mut asked = request("POST", "secret://url");
+    asked.headers = vec![
+        ("x-token".to_owned(), "secret://odd".to_owned()),
+        ("content-type".to_owned(), "application/json".to_owned()),
+    ];
+    asked.credential = Some("token".to_owned());
+    asked.body = b"{\"a\":\"secret://odd\",\"b\":\"secret://url\"}".to_vec();
+    asked.resolve_in_body = true;
+    let answer = send(&egress(Table::default()), &grants, asked).await.unwrap();
+    let shown = format!("{:?} {}", answer.headers, String::from_utf8_lossy(&answer.body));
+    assert!(shown.contains("no such hook") && shown.contains("[redacted]"), "{shown}");
+    assert!(!shown.to_lowercase().contains("canary"), "{shown}");
+    assert!(remote.requests()[0].contains("canary"), "the remote got them");
+}
+
+#[tokio::test]
+async fn what_a_remote_repeats_in_a_redirect_does_not_reach_the_plugin() {
+    let remote = Remote::start(|_| Reply::redirect(307, &format!("http://{TOKEN}.evil.example/"))).await;
+    let base = format!("http://public.test:{}", remote.port());
+    let mut grants = grants(&[&base]);
+    grants.secrets = vec![secret("token", TOKEN, &[&base])];
+    let refused = send(&egress(Table::default()), &grants, request("POST", &base)).await.unwrap_err();
+    let shown = refused.to_string().to_lowercase();
+    assert!(shown.contains("[redacted].evil.example") && !shown.contains("canary"), "{shown}");
+}
+
 fn check_refused(outcome: Result<HttpResponse, HttpError>, says: &str) {
     match outcome {
         Err(HttpError::Denied(message)) => {

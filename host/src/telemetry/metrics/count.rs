@@ -170,6 +170,11 @@ pub fn egress_call(plugin: &PluginName, outcome: &'static str, took: Duration) {
     counter!(names::EGRESS_CALLS, "plugin" => plugin, "outcome" => outcome).increment(1);
 }
 
+/// A plugin was kept from sending a secret to where it is not bound.
+pub fn secret_refused(plugin: &PluginName) {
+    counter!(names::EGRESS_SECRETS_REFUSED, "plugin" => plugin.to_string()).increment(1);
+}
+
 /// So many webhooks wait to be written.
 pub fn queue(waiting: usize) {
     gauge!(names::COMMIT_QUEUE).set(waiting as f64);
