@@ -28,53 +28,6 @@ async fn delivery(hub: &Hub, channel: &str) -> Value {
 }
 
 #[tokio::test]
-async fn whatever_a_remote_does_is_classified_and_holds_no_other_up() {
-    let hub = Home::new().await.with_local_remotes().start().await;
-    let good = Sink::start([]).await;
-    hub.add_channel("good", &good.url()).await;
-    let elsewhere = Sink::start([]).await;
-    let redirect = Answer::Status(307, vec![("location", elsewhere.url())]);
-    let cases = [
-        ("hang", Answer::Hang, "pending", "unavailable"),
-        ("drip", Answer::Drip, "pending", "unavailable"),
-        ("reset", Answer::Reset, "pending", "unavailable"),
-        ("error", Answer::Status(500, Vec::new()), "pending", "unavailable"),
-        ("huge", Answer::Huge, "dead", "rejected"),
-        ("seconds", waits("600"), "pending", "rate_limited"),
-        ("date", waits("Fri, 31 Dec 2100 23:59:59 GMT"), "pending", "rate_limited"),
-        ("garbage", waits("soon"), "pending", "rate_limited"),
-        ("negative", waits("-1"), "pending", "rate_limited"),
-        ("redirect", redirect, "dead", "config"),
-    ];
-    let mut sinks = Vec::new();
-    for (name, answer, ..) in &cases {
-        let sink = Sink::start(std::iter::repeat_n(answer.clone(), 1000)).await;
-        hub.add_channel(name, &sink.url()).await;
-        sinks.push(sink);
-    }
-    hub.accept("/alerts/webhook/", &alert("DiskFull", 0)).await;
-    for sink in &sinks {
-        sink.wait(1).await;
-    }
-    // While hanging and dripping ones keep their slots, the good one is told of everything at once.
-    for number in 1..=20 {
-        hub.accept("/alerts/webhook/", &alert("DiskFull", number)).await;
-    }
-    good.wait(21).await;
-    for (name, _, status, error) in &cases {
-        let delivery = wait_for(&format!("`{name}` is classified"), PATIENCE, async || {
-            let list = hub.cli_json(&["delivery", "list", "--channel", name, "--json"]).await;
-            let deliveries = list["deliveries"].as_array()?.clone();
-            deliveries.into_iter().find(|delivery| !delivery["error_type"].is_null())
-        })
-        .await;
-        assert_eq!(delivery["error_type"], *error, "{name}: {delivery}");
-        assert!(delivery["status"] == *status || delivery["status"] == "sending", "{name}: {delivery}");
-    }
-    assert_eq!(elsewhere.connections(), 0);
-}
-
-#[tokio::test]
 async fn a_channel_that_does_not_answer_is_left_alone_and_costs_what_waits_no_attempt() {
     let hub = Home::new().await.with_local_remotes().start().await;
     let (gone, good) = (Sink::start(std::iter::repeat_n(waits("3600"), 1000)).await, Sink::start([]).await);

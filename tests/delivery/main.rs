@@ -4,6 +4,8 @@
 
 // `cfg(test)` tells the lints that helpers are test code too.
 #[cfg(test)]
+mod certificates;
+#[cfg(test)]
 mod channels;
 #[cfg(test)]
 mod explaining;
@@ -15,6 +17,8 @@ mod notifiers;
 mod order;
 #[cfg(test)]
 mod pipeline;
+#[cfg(test)]
+mod remotes;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::wait::{PATIENCE, wait_for};
 
-/// The pause between two bytes of [`Answer::Drip`].
+/// The pause between two bytes of [`Answer::Drip`] and [`Answer::DripHead`].
 const DRIP: Duration = Duration::from_millis(100);
 
 /// The size of [`Answer::Huge`].
@@ -33,8 +33,16 @@ pub enum Answer {
     Reset,
     /// Answers 200 byte by byte and comes to no end.
     Drip,
+    /// Answers 200 with headers that come byte by byte and have no end.
+    DripHead,
     /// Answers 200 with a body of a GiB, as fast as it is taken.
     Huge,
+    /// Writes this, whatever it is, and closes.
+    Raw(String),
+    /// Writes this and resets the connection.
+    Torn(&'static str),
+    /// Writes the first, and then the second over and over, a GiB of it, as fast as it is taken.
+    Flood(&'static str, &'static str),
 }
 
 /// One request that a sink got.
@@ -175,23 +183,41 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) -> std::io::Resu
         }
         Answer::Hang => until_closed(&mut stream).await,
         Answer::Reset => stream.set_zero_linger(),
-        Answer::Huge => {
-            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {HUGE_BYTES}\r\n\r\n");
-            stream.write_all(head.as_bytes()).await?;
-            let piece = vec![b'o'; PIECE_BYTES];
-            for _ in 0..HUGE_BYTES / PIECE_BYTES {
-                stream.write_all(&piece).await?;
-            }
+        Answer::Raw(text) => {
+            stream.write_all(text.as_bytes()).await?;
             stream.shutdown().await
         }
-        Answer::Drip => {
-            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n").await?;
-            let mut drops = tokio::time::interval(DRIP);
-            loop {
-                drops.tick().await;
-                stream.write_all(b"o").await?;
-            }
+        Answer::Torn(text) => {
+            stream.write_all(text.as_bytes()).await?;
+            stream.set_zero_linger()
         }
+        Answer::Huge => {
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {HUGE_BYTES}\r\n\r\n");
+            flood(&mut stream, &head, "o").await
+        }
+        Answer::Flood(head, piece) => flood(&mut stream, head, piece).await,
+        Answer::Drip => drip(&mut stream, "HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n").await,
+        Answer::DripHead => drip(&mut stream, "HTTP/1.1 200 OK\r\nx-endless: ").await,
+    }
+}
+
+/// Writes `head` at once and then `piece` until there is a GiB of it.
+async fn flood(stream: &mut TcpStream, head: &str, piece: &str) -> std::io::Result<()> {
+    stream.write_all(head.as_bytes()).await?;
+    let pieces = piece.repeat(PIECE_BYTES / piece.len());
+    for _ in 0..HUGE_BYTES / pieces.len() {
+        stream.write_all(pieces.as_bytes()).await?;
+    }
+    stream.shutdown().await
+}
+
+/// Writes `head` at once and then a byte now and then, without end.
+async fn drip(stream: &mut TcpStream, head: &str) -> std::io::Result<()> {
+    stream.write_all(head.as_bytes()).await?;
+    let mut drops = tokio::time::interval(DRIP);
+    loop {
+        drops.tick().await;
+        stream.write_all(b"o").await?;
     }
 }
 

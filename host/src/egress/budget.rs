@@ -68,6 +68,10 @@ impl Budget {
         *self.lock()
     }
 
+    pub(super) const fn limits(&self) -> &EgressLimits {
+        &self.limits
+    }
+
     /// Refuses when no request is left; asked before anything is done for one.
     pub(super) fn admit(&self) -> Result<(), HttpError> {
         if self.lock().calls >= self.limits.calls {

@@ -4,23 +4,28 @@ use std::error::Error;
 use std::io;
 
 use domain::egress::{HttpError, HttpResponse};
-use reqwest::header::LOCATION;
-use reqwest::{Client, Method, Response, StatusCode};
+use http::header::LOCATION;
+use http::{Method, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper_util::client::legacy;
 
-use super::allow_list::AllowList;
 use super::budget::{Budget, Sent};
+use super::connect::{Connector, TooMuch};
+use super::dial::DialError;
 use super::headers;
 use super::origin::Origin;
 use super::prepare::Prepared;
-use super::resolve::{LookUpError, vet};
 
 /// `wit/host.wit`: redirects are followed at most three times.
 const MAX_REDIRECTS: u32 = 3;
 
+/// Sends requests over the connections of one pool.
+pub(super) type Client = legacy::Client<Connector, Full<Bytes>>;
+
 /// What a request needs beside itself.
 pub(super) struct Route<'a> {
     pub(super) client: &'a Client,
-    pub(super) allow: &'a AllowList,
     pub(super) plugin: &'a str,
     pub(super) budget: &'a Budget,
 }
@@ -37,8 +42,8 @@ impl Route<'_> {
         for _ in 0..MAX_REDIRECTS {
             let Some(location) = redirect(&response)? else { break };
             self.follow(&mut prepared, response.status(), location)?;
-            self.admit(&prepared)?;
-            let sent = self.client.execute(prepared.request()).await;
+            self.budget.take_call(prepared.body.len())?;
+            let sent = self.client.request(prepared.request()?).await;
             response = sent.map_err(|error| self.explain(&prepared.origin, &error))?;
         }
         if redirect(&response)?.is_some() {
@@ -50,26 +55,20 @@ impl Route<'_> {
         self.read(&prepared.origin, response).await
     }
 
-    async fn first(&self, prepared: &Prepared, record: Option<Sent>) -> Result<Response, HttpError> {
-        self.admit(prepared)?;
+    async fn first(
+        &self,
+        prepared: &Prepared,
+        record: Option<Sent>,
+    ) -> Result<Response<Incoming>, HttpError> {
+        let request = prepared.request()?;
+        self.budget.take_call(prepared.body.len())?;
         self.budget.record(record);
-        self.client.execute(prepared.request()).await.map_err(|error| {
+        self.client.request(request).await.map_err(|error| {
             if error.is_connect() {
                 self.budget.retract();
             }
             self.explain(&prepared.origin, &error)
         })
-    }
-
-    fn admit(&self, prepared: &Prepared) -> Result<(), HttpError> {
-        self.check_address(&prepared.origin)?;
-        self.budget.take_call(prepared.body.len())
-    }
-
-    /// Hosts that are addresses never meet the resolver, so they are checked here.
-    fn check_address(&self, origin: &Origin) -> Result<(), HttpError> {
-        let Some(address) = origin.address() else { return Ok(()) };
-        vet(self.allow, origin.host(), address).map_err(|error| error.tell(self.plugin))
     }
 
     /// Turns the next hop into the request, within the same origin.
@@ -105,45 +104,52 @@ impl Route<'_> {
         Ok(())
     }
 
-    async fn read(&self, origin: &Origin, mut response: Response) -> Result<HttpResponse, HttpError> {
-        let status = response.status().as_u16();
-        let headers = headers::incoming(response.headers())?;
+    async fn read(&self, origin: &Origin, response: Response<Incoming>) -> Result<HttpResponse, HttpError> {
+        let (head, mut rest) = response.into_parts();
+        let headers = headers::incoming(&head.headers)?;
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.explain(origin, &error))? {
+        while let Some(frame) = rest.frame().await {
+            let frame = frame.map_err(|error| self.explain(origin, &error))?;
+            // What is no data is trailers, which nobody asked for.
+            let Ok(chunk) = frame.into_data() else { continue };
             self.budget.take_received(body.len(), chunk.len())?;
             body.extend_from_slice(&chunk);
         }
-        Ok(HttpResponse { status, headers, body })
+        Ok(HttpResponse { status: head.status.as_u16(), headers, body })
     }
 
     /// An error in words that hold neither path nor query.
-    fn explain(&self, origin: &Origin, error: &reqwest::Error) -> HttpError {
-        let mut cause: &(dyn Error + 'static) = error;
+    fn explain(&self, origin: &Origin, error: &(dyn Error + 'static)) -> HttpError {
+        let mut cause = error;
         loop {
-            if let Some(error) = cause.downcast_ref::<LookUpError>() {
-                return error.tell(self.plugin);
+            if let Some(error) = cause.downcast_ref::<DialError>() {
+                return error.tell(self.plugin, origin);
+            }
+            if is_too_much(cause) {
+                return HttpError::TooLarge;
             }
             match cause.source() {
                 Some(deeper) => cause = deeper,
                 None => break,
             }
         }
-        // Without a connection the remote cannot have acted, however long it took.
-        if (error.is_timeout() || is_timed_out(cause)) && !error.is_connect() {
+        let io = cause.downcast_ref::<io::Error>();
+        if io.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
             return HttpError::Timeout;
         }
-        let what = if error.is_connect() { "there is no connection" } else { "the connection broke" };
         // The deepest cause is of the socket, TLS or HTTP layer; none of them knows the address.
-        HttpError::Unreachable(format!("`{origin}`: {what}: {cause}"))
+        HttpError::Unreachable(format!("`{origin}`: the connection broke: {cause}"))
     }
 }
 
-fn is_timed_out(cause: &(dyn Error + 'static)) -> bool {
-    cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
+fn is_too_much(cause: &(dyn Error + 'static)) -> bool {
+    let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    let head = cause.downcast_ref::<hyper::Error>();
+    inner.is_some_and(|inner| inner.is::<TooMuch>()) || head.is_some_and(hyper::Error::is_parse_too_large)
 }
 
 /// Where an answer sends us, if it does.
-fn redirect(response: &Response) -> Result<Option<String>, HttpError> {
+fn redirect<T>(response: &Response<T>) -> Result<Option<String>, HttpError> {
     if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
     }

@@ -1,7 +1,7 @@
 //! Which headers a plugin may send and which it gets back.
 
 use domain::egress::HttpError;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
+use http::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, USER_AGENT};
 
 use super::secrets::{Encoding, Filler};
 
@@ -10,6 +10,9 @@ const MAX_SENT: usize = 32;
 
 /// Which step of which trace a request is.
 pub(super) const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// Who asks, unless the plugin says it.
+const OUR_NAME: HeaderValue = HeaderValue::from_static(concat!("watchbell/", env!("CARGO_PKG_VERSION")));
 
 /// The most bytes of all names and values of an answer; far more than honest servers send.
 const MAX_RECEIVED_BYTES: usize = 64 * 1024;
@@ -59,6 +62,8 @@ pub(super) fn outgoing(
         let bearer = format!("Bearer {}", filler.value(secret)?);
         headers.insert(AUTHORIZATION, header_value(&AUTHORIZATION, &bearer, true)?);
     }
+    headers.entry(USER_AGENT).or_insert(OUR_NAME);
+    headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
     Ok(headers)
 }
 

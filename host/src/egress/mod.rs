@@ -10,6 +10,7 @@
 mod address;
 mod allow_list;
 mod budget;
+mod connect;
 mod dial;
 mod exchange;
 mod headers;
@@ -29,8 +30,11 @@ use domain::egress::{HttpError, HttpRequest, HttpResponse};
 use domain::id::ChannelId;
 use domain::plugin::PluginName;
 use domain::trace::{SpanId, TraceParent};
+use hyper_util::client::legacy;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use moka::sync::Cache;
-use reqwest::Client;
+
+use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
 
 pub use allow_list::{AllowList, AllowListError};
@@ -44,15 +48,13 @@ use crate::clock::{self, Ids};
 use crate::config::EgressSettings;
 use crate::telemetry::export::{self, Side, Step};
 use crate::telemetry::metrics;
-use exchange::Route;
+use connect::Connector;
+use dial::Dialler;
+use exchange::{Client, Route};
 use redact::Redactor;
-use resolve::VettedResolver;
 
 /// `wit/host.wit`: how long a request without a timeout of its own waits.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long one connection may take to be made; leaves time for another address of the host.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How many pools of connections are kept; the one not used for longest makes room for a new one.
 const MAX_POOLS: u64 = 256;
@@ -64,7 +66,13 @@ const CONNECTION_IDLE: Duration = Duration::from_secs(30);
 /// Idle connections kept for one host of one pool.
 const CONNECTIONS_PER_HOST: usize = 2;
 
-const USER_AGENT: &str = concat!("watchbell/", env!("CARGO_PKG_VERSION"));
+/// The longest head of an answer that is looked at; what of it may be used is less.
+const MAX_HEAD_BYTES: usize = 128 * 1024;
+
+/// What may come beside the bodies of an answer's limit: its head, interim answers, and the framing of
+/// bodies in small pieces.
+const MAX_BESIDE_BYTES: usize = 1024 * 1024;
+const MAX_FRAMING_FACTOR: usize = 4;
 
 /// What one call of a plugin may reach and put into requests.
 #[derive(Debug, Clone)]
@@ -91,18 +99,14 @@ pub enum SetupError {
     /// TLS cannot be spoken.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The HTTP client does not take its settings.
-    #[error("the HTTP client was not set up: {0}")]
-    Client(String),
 }
 
-/// Requests of one plugin share connections only under the same grants.
-type PoolKey = (PluginName, Option<ChannelId>, Vec<Origin>);
+/// Requests of one plugin share connections only under the same grants and limits.
+type PoolKey = (PluginName, Option<ChannelId>, Vec<Origin>, usize);
 
 /// Sends requests for plugins. One for the whole program.
 pub struct Egress {
-    allow: Arc<AllowList>,
-    resolver: Arc<dyn Resolver>,
+    dialler: Dialler,
     tls: ClientConfig,
     pools: Cache<PoolKey, Client>,
 }
@@ -127,9 +131,8 @@ impl Egress {
         authorities: Option<&Path>,
     ) -> Result<Self, SetupError> {
         let pools = Cache::builder().max_capacity(MAX_POOLS).time_to_idle(POOL_IDLE).build();
-        let egress = Self { allow: Arc::new(allow), resolver, tls: tls::config(authorities)?, pools };
-        egress.build_client()?;
-        Ok(egress)
+        let dialler = Dialler { allow: Arc::new(allow), resolver };
+        Ok(Self { dialler, tls: tls::config(authorities)?, pools })
     }
 
     /// Sends one request and waits for the whole answer, whatever its status.
@@ -188,42 +191,40 @@ impl Egress {
         if let Some(step) = step {
             prepared.trace(step);
         }
-        let client = self.client(grants)?;
-        let route = Route { client: &client, allow: &self.allow, plugin: grants.plugin.as_str(), budget };
+        let client = self.client(grants, budget);
+        let route = Route { client: &client, plugin: grants.plugin.as_str(), budget };
         let exchange = Box::pin(route.exchange(prepared, record));
         tokio::time::timeout(wished.min(time_left), exchange).await.unwrap_or(Err(HttpError::Timeout))
     }
 
-    fn client(&self, grants: &Grants) -> Result<Client, HttpError> {
-        let key = (grants.plugin.clone(), grants.channel, grants.origins.clone());
-        let client = self.pools.try_get_with(key, || self.build_client());
-        client.map_err(|error| HttpError::Unreachable(error.to_string()))
+    fn client(&self, grants: &Grants, budget: &Budget) -> Client {
+        let most = budget.limits().response_bytes;
+        let key = (grants.plugin.clone(), grants.channel, grants.origins.clone(), most);
+        self.pools.get_with(key, || self.build_client(most))
     }
 
-    fn build_client(&self) -> Result<Client, SetupError> {
-        let resolver = VettedResolver { allow: Arc::clone(&self.allow), inner: Arc::clone(&self.resolver) };
+    fn build_client(&self, most: usize) -> Client {
         // HTTP/2 where the remote has it; what else is spoken over this TLS names no protocol.
         let mut tls = self.tls.clone();
         tls.alpn_protocols = [b"h2".as_slice(), b"http/1.1"].map(<[u8]>::to_vec).to_vec();
-        Client::builder()
-            .tls_backend_preconfigured(tls)
-            .dns_resolver(Arc::new(resolver))
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .connect_timeout(CONNECT_TIMEOUT)
+        let connector = Connector {
+            dialler: self.dialler.clone(),
+            tls: TlsConnector::from(Arc::new(tls)),
+            most_read: most.saturating_mul(MAX_FRAMING_FACTOR).saturating_add(MAX_BESIDE_BYTES),
+        };
+        legacy::Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
             .pool_idle_timeout(CONNECTION_IDLE)
             .pool_max_idle_per_host(CONNECTIONS_PER_HOST)
-            .user_agent(USER_AGENT)
-            .build()
-            .map_err(|error| SetupError::Client(root_cause(&error)))
+            .http1_max_buf_size(MAX_HEAD_BYTES)
+            .build(connector)
     }
 }
 
 impl std::fmt::Debug for Egress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Egress").field("allow", &self.allow).finish_non_exhaustive()
+        f.debug_struct("Egress").field("allow", &self.dialler.allow).finish_non_exhaustive()
     }
 }
 
@@ -241,14 +242,6 @@ const fn class(status: u16) -> &'static str {
         400..500 => "4xx",
         _ => "5xx",
     }
-}
-
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
 }
 
 #[cfg(test)]

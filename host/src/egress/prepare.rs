@@ -2,8 +2,10 @@
 
 use domain::egress::{HttpError, HttpRequest};
 use domain::trace::TraceParent;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Method, Request};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::{Method, Request, Uri};
+use http_body_util::Full;
+use hyper::body::Bytes;
 use url::Url;
 
 use super::Grants;
@@ -25,13 +27,15 @@ pub(super) struct Prepared {
 
 impl Prepared {
     /// What the client sends for one hop.
-    pub(super) fn request(&self) -> Request {
-        let mut request = Request::new(self.method.clone(), self.url.clone());
-        *request.headers_mut() = self.headers.clone();
-        if !self.body.is_empty() || self.method != Method::GET {
-            *request.body_mut() = Some(self.body.clone().into());
-        }
-        request
+    pub(super) fn request(&self) -> Result<Request<Full<Bytes>>, HttpError> {
+        let uri = Uri::try_from(self.url.as_str());
+        let mut request = Request::new(Full::from(self.body.clone()));
+        *request.uri_mut() = uri.map_err(|_| {
+            HttpError::InvalidRequest("the address has characters that cannot be sent".to_owned())
+        })?;
+        request.method_mut().clone_from(&self.method);
+        request.headers_mut().clone_from(&self.headers);
+        Ok(request)
     }
 
     /// Says which step of which trace this is (W3C Trace Context). Plugins cannot say it themselves.

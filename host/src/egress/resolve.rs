@@ -1,13 +1,11 @@
-//! Names to addresses. An address reaches the connector only through the check in here.
+//! Names to addresses, and the check that each of these passes.
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 
 use domain::egress::HttpError;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::address::special_range;
 use super::allow_list::AllowList;
@@ -98,26 +96,4 @@ pub(super) async fn look_up(
         vet(allow, host, *address)?;
     }
     Ok(found)
-}
-
-/// What the HTTP client asks for addresses.
-///
-/// Invariant: answers with checked addresses or not at all, and the client has no other way to
-/// an address of a name. So what is checked is what is dialled, whatever a second look-up would say.
-/// Hosts that are addresses never come here; they are checked before the request.
-pub(super) struct VettedResolver {
-    pub(super) allow: Arc<AllowList>,
-    pub(super) inner: Arc<dyn Resolver>,
-}
-
-impl Resolve for VettedResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let (allow, inner) = (Arc::clone(&self.allow), Arc::clone(&self.inner));
-        Box::pin(async move {
-            let found = look_up(&allow, &*inner, name.as_str()).await?;
-            // The client puts the port of the request in place of 0.
-            let addresses: Addrs = Box::new(found.into_iter().map(|address| SocketAddr::new(address, 0)));
-            Ok(addresses)
-        })
-    }
 }

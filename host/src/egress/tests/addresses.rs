@@ -327,8 +327,8 @@ impl reqwest::dns::Resolve for Careless {
     }
 }
 
-fn careless(table: &Arc<Table>) -> Client {
-    Client::builder()
+fn careless(table: &Arc<Table>) -> reqwest::Client {
+    reqwest::Client::builder()
         .no_proxy()
         .dns_resolver(Arc::new(Careless(Arc::clone(table))))
         .connect_timeout(Duration::from_millis(50))

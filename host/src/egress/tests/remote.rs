@@ -19,6 +19,8 @@ pub(super) enum Reply {
     Drip,
     /// Sends chunks without end.
     Endless,
+    /// Sends the first, and then the second without end.
+    Flood(&'static str, &'static str),
     /// Closes without an answer.
     Close,
 }
@@ -119,6 +121,13 @@ async fn serve(mut stream: TcpStream, log: Arc<Mutex<Vec<String>>>, behaviour: A
             while sent.is_ok() {
                 beat.tick().await;
                 sent = stream.write_all(b"1\r\nx\r\n").await;
+            }
+        }
+        Reply::Flood(head, piece) => {
+            let pieces = piece.repeat(0x1000);
+            let mut sent = stream.write_all(head.as_bytes()).await;
+            while sent.is_ok() {
+                sent = stream.write_all(pieces.as_bytes()).await;
             }
         }
         Reply::Endless => {
