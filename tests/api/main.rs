@@ -36,6 +36,8 @@ mod openapi;
 #[cfg(test)]
 mod paths;
 #[cfg(test)]
+mod planted;
+#[cfg(test)]
 mod plugins;
 #[cfg(test)]
 mod quarantine;

@@ -69,7 +69,7 @@ fn disguises(secret: &str) -> Vec<Vec<u8>> {
 }
 
 /// Looks for secrets in all their disguises, in one pass.
-struct Finder {
+pub(crate) struct Finder {
     secrets: Vec<String>,
     /// Which secret each form is of.
     owners: Vec<usize>,
@@ -78,7 +78,7 @@ struct Finder {
 }
 
 impl Finder {
-    fn new(secrets: &[&str]) -> Self {
+    pub(crate) fn new(secrets: &[&str]) -> Self {
         let forms: Vec<(usize, Vec<u8>)> = secrets
             .iter()
             .enumerate()
@@ -290,6 +290,12 @@ async fn secrets_and_payloads_are_nowhere_to_be_seen() {
         &key,
         &old_key,
     ]);
+    check_clean(&mut hub, &finder, &shown).await;
+}
+
+/// Looks for secrets in all that a hub leaves: its files while it runs and after, its log at the finest, and
+/// what it has shown.
+pub(crate) async fn check_clean(hub: &mut Hub, finder: &Finder, shown: &[String]) {
     let clean = |what: &str, bytes: &[u8]| {
         if let Some(secret) = finder.find(bytes) {
             panic!("`{secret}` is in {what}");
@@ -313,7 +319,7 @@ async fn secrets_and_payloads_are_nowhere_to_be_seen() {
             }
         }
     }
-    for text in &shown {
+    for text in shown {
         clean(text, text.as_bytes());
     }
     let lines = hub.log().lines();

@@ -80,7 +80,7 @@ async fn only_remotes_with_a_certificate_of_their_name_by_a_known_authority_are_
     for (name, status, error, says) in [
         ("right", "delivered", Value::Null, ""),
         ("misnamed", "pending", json!("unavailable"), "certificate not valid for name"),
-        ("unknown", "pending", json!("unavailable"), "UnknownIssuer"),
+        ("unknown", "pending", json!("unavailable"), "invalid peer certificate"),
         ("plain", "pending", json!("unavailable"), "there is no connection"),
     ] {
         let delivery = wait_for(&format!("`{name}` is tried"), PATIENCE, async || {

@@ -27,6 +27,8 @@ pub enum Answer {
     Status(u16, Vec<(&'static str, String)>),
     /// Answers with a status and this JSON.
     Json(u16, Value),
+    /// Answers with a status, and all that it got: as a header, and as the body.
+    Echo(u16),
     /// Takes the request and never answers.
     Hang,
     /// Takes the request and resets the connection.
@@ -160,6 +162,7 @@ async fn accept(listener: TcpListener, state: Arc<Mutex<State>>) {
 /// Takes one request and does with it what is next.
 async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) -> std::io::Result<()> {
     let Some(received) = read(&mut stream).await? else { return Ok(()) };
+    let echo = echo(&received);
     let answer = {
         let mut state = state.lock().unwrap();
         state.received.push(received);
@@ -181,6 +184,16 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) -> std::io::Resu
             stream.write_all(text.as_bytes()).await?;
             stream.shutdown().await
         }
+        Answer::Echo(status) => {
+            let head = format!(
+                "HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\nx-echo: {}\r\n\r\n",
+                echo.len(),
+                echo.lines().next().unwrap_or_default()
+            );
+            stream.write_all(head.as_bytes()).await?;
+            stream.write_all(echo.as_bytes()).await?;
+            stream.shutdown().await
+        }
         Answer::Hang => until_closed(&mut stream).await,
         Answer::Reset => stream.set_zero_linger(),
         Answer::Raw(text) => {
@@ -199,6 +212,14 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) -> std::io::Resu
         Answer::Drip => drip(&mut stream, "HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n").await,
         Answer::DripHead => drip(&mut stream, "HTTP/1.1 200 OK\r\nx-endless: ").await,
     }
+}
+
+/// All of a request, the line with its headers first.
+fn echo(received: &Received) -> String {
+    let headers: Vec<String> =
+        received.headers.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let body = String::from_utf8_lossy(&received.body);
+    format!("cannot take {} {}\n{body}", received.target, headers.join(" "))
 }
 
 /// Writes `head` at once and then `piece` until there is a GiB of it.

@@ -69,10 +69,9 @@ const CONNECTIONS_PER_HOST: usize = 2;
 /// The longest head of an answer that is looked at; what of it may be used is less.
 const MAX_HEAD_BYTES: usize = 128 * 1024;
 
-/// What may come beside the bodies of an answer's limit: its head, interim answers, and the framing of
-/// bodies in small pieces.
-const MAX_BESIDE_BYTES: usize = 1024 * 1024;
-const MAX_FRAMING_FACTOR: usize = 4;
+/// What may come over a connection for one answer: its body at most, as much again for the framing of many
+/// small pieces, and this for its head and interim answers.
+const MAX_BESIDE_BYTES: usize = 256 * 1024;
 
 /// What one call of a plugin may reach and put into requests.
 #[derive(Debug, Clone)]
@@ -210,7 +209,7 @@ impl Egress {
         let connector = Connector {
             dialler: self.dialler.clone(),
             tls: TlsConnector::from(Arc::new(tls)),
-            most_read: most.saturating_mul(MAX_FRAMING_FACTOR).saturating_add(MAX_BESIDE_BYTES),
+            most_read: most.saturating_mul(2).saturating_add(MAX_BESIDE_BYTES),
         };
         legacy::Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
