@@ -41,6 +41,8 @@ enum Story {
     Migrate { kept: bool },
     /// The times of last use, written at a stop.
     LastUsed { kept: bool },
+    /// Another secret key is put in place of the first; so many data keys are wrapped under it.
+    Rewrap { done: usize },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -89,7 +91,7 @@ table! {
     /// A stage that did not end is begun again.
     check_begun: "pipeline.stage_begun:1" => Story::Webhook(Webhook { tries: [2, 1, 1], ..ONCE });
     /// The end of a stage and what it found are one transaction.
-    check_not_committed: "workers.before_commit:2" => Story::Webhook(Webhook { tries: [2, 1, 1], ..ONCE });
+    check_not_committed: "pipeline.stage.before_commit:1" => Story::Webhook(Webhook { tries: [2, 1, 1], ..ONCE });
     /// A stage that ended is not begun again.
     check_ended: "pipeline.stage_ended:1" => Story::Webhook(ONCE);
     /// Only the stage that was cut off is begun again.
@@ -99,7 +101,7 @@ table! {
     /// Nothing is in the outbox, so nobody was told.
     notify_begun: "pipeline.stage_begun:3" => Story::Webhook(Webhook { tries: [1, 1, 2], ..ONCE });
     /// The outbox and the end of the stage are one transaction: no key is given out twice.
-    notify_not_committed: "workers.before_commit:6" => Story::Webhook(Webhook { tries: [1, 1, 2], ..ONCE });
+    notify_not_committed: "pipeline.notify.before_commit:1" => Story::Webhook(Webhook { tries: [1, 1, 2], ..ONCE });
     /// The outbox has it, and the run needs nobody any more.
     notify_committed: "pipeline.notify_committed:1" => Story::Webhook(ONCE);
     /// The first attempt was cut off before the call: it counts, and the remote hears once.
@@ -108,7 +110,7 @@ table! {
     a_delivery_that_is_answered: "deliver.answered:1" =>
         Story::Webhook(Webhook { attempts: 2, told: 2, ..ONCE });
     /// The same, one step later.
-    a_delivery_that_is_not_committed: "workers.before_commit:7" =>
+    a_delivery_that_is_not_committed: "deliver.record.before_commit:1" =>
         Story::Webhook(Webhook { attempts: 2, told: 2, ..ONCE });
     /// Over and done with.
     a_delivery_that_is_recorded: "deliver.recorded:1" => Story::Webhook(ONCE);
@@ -142,6 +144,8 @@ table! {
     a_migration_that_is_committed: "migrate.after_commit:1" => Story::Migrate { kept: true };
     /// The time of a use is lost, and nothing else.
     last_used_that_is_not_committed: "last_used.before_commit:1" => Story::LastUsed { kept: false };
+    /// Both secret keys are needed, and the next start goes on where this one was cut off.
+    a_data_key_that_is_wrapped_again_before_the_others: "keys.rewrapped:2" => Story::Rewrap { done: 2 };
     /// Nobody writes it twice.
     last_used_that_is_committed: "last_used.after_commit:1" => Story::LastUsed { kept: true };
 }
@@ -163,6 +167,7 @@ impl Story {
             Self::Retention { gone } => retention(at, gone).await,
             Self::Migrate { kept } => migrate(at, kept).await,
             Self::LastUsed { kept } => last_used(at, kept).await,
+            Self::Rewrap { done } => rewrap(at, done).await,
         }
     }
 }
@@ -347,6 +352,44 @@ async fn last_used(at: &str, kept: bool) {
     assert!(is_used(&store).await);
     told(&sink, 1, 2);
     whole::check(&store, Age::Fresh).await;
+}
+
+async fn rewrap(at: &str, done: usize) {
+    const KEYS: [&str; 2] = ["WATCHBELL_SECRET_KEY", "WATCHBELL_SECRET_KEY_PREVIOUS"];
+    let sink = Sink::start([]).await;
+    let mut hub = hub(&sink, None).await;
+    hub.accept("/alerts/webhook/", &json!({ "name": "DiskFull", "host": "db1" })).await;
+    rest(&hub).await;
+    hub.terminate();
+    assert!(hub.ended().await.success());
+    let (old, new) = (hub.setting(KEYS[0]).to_owned(), hub.fresh_secret_key().await);
+    for (name, value) in [(KEYS[0], new.as_str()), (KEYS[1], &old), (CRASH_AT, at)] {
+        hub.set(name, value);
+    }
+    died(hub.runs_to_its_end().await);
+    let store = whole::open(&hub).await;
+    whole::check(&store, Age::Fresh).await;
+    let keys = store.data_keys().await.unwrap();
+    let wrapped: BTreeSet<&str> = keys.iter().map(|key| key.kek_id.as_str()).collect();
+    let last = store.secret_keys().await.unwrap().remove(0).kek_id;
+    assert_eq!((wrapped.len(), keys.iter().filter(|key| key.kek_id == last).count()), (2, done));
+    for alone in [&old, &new] {
+        let mut home = Home::clone(&hub).with(KEYS[0], alone);
+        home.unset(KEYS[1]);
+        home.unset(CRASH_AT);
+        assert!(!home.cli(&["secrets", "status"]).await.status.success(), "one key alone opens everything");
+    }
+
+    go_on(&mut hub, LATER_S).await;
+    wait_for("all data keys are wrapped again", PATIENCE, async || {
+        let keys = store.data_keys().await.unwrap();
+        keys.iter().all(|key| key.kek_id == last).then_some(())
+    })
+    .await;
+    hub.unset(KEYS[1]);
+    let status = hub.cli_json(&["secrets", "status", "--verify", "--json"]).await;
+    assert_eq!((&status["left"], &status["verified"]["unreadable"]), (&json!(0), &json!(0)), "{status}");
+    told(&sink, 1, 1);
 }
 
 async fn is_used(store: &Store) -> bool {

@@ -10,6 +10,7 @@ mod verify;
 use std::sync::Arc;
 
 use anyhow::{Result, bail, ensure};
+use domain::crash::{self, Point};
 use domain::id::DataKeyId;
 use domain::time::Timestamp;
 use serde::Serialize;
@@ -197,6 +198,7 @@ impl Rotation {
                     "wrapped data key `{}` ({}) under secret key `{current}`, before `{}`",
                     key.id, key.purpose, key.kek_id
                 );
+                crash::pass(Point::KeyRewrapped);
                 done(&new)?;
             }
         }

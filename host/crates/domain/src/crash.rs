@@ -26,18 +26,24 @@ words! {
         RunClaimed = "pipeline.claimed",
         /// A stage has begun.
         StageBegun = "pipeline.stage_begun",
+        /// The end of a stage other than notify is written with what it found, not committed.
+        StageBeforeCommit = "pipeline.stage.before_commit",
         /// A stage other than notify has ended.
         StageEnded = "pipeline.stage_ended",
+        /// The deliveries of a run are written, not committed.
+        NotifyBeforeCommit = "pipeline.notify.before_commit",
         /// The deliveries of a run are in the outbox.
         NotifyCommitted = "pipeline.notify_committed",
         /// An attempt is written, and the remote not called.
         DeliveryClaimed = "deliver.claimed",
         /// The remote has answered, and it is not recorded.
         DeliveryAnswered = "deliver.answered",
+        /// How the attempt ended is written, not committed.
+        RecordBeforeCommit = "deliver.record.before_commit",
         /// It is recorded.
         DeliveryRecorded = "deliver.recorded",
-        /// Small writes of workers are written, not committed.
-        WorkersBeforeCommit = "workers.before_commit",
+        /// A data key is wrapped under another secret key, and others are not yet.
+        KeyRewrapped = "keys.rewrapped",
         /// What is too old is found, and nothing taken away.
         RetentionFound = "retention.found",
         /// It is taken away, and that not committed.

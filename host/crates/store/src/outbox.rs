@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::crash::{self, Point};
 use domain::delivery::{AttemptOutcome, AttemptResult, Channel, ClaimedDelivery, DeliveryStatus};
 use domain::id::{ChannelId, DeliveryId, IncidentId, LeaseToken, Mint};
 use domain::run::RunStatus;
@@ -191,16 +192,14 @@ async fn record_attempt(
         .await
         .doing(DOING)?;
     note_health(tx, place.channel_id, end.error_message, now).await?;
-    if end.status.is_final() {
-        return Ok((end.status, settle_run(tx, place.run_id, now).await?));
-    }
-    match place.newest_unfinished(tx).await? {
-        Some(newest) if newest != id => {
-            let ended = supersede(tx, id, place.run_id, newest, now).await?;
-            Ok((DeliveryStatus::Stale, ended))
-        }
-        _ => Ok((end.status, None)),
-    }
+    let newest = if end.status.is_final() { None } else { place.newest_unfinished(tx).await? };
+    let now_is = match newest.filter(|newest| *newest != id) {
+        Some(newest) => (DeliveryStatus::Stale, supersede(tx, id, place.run_id, newest, now).await?),
+        None if end.status.is_final() => (end.status, settle_run(tx, place.run_id, now).await?),
+        None => (end.status, None),
+    };
+    crash::pass(Point::RecordBeforeCommit);
+    Ok(now_is)
 }
 
 /// What a result means for the rows of the delivery and the attempt.

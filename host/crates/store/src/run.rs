@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::crash::{self, Point};
 use domain::delivery::NewDelivery;
 use domain::id::{ArtifactId, LeaseToken, Mint, RunId};
 use domain::run::{IncidentMoment, Run, RunStatus, Stage, StageStatus};
@@ -176,7 +177,7 @@ impl Store {
     /// [`StoreError::LeaseLost`] if another worker has the run; nothing is changed then.
     pub async fn finish_stage(&self, claim: RunClaim, end: &StageEnd) -> Result<(), StoreError> {
         let end = end.clone();
-        self.together(move |tx| Box::pin(async move { end_stage(tx, claim, &end).await })).await
+        self.together(move |tx| Box::pin(end_other_stage(tx, claim, end))).await
     }
 
     /// Ends the notify stage together with its deliveries, and lets go of the run: from here on they
@@ -251,6 +252,12 @@ async fn begin_stage(
     Ok(attempt)
 }
 
+async fn end_other_stage(tx: &mut Connection, claim: RunClaim, end: StageEnd) -> Result<(), StoreError> {
+    end_stage(tx, claim, &end).await?;
+    crash::pass(Point::StageBeforeCommit);
+    Ok(())
+}
+
 async fn end_notify(
     tx: &mut Connection,
     claim: RunClaim,
@@ -264,6 +271,7 @@ async fn end_notify(
     }
     held(tx, claim, query(sql::run::RELEASE_RUN), "end the notify stage").await?;
     ended.extend(settle_run(tx, claim.run_id, end.at).await?);
+    crash::pass(Point::NotifyBeforeCommit);
     Ok(ended)
 }
 

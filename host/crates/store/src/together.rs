@@ -9,7 +9,6 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use domain::crash::{self, Point};
 use tokio::sync::oneshot;
 
 use crate::db::{Connection, Transaction};
@@ -168,13 +167,11 @@ impl Store {
         let mut tx = self.begin(DOING).await?;
         if let [only] = changes {
             let keep = only.run(&mut tx).await;
-            crash::pass(Point::WorkersBeforeCommit);
             return if keep { tx.commit().await } else { tx.rollback().await }.doing(DOING);
         }
         for change in changes {
             behind_savepoint(&mut tx, change).await?;
         }
-        crash::pass(Point::WorkersBeforeCommit);
         tx.commit().await.doing(DOING)
     }
 }
