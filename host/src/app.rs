@@ -230,6 +230,7 @@ impl Parts {
             metrics: metrics::start(clock::now())?,
             bodies: http::Bodies::new(config.server.body_limit_bytes, config.server.body_budget_bytes),
             runs: Arc::clone(&runs),
+            outbox: Arc::clone(&outbox),
             https: config.https.clone(),
         });
         let pipeline = pipeline::Parts {

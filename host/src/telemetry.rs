@@ -17,6 +17,7 @@ use crate::config::{LogFormat, TelemetrySettings};
 pub const FIELDS: &[&str] = &[
     "actor",
     "alert.source",
+    "api_key.id",
     "channel.name",
     "client.address",
     "count",

@@ -51,6 +51,8 @@ async fn an_incident_goes_through_its_life_and_says_who_did_what_and_why() {
     assert!(taken["run_id"].is_string() && taken["trace_id"].is_string(), "{taken}");
     let again = act(&hub, id, "acknowledge", "").await;
     assert_eq!((&again["changed"], &again["run_id"]), (&json!(false), &Value::Null));
+    let said = hub.log().wait("did `acknowledge` to incident").await;
+    assert!(said.contains("key:test did") && said.contains("api_key.id=01"), "{said}");
     act(&hub, id, "unacknowledge", "").await;
     act(&hub, id, "comment", r#"{"reason":"the disk is old"}"#).await;
     act(&hub, id, "resolve", "null").await;
@@ -212,7 +214,13 @@ async fn commands_do_the_same_under_the_name_of_the_user_who_runs_them() {
     assert_eq!(refused.status.code(), Some(1));
     let said = String::from_utf8(refused.stderr).unwrap();
     assert!(said.contains("closed cannot be resolved"), "{said}");
-    for usage in [vec!["incident", "list", "--status", "odd"], vec!["incident", "close"]] {
+    for usage in [
+        vec!["incident", "list", "--status", "odd"],
+        vec!["incident", "close"],
+        vec!["incident", "show", "odd"],
+        vec!["incident", "comment", id],
+        vec!["delivery", "retry"],
+    ] {
         assert_eq!(hub.cli(&usage).await.status.code(), Some(2), "{usage:?}");
     }
     let shown = hub.cli_text(&["incident", "show", id]).await;

@@ -45,7 +45,7 @@ async fn a_refusal_is_final_until_a_person_replays_it() {
     first.wait(2).await;
     let shown = hub.cli_json(&["delivery", "show", &key, "--json"]).await;
     let [retry] = shown["retries"].as_array().unwrap().as_slice() else { panic!("{shown}") };
-    assert_eq!((&retry["actor"], &retry["attempts"]), (&json!("the command line"), &json!(1)));
+    assert!(retry["actor"].as_str().unwrap().starts_with("cli:") && retry["attempts"] == 1, "{retry}");
     let nobody = hub.cli_json(&["delivery", "retry", "--all", "--channel", "bad", "--json"]).await;
     assert_eq!(nobody, json!({ "due": 0, "stale": 0 }), "the only one of this channel is on its way");
     let later = ["delivery", "retry", "--all", "--since", "2100-01-01T00:00:00Z", "--json"];
@@ -108,7 +108,7 @@ async fn dead_letters_are_listed_shown_and_sent_again_over_the_api() {
     let shown = wait_for("the second attempt is refused too", PATIENCE, two_tries).await;
     let outcomes: Vec<_> = shown["tries"].as_array().unwrap().iter().map(|tried| &tried["outcome"]).collect();
     assert_eq!(outcomes, ["refused", "refused"]);
-    assert_eq!(shown["retries"][0]["actor"], format!("key {key}"));
+    assert_eq!(shown["retries"][0]["actor"], "key:test");
 
     call(Method::POST, "/manage/deliveries/retry/", json!({})).await.problem(400, "invalid-parameter");
     let all = call(Method::POST, "/manage/deliveries/retry/", json!({ "channel": "ops" })).await;

@@ -33,18 +33,25 @@ pub(super) fn digest(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// Who is calling.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Caller {
-    /// The key; none where keys are switched off or the path needs none.
-    pub key: Option<KeyId>,
+/// Who is calling; shown as it is written down: `key:<name>`, or `anonymous`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller(Option<Arc<ApiKey>>);
+
+impl Caller {
+    /// Somebody without a key: keys are switched off, or the path needs none.
+    pub const ANONYMOUS: Self = Self(None);
+
+    /// The identifier of the key.
+    pub fn key_id(&self) -> Option<KeyId> {
+        self.0.as_ref().map(|key| key.id)
+    }
 }
 
 impl fmt::Display for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.key {
-            Some(key) => write!(f, "key {key}"),
-            None => f.write_str("a caller without a key"),
+        match &self.0 {
+            Some(key) => write!(f, "key:{}", key.name),
+            None => f.write_str("anonymous"),
         }
     }
 }
@@ -126,10 +133,10 @@ impl Authenticator {
     /// [`Refusal`], which says nothing about which part of a key was wrong.
     pub async fn check(&self, asking: Asking<'_>, now: Timestamp) -> Result<Caller, Refusal> {
         match self.identify(asking, now).await {
-            Ok(key) => Ok(Caller { key: Some(key) }),
+            Ok(key) => Ok(Caller(Some(key))),
             // With keys off everybody is let in, but a good key still says who it is. Managing the hub
             // takes a key all the same.
-            Err(_) if self.lets_all_in(asking.path) => Ok(Caller { key: None }),
+            Err(_) if self.lets_all_in(asking.path) => Ok(Caller::ANONYMOUS),
             Err(refusal) => Err(refusal),
         }
     }
@@ -138,7 +145,7 @@ impl Authenticator {
         !self.enabled && !is_management(path)
     }
 
-    async fn identify(&self, asking: Asking<'_>, now: Timestamp) -> Result<KeyId, Refusal> {
+    async fn identify(&self, asking: Asking<'_>, now: Timestamp) -> Result<Arc<ApiKey>, Refusal> {
         let digest = token(asking.headers).map(|token| digest(token.expose()));
         self.let_try(asking.client, digest.as_ref(), now)?;
         // Tokens that were never good here are looked up one at a time: each that fails is counted before the
@@ -169,7 +176,7 @@ impl Authenticator {
             return Err(Refusal::Forbidden);
         }
         self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(key.id, now);
-        Ok(key.id)
+        Ok(key)
     }
 
     fn let_try(&self, client: Client, digest: Option<&[u8; 32]>, now: Timestamp) -> Result<(), Refusal> {

@@ -1,20 +1,18 @@
 //! `watchbell delivery …`
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Subcommand;
 use domain::delivery::{Delivery, DeliveryStatus};
-use domain::id::DeliveryId;
+use domain::id::{DeliveryId, RunId};
 use domain::time::Timestamp;
 use serde_json::json;
-use store::{Attempt, DeadFilter, DeliveryDetail, DeliveryFilter, PageRequest, Retry};
+use store::{Attempt, DeadFilter, DeliveryDetail, DeliveryFilter, Retry};
 
-use super::output::{self, ACTOR};
+use super::part::Part;
+use super::{output, person};
 use crate::app;
 use crate::clock;
 use crate::config::Config;
-
-/// How many rows a list shows.
-const SHOWN: u32 = 100;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -26,9 +24,11 @@ pub(super) enum Command {
         /// Only those to this channel
         #[arg(long)]
         channel: Option<String>,
-        /// Go on where a list ended
+        /// Only those of this run
         #[arg(long)]
-        cursor: Option<String>,
+        run: Option<RunId>,
+        #[command(flatten)]
+        part: Part,
         /// Print {"deliveries":[…],"next"}
         #[arg(long)]
         json: bool,
@@ -44,6 +44,7 @@ pub(super) enum Command {
     /// Send again what was given up on, under the same idempotency key
     Retry {
         /// One delivery
+        #[arg(required_unless_present = "all")]
         id: Option<DeliveryId>,
         /// All that were given up on
         #[arg(long, conflicts_with = "id")]
@@ -67,30 +68,30 @@ fn time(text: &str) -> Result<Timestamp, String> {
 pub(super) async fn run(command: Command, config: &Config) -> Result<()> {
     let (store, _) = app::open(config).await?;
     match command {
-        Command::List { status, channel, cursor, json } => {
-            let filter = DeliveryFilter { status, channel, run_id: None };
-            let page = store.deliveries(&filter, &PageRequest { limit: SHOWN, cursor }).await?;
+        Command::List { status, channel, run, part, json } => {
+            let filter = DeliveryFilter { status, channel, run_id: run };
+            let page = store.deliveries(&filter, &part.into()).await?;
             if json {
                 return output::json(&json!({ "deliveries": page.items, "next": page.next }));
             }
             let rows: Vec<_> = page.items.iter().map(row).collect();
             output::table(["ID", "CHANNEL", "TELLS", "STATUS", "ATTEMPTS", "LAST ERROR"], &rows)?;
-            page.next.map_or(Ok(()), |next| output::line(&format!("more with --cursor {next}")))
+            output::more(page.next.as_deref())
         }
         Command::Show { id, json } => {
             let detail = store.delivery(id).await?;
             if json { output::json(&detail) } else { show(&detail) }
         }
         Command::Retry { id: Some(id), json, .. } => {
-            store.retry_delivery(id, ACTOR, clock::now()).await?;
+            store.retry_delivery(id, &person::actor(), clock::now()).await?;
             if json {
                 return output::json(&json!({ "due": 1, "stale": 0 }));
             }
             output::line("1 delivery is due again")
         }
-        Command::Retry { id: None, all: true, channel, since, json } => {
+        Command::Retry { id: None, channel, since, json, .. } => {
             let filter = DeadFilter { channel, since };
-            let revived = store.retry_dead_deliveries(&filter, ACTOR, clock::now()).await?;
+            let revived = store.retry_dead_deliveries(&filter, &person::actor(), clock::now()).await?;
             if json {
                 return output::json(&revived);
             }
@@ -101,7 +102,6 @@ pub(super) async fn run(command: Command, config: &Config) -> Result<()> {
             }
             Ok(())
         }
-        Command::Retry { .. } => bail!("name a delivery, or say --all"),
     }
 }
 

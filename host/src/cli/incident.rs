@@ -4,19 +4,19 @@ use anyhow::Result;
 use clap::Subcommand;
 use domain::act::Act;
 use domain::alert::{Alert, Severity};
+use domain::id::IncidentId;
 use domain::incident::{Incident, IncidentStatus};
 use domain::life::Action;
 use domain::time::Timestamp;
 use serde_json::json;
 use store::{IncidentDetail, IncidentFilter, IncidentHistory, PageRequest, Store};
 
-use super::{output, person};
+use super::output::{self, Usage};
+use super::part::Part;
+use super::person;
 use crate::app;
 use crate::clock::{self, Ids};
 use crate::config::Config;
-
-/// How many rows a list shows unless it is said.
-const SHOWN: u32 = 100;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -34,12 +34,8 @@ pub(super) enum Command {
         /// Only those on this machine or service
         #[arg(long)]
         instance: Option<String>,
-        /// How many
-        #[arg(long, default_value_t = SHOWN, value_parser = clap::value_parser!(u32).range(1..=1000))]
-        limit: u32,
-        /// `next` of the list before
-        #[arg(long)]
-        cursor: Option<String>,
+        #[command(flatten)]
+        part: Part,
         /// Print {"incidents":[…],"next"}
         #[arg(long)]
         json: bool,
@@ -47,7 +43,7 @@ pub(super) enum Command {
     /// Show one with its alerts and its history
     Show {
         /// Its identifier
-        id: String,
+        id: IncidentId,
         /// Print it as the API does
         #[arg(long)]
         json: bool,
@@ -67,7 +63,7 @@ pub(super) enum Command {
 #[derive(clap::Args)]
 pub(super) struct Words {
     /// The incident
-    id: String,
+    id: IncidentId,
     /// Why, in your own words; kept in its history
     reason: Option<String>,
     /// Print {"incident","changed","run_id","trace_id"}
@@ -78,11 +74,11 @@ pub(super) struct Words {
 pub(super) async fn run(command: Command, config: &Config) -> Result<()> {
     let (store, _) = app::open(config).await?;
     let (action, words) = match command {
-        Command::List { status, severity, name, instance, limit, cursor, json } => {
+        Command::List { status, severity, name, instance, part, json } => {
             let filter = IncidentFilter { status, severity, name, instance };
-            return list(&store, &filter, PageRequest { limit, cursor }, json).await;
+            return list(&store, &filter, &part.into(), json).await;
         }
-        Command::Show { id, json } => return show(&store.incident(id.parse()?).await?, json),
+        Command::Show { id, json } => return show(&store.incident(id).await?, json),
         Command::Acknowledge(words) => (Action::Acknowledge, words),
         Command::Unacknowledge(words) => (Action::Unacknowledge, words),
         Command::Resolve(words) => (Action::Resolve, words),
@@ -92,8 +88,8 @@ pub(super) async fn run(command: Command, config: &Config) -> Result<()> {
     act(&store, action, words).await
 }
 
-async fn list(store: &Store, filter: &IncidentFilter, page: PageRequest, json: bool) -> Result<()> {
-    let page = store.incidents(filter, &page).await?;
+async fn list(store: &Store, filter: &IncidentFilter, page: &PageRequest, json: bool) -> Result<()> {
+    let page = store.incidents(filter, page).await?;
     if json {
         return output::json(&json!({ "incidents": page.items, "next": page.next }));
     }
@@ -144,8 +140,8 @@ fn show(detail: &IncidentDetail, json: bool) -> Result<()> {
 }
 
 async fn act(store: &Store, action: Action, words: Words) -> Result<()> {
-    let act = Act::new(action, person::actor(), words.reason.as_deref()).map_err(anyhow::Error::msg)?;
-    let acted = store.act(words.id.parse()?, &act, &mut Ids, clock::now()).await?;
+    let act = Act::new(action, person::actor(), words.reason.as_deref()).map_err(Usage)?;
+    let acted = store.act(words.id, &act, &mut Ids, clock::now()).await?;
     let (run_id, trace_id) = acted.run.unzip();
     if words.json {
         return output::json(&json!({

@@ -8,6 +8,7 @@ mod delivery;
 mod incident;
 mod key;
 mod output;
+mod part;
 mod person;
 mod plugin;
 mod quarantine;

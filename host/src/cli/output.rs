@@ -8,9 +8,6 @@ use anyhow::Result;
 use domain::text::disturbs;
 use serde::Serialize;
 
-/// Who does what a command does, where that is written down.
-pub(super) const ACTOR: &str = "the command line";
-
 /// What was asked for makes no sense; where the parser of arguments could not tell.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]

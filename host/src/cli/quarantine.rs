@@ -6,15 +6,13 @@ use domain::id::RunId;
 use domain::plugin::PluginName;
 use domain::run::IngestOutcome;
 use serde_json::json;
-use store::{InboxEntry, PageRequest, QuarantineFilter};
+use store::{InboxEntry, QuarantineFilter};
 
-use super::output;
+use super::part::Part;
+use super::{output, person};
 use crate::app;
 use crate::config::Config;
 use crate::ingest::{self, Again, AgainError, Failed, Reparsed, Round};
-
-/// How many rows a list shows.
-const SHOWN: u32 = 100;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -26,9 +24,8 @@ pub(super) enum Command {
         /// Only with this reason, one word: not_recognised, not_json, trap.cpu, …
         #[arg(long)]
         reason_code: Option<String>,
-        /// Go on where a list ended
-        #[arg(long)]
-        cursor: Option<String>,
+        #[command(flatten)]
+        part: Part,
         /// Print {"requests":[…],"next"}
         #[arg(long)]
         json: bool,
@@ -77,8 +74,8 @@ pub(super) struct Which {
 
 pub(super) async fn run(command: Command, config: &Config) -> Result<()> {
     match command {
-        Command::List { driver, reason_code, cursor, json } => {
-            list(config, &QuarantineFilter { driver, reason_code }, cursor, json).await
+        Command::List { driver, reason_code, part, json } => {
+            list(config, &QuarantineFilter { driver, reason_code }, part, json).await
         }
         Command::Show { run_id, json } => show(config, run_id, json).await,
         Command::Reparse { which, by, json } => {
@@ -86,10 +83,10 @@ pub(super) async fn run(command: Command, config: &Config) -> Result<()> {
             let again = app::again(config).await?;
             let tell = |done: &Reparsed| if json { output::json(done) } else { output::line(&told(done)) };
             let count = match which.run_id {
-                Some(run_id) => one(again.reparse(run_id, by.as_deref(), &output::ACTOR).await, &tell)?,
+                Some(run_id) => one(again.reparse(run_id, by.as_deref(), &person::actor()).await, &tell)?,
                 None => {
                     let round =
-                        async |after| again.reparse_all(which.driver.as_ref(), after, &output::ACTOR).await;
+                        async |after| again.reparse_all(which.driver.as_ref(), after, &person::actor()).await;
                     several(round, &tell, json).await?
                 }
             };
@@ -104,9 +101,9 @@ pub(super) async fn run(command: Command, config: &Config) -> Result<()> {
     }
 }
 
-async fn list(config: &Config, filter: &QuarantineFilter, cursor: Option<String>, json: bool) -> Result<()> {
+async fn list(config: &Config, filter: &QuarantineFilter, part: Part, json: bool) -> Result<()> {
     let (store, _) = app::open(config).await?;
-    let page = store.quarantined(filter, &PageRequest { limit: SHOWN, cursor }).await?;
+    let page = store.quarantined(filter, &part.into()).await?;
     if json {
         return output::json(&json!({ "requests": page.items, "next": page.next }));
     }
@@ -117,7 +114,7 @@ async fn list(config: &Config, filter: &QuarantineFilter, cursor: Option<String>
 
 async fn show(config: &Config, run_id: RunId, json: bool) -> Result<()> {
     let again = app::again_unread(config).await?;
-    let (about, request) = again.open(run_id, &output::ACTOR).await?;
+    let (about, request) = again.open(run_id, &person::actor()).await?;
     if json {
         let body = ingest::shown(&request.body);
         return output::json(&json!({ "about": about, "request": request, "body": body }));
@@ -129,9 +126,9 @@ async fn show(config: &Config, run_id: RunId, json: bool) -> Result<()> {
 async fn discard(again: &Again, which: &Which, json: bool) -> Result<usize> {
     let tell = |run_id: &RunId| if json { output::json(&json!({ "run_id": run_id })) } else { Ok(()) };
     match which.run_id {
-        Some(run_id) => one(again.discard(run_id, &output::ACTOR).await, &tell),
+        Some(run_id) => one(again.discard(run_id, &person::actor()).await, &tell),
         None => {
-            let round = async |after| again.discard_all(which.driver.as_ref(), after, &output::ACTOR).await;
+            let round = async |after| again.discard_all(which.driver.as_ref(), after, &person::actor()).await;
             several(round, &tell, json).await
         }
     }

@@ -7,7 +7,7 @@ use clap::Args;
 use domain::id::RunId;
 use serde_json::{Map, Value, json};
 
-use super::output;
+use super::{output, person};
 use crate::app;
 use crate::config::Config;
 use crate::ingest::{By, Change, Difference, Named, Reading, Reparsed, Replayed};
@@ -42,11 +42,11 @@ pub(super) async fn run(command: Command, config: &Config) -> Result<()> {
     };
     let again = app::again(config).await?;
     let (replayed, result) = if apply {
-        let (replayed, result) = again.apply(run_id, by.as_deref(), &output::ACTOR).await?;
+        let (replayed, result) = again.apply(run_id, by.as_deref(), &person::actor()).await?;
         (replayed, Some(result))
     } else {
         let by = other.map_or(By::Loaded(by.as_deref()), By::Other);
-        (again.replay(run_id, by, &output::ACTOR).await?, None)
+        (again.replay(run_id, by, &person::actor()).await?, None)
     };
     if json {
         return output::json(&json!({ "replayed": replayed, "result": result }));

@@ -5,15 +5,13 @@ use clap::Subcommand;
 use domain::id::{IncidentId, RunId, TraceId};
 use domain::run::{Run, RunStatus};
 use serde_json::json;
-use store::{PageRequest, Resumed, RunFilter};
+use store::{Resumed, RunFilter};
 
-use super::output;
+use super::part::Part;
+use super::{output, person};
 use crate::app;
 use crate::clock;
 use crate::config::Config;
-
-/// How many rows a list shows.
-const SHOWN: u32 = 100;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -28,9 +26,8 @@ pub(super) enum Command {
         /// Only those of this webhook
         #[arg(long)]
         trace: Option<TraceId>,
-        /// Go on where a list ended
-        #[arg(long)]
-        cursor: Option<String>,
+        #[command(flatten)]
+        part: Part,
         /// Print {"runs":[…],"next"}
         #[arg(long)]
         json: bool,
@@ -56,10 +53,10 @@ fn status(text: &str) -> Result<RunStatus, domain::alert::WordError> {
 
 pub(super) async fn run(command: Command, config: &Config) -> Result<()> {
     match command {
-        Command::List { status, incident, trace, cursor, json } => {
+        Command::List { status, incident, trace, part, json } => {
             let filter = RunFilter { status, incident_id: incident, trace_id: trace, ..RunFilter::default() };
             let (store, _) = app::open(config).await?;
-            let page = store.runs(&filter, &PageRequest { limit: SHOWN, cursor }).await?;
+            let page = store.runs(&filter, &part.into()).await?;
             if json {
                 return output::json(&json!({ "runs": page.items, "next": page.next }));
             }
@@ -74,11 +71,11 @@ pub(super) async fn run(command: Command, config: &Config) -> Result<()> {
         Command::Show { run_id, outputs: true } => {
             let (store, outputs) = app::outputs(config).await?;
             let run = store.run(run_id).await?;
-            output::json(&json!({ "run": run, "outputs": outputs.open(run_id, &output::ACTOR).await? }))
+            output::json(&json!({ "run": run, "outputs": outputs.open(run_id, &person::actor()).await? }))
         }
         Command::Resume { run_id } => {
             let (store, _) = app::open(config).await?;
-            match store.resume_run(run_id, output::ACTOR, clock::now()).await? {
+            match store.resume_run(run_id, &person::actor(), clock::now()).await? {
                 Resumed::Stages => output::line("the run is due again, after its last stage that succeeded"),
                 Resumed::Deliveries(count) => {
                     output::line(&format!("deliveries of the run due again: {count}"))

@@ -9,7 +9,7 @@ use domain::plugin::{PluginKind, PluginName};
 use domain::secret::Secret;
 use serde_json::json;
 
-use super::output;
+use super::{output, person};
 use crate::app;
 use crate::config::{Config, SecretText};
 use crate::ingest::{ShownSecret, WebhookSecrets};
@@ -94,7 +94,7 @@ pub(super) async fn run(command: Command, config: &Config) -> Result<()> {
         Command::Set { name, reference, replace, json } => {
             let value = value(reference)?;
             let secrets = open(config, Some(&name)).await?;
-            let shown = secrets.set(name.as_str(), &value, replace, &output::ACTOR).await?;
+            let shown = secrets.set(name.as_str(), &value, replace, &person::actor()).await?;
             if json {
                 return output::json(&shown);
             }
@@ -111,7 +111,7 @@ pub(super) async fn run(command: Command, config: &Config) -> Result<()> {
             list(&secrets, json).await
         }
         Command::Remove { name, previous } => {
-            let removed = open(config, None).await?.remove(name.as_str(), previous, &output::ACTOR).await?;
+            let removed = open(config, None).await?.remove(name.as_str(), previous, &person::actor()).await?;
             output::line(&format!("removed, {removed} in all"))
         }
         Command::Status { verify, json } => {

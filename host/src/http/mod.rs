@@ -63,6 +63,8 @@ pub struct Context {
     pub bodies: Bodies,
     /// Woken when a run waits to be worked off.
     pub runs: Arc<Notify>,
+    /// Woken when a delivery waits to be sent.
+    pub outbox: Arc<Notify>,
     /// What has to be encrypted, and what is said about it.
     pub https: HttpsSettings,
 }

@@ -96,7 +96,7 @@ async fn take(
             headers: parts.headers,
             payload,
             received_at,
-            api_key: caller.key,
+            api_key: caller.key_id(),
         })
         .await?;
     Ok(answer(accepted, strict))

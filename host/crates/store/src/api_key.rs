@@ -54,16 +54,6 @@ impl Store {
         row.as_ref().map(read_key).transpose()
     }
 
-    /// Reads one key.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`] if there is none.
-    pub async fn api_key(&self, id: KeyId) -> Result<ApiKey, StoreError> {
-        let statement = query(sql::account::API_KEY).bind(id.to_string());
-        let row = statement.fetch_optional(&self.inner.readers).await.doing("read an API key")?;
-        read_key(&row.ok_or_else(|| StoreError::NotFound(format!("key `{id}`")))?)
-    }
-
     /// Takes a key back. One that was taken back before keeps its time.
     ///
     /// # Errors

@@ -92,11 +92,7 @@ async fn act(
     action: Action,
     words: Words,
 ) -> Result<Json<Value>, Problem> {
-    let actor = match caller.key {
-        Some(key) => format!("key:{}", context.store.api_key(key).await?.name),
-        None => "anonymous".to_owned(),
-    };
-    let act = Act::new(action, actor, words.reason.as_deref()).map_err(Problem::parameter)?;
+    let act = Act::new(action, caller.to_string(), words.reason.as_deref()).map_err(Problem::parameter)?;
     let acted = context.store.act(incident, &act, &mut Ids, clock::now()).await?;
     if acted.changed {
         tracing::info!(actor = %caller, incident.id = %incident, "{caller} did `{action}` to incident {incident}");

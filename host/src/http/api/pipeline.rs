@@ -157,11 +157,12 @@ pub(in crate::http) async fn resume(
 ) -> Result<Response, Problem> {
     let run_id = id("run", &run_id)?;
     let resumed = context.store.resume_run(run_id, &caller.to_string(), clock::now()).await?;
-    tracing::info!(%run_id, "{caller} resumed run {run_id}");
-    let deliveries = match resumed {
-        Resumed::Stages => 0,
-        Resumed::Deliveries(count) => count,
+    tracing::info!(actor = %caller, %run_id, "{caller} resumed run {run_id}");
+    let (worker, deliveries) = match resumed {
+        Resumed::Stages => (&context.runs, 0),
+        Resumed::Deliveries(count) => (&context.outbox, count),
     };
+    worker.notify_one();
     let answer = json!({ "status": "accepted", "run_id": run_id, "deliveries": deliveries });
     Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
 }
@@ -182,7 +183,7 @@ async fn take(context: &Context, caller: Caller, order: Order) -> Result<Accepte
         headers: HeaderMap::new(),
         payload: Payload::Plain(payload.to_string().into_bytes()),
         received_at: clock::now(),
-        api_key: caller.key,
+        api_key: caller.key_id(),
     };
     Ok(context.ingest.receive(received).await?)
 }

@@ -50,7 +50,7 @@ pub(in crate::http) async fn access(
     let client = limit::client(&request, &context.trusted_proxies);
     request.extensions_mut().insert(client);
 
-    let span = tracing::info_span!("request", request.id = %id);
+    let span = tracing::info_span!("request", request.id = %id, api_key.id = tracing::field::Empty);
     let mut response = next.run(request).instrument(span.clone()).await;
 
     let problem = response.extensions_mut().remove::<Problem>().or_else(|| rejected(&response));

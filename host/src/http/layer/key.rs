@@ -7,6 +7,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use domain::client::Client;
 use domain::rate::Identity;
+use tracing::Span;
 
 use super::discard;
 use super::limit;
@@ -27,7 +28,7 @@ pub(in crate::http) async fn key(
     let matched = request.extensions().get::<MatchedPath>();
     let listed = matched.map(|path| routes::find(request.method(), path.as_str()));
     if listed == Some(Listed::As(Needs::Nothing)) {
-        request.extensions_mut().insert(Caller { key: None });
+        request.extensions_mut().insert(Caller::ANONYMOUS);
         return next.run(request).await;
     }
     let now = clock::now();
@@ -36,7 +37,7 @@ pub(in crate::http) async fn key(
     let caller = match context.authenticator.check(asking, now).await {
         Ok(caller) => caller,
         // Where there is nothing, who is known is told so.
-        Err(Refusal::Forbidden) if listed.is_none() => Caller { key: None },
+        Err(Refusal::Forbidden) if listed.is_none() => Caller::ANONYMOUS,
         Err(refusal) => {
             metrics::refused_caller(refusal.kind());
             let problem = Problem::from(refusal).says_unavailable(context.says_unavailable);
@@ -47,7 +48,14 @@ pub(in crate::http) async fn key(
         tracing::error!("`{path}` is served but not in the table of routes, so it is not answered");
         return unknown_path(request).await.into_response();
     }
-    let identity = caller.key.map_or(Identity::Client(client), Identity::Key);
+    let identity = match caller.key_id() {
+        Some(id) => {
+            // Names of keys are for people and may be the same.
+            Span::current().record("api_key.id", tracing::field::display(id));
+            Identity::Key(id)
+        }
+        None => Identity::Client(client),
+    };
     let standing = context.admission.admit(identity, path, now).await;
     request.extensions_mut().insert(caller);
     let Some(standing) = standing else { return next.run(request).await };

@@ -22,9 +22,6 @@ statements! {
     /// The API key with a digest.
     API_KEY_BY_DIGEST = { any: concat!("SELECT ", key_columns!(), " FROM api_key WHERE digest = $1") }
 
-    /// One API key.
-    API_KEY = { any: concat!("SELECT ", key_columns!(), " FROM api_key WHERE id = $1") }
-
     /// Takes an API key back; the first time counts.
     REVOKE_API_KEY = { any:
         "UPDATE api_key SET revoked_at = COALESCE(revoked_at, $1) WHERE id = $2" }
