@@ -110,6 +110,23 @@ async fn why_nobody_was_told_is_told_too() {
 }
 
 #[tokio::test]
+async fn what_a_person_put_away_is_the_reason_that_nobody_hears_of_its_alerts() {
+    let hub = Home::new().await.start().await;
+    let alert = json!({ "name": "DiskFull", "host": "db1", "severity": "warning" });
+    hub.accept(GENERIC, &alert).await;
+    let first = hub.list("/alerts/").await[0].clone();
+    let path = format!("/incidents/{}/close/", first["incident_id"].as_str().unwrap());
+    assert_eq!(hub.post(&path, r#"{"reason":"noise"}"#).await.status, 200);
+    let worse = json!({ "name": "DiskFull", "host": "db1", "severity": "critical" });
+    let worse = hub.accept(GENERIC, &worse).await;
+    let explanation = why(&hub, &worse["trace_id"]).await;
+    let verdict = explanation["verdict"].as_str().unwrap();
+    assert!(verdict.starts_with("nobody: a person has closed incident "), "{verdict}");
+    assert!(verdict.ends_with("before an alert of it ends and fires anew"), "{verdict}");
+    assert_says(&why(&hub, &first["id"]).await, &["closed: closed, warning, by key:test: noise"]);
+}
+
+#[tokio::test]
 async fn what_has_no_such_identifier_is_said_in_one_line() {
     let hub = Home::new().await.start().await;
     for (path, word) in [

@@ -95,7 +95,7 @@ fn row(key: &ApiKey, now: Timestamp) -> [String; 7] {
         key.id.to_string(),
         key.name.clone(),
         key.prefix.clone(),
-        key.state(now).name().to_owned(),
+        key.state(now).as_str().to_owned(),
         may,
         time(key.expires_at),
         time(key.last_used_at),

@@ -3,49 +3,36 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use domain::alert::Alert;
-use domain::id::{AlertId, DeliveryId, IncidentId, RunId, TraceId};
-use serde::Serialize;
+use domain::id::{DeliveryId, IncidentId, RunId, TraceId};
 use store::{
-    AlertDetail, AlertFilter, Attempt, IncidentDetail, IncidentHistory, PageRequest, RunDetail, RunFilter,
-    Store, StoreError,
+    AlertDetail, AlertFilter, DeliveryDetail, IncidentDetail, IncidentHistory, PageRequest, RunDetail,
+    RunFilter, Store, StoreError,
 };
 
 /// How many runs, alerts or incidents one explanation looks at: the newest.
 const MOST: u32 = 50;
 
-/// What kind of thing somebody asked about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// A webhook and all that came of it.
-    Trace,
-    /// One run.
-    Run,
-    /// One alert.
-    Alert,
-    /// One incident.
-    Incident,
-}
-
-impl Kind {
-    /// The word for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Trace => "trace",
-            Self::Run => "run",
-            Self::Alert => "alert",
-            Self::Incident => "incident",
-        }
+domain::words! {
+    /// What kind of thing somebody asked about.
+    Kind {
+        /// A webhook and all that came of it.
+        Trace = "trace",
+        /// One run.
+        Run = "run",
+        /// One alert.
+        Alert = "alert",
+        /// One incident.
+        Incident = "incident",
     }
 }
 
-/// What somebody asked about.
-#[derive(Debug, Clone, Copy)]
+/// What somebody asked about, as it was found.
+#[derive(Debug)]
 pub(super) enum Asked {
     Trace(TraceId),
-    Run(RunId),
-    Alert(AlertId),
-    Incident(IncidentId),
+    Run(Box<RunDetail>),
+    Alert(Box<AlertDetail>),
+    Incident(Box<IncidentDetail>),
 }
 
 impl Asked {
@@ -61,9 +48,9 @@ impl Asked {
     pub(super) fn id(&self) -> String {
         match self {
             Self::Trace(id) => id.to_string(),
-            Self::Run(id) => id.to_string(),
-            Self::Alert(id) => id.to_string(),
-            Self::Incident(id) => id.to_string(),
+            Self::Run(found) => found.run.run_id.to_string(),
+            Self::Alert(found) => found.alert.id.to_string(),
+            Self::Incident(found) => found.incident.id.to_string(),
         }
     }
 }
@@ -75,9 +62,12 @@ pub(super) struct Facts {
     pub(super) runs: Vec<RunDetail>,
     pub(super) alerts: Vec<AlertDetail>,
     pub(super) incidents: Vec<IncidentDetail>,
-    pub(super) attempts: BTreeMap<DeliveryId, Vec<Attempt>>,
+    /// With the attempts at each, and who had it tried again.
+    pub(super) deliveries: BTreeMap<DeliveryId, DeliveryDetail>,
     /// Of what happened to alerts and incidents only what these webhooks told; everything where empty.
     pub(super) traces: HashSet<TraceId>,
+    /// Beside that, what people did to incidents.
+    with_people: bool,
     /// Runs that caused others.
     pub(super) causes: HashSet<RunId>,
     /// Whether there is more than was looked at.
@@ -85,13 +75,13 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    pub(super) fn title(&self, asked: &Asked) -> String {
+    pub(super) fn title(&self, kind: Kind) -> String {
         let incident = self.incidents.first().map(|found| found.incident.title.clone());
         let alert = self.alerts.first().map(|found| found.alert.name.clone());
-        match asked {
-            Asked::Alert(_) => alert.unwrap_or_default(),
-            Asked::Incident(_) => incident.unwrap_or_default(),
-            Asked::Trace(_) | Asked::Run(_) => incident.or(alert).unwrap_or_else(|| "a webhook".to_owned()),
+        match kind {
+            Kind::Alert => alert.unwrap_or_default(),
+            Kind::Incident => incident.unwrap_or_default(),
+            Kind::Trace | Kind::Run => incident.or(alert).unwrap_or_else(|| "a webhook".to_owned()),
         }
     }
 
@@ -100,82 +90,84 @@ impl Facts {
         self.traces.is_empty() || trace_id.is_some_and(|id| self.traces.contains(&id))
     }
 
-    /// What happened to an incident, the oldest first.
+    /// What happened to an incident, the oldest first. What people did to it belongs to the story of its alerts,
+    /// though no webhook told it.
     pub(super) fn history<'a>(
         &'a self,
         found: &'a IncidentDetail,
     ) -> impl Iterator<Item = &'a IncidentHistory> + 'a {
-        found.history.iter().rev().filter(|entry| self.tells_of(entry.trace_id))
+        let belongs = |entry: &&IncidentHistory| {
+            self.tells_of(entry.trace_id) || self.with_people && entry.event.is_of_a_person()
+        };
+        found.history.iter().rev().filter(belongs)
     }
 }
 
-/// Looks what an identifier belongs to.
+/// Finds what an identifier belongs to; that of a delivery stands for its run.
 pub(super) async fn find(store: &Store, id: &str) -> Result<Asked, StoreError> {
-    let found = |result: Result<Asked, StoreError>| match result {
-        Err(StoreError::NotFound(_)) => Ok(None),
-        other => other.map(Some),
-    };
     if let Ok(id) = id.parse::<TraceId>() {
         return Ok(Asked::Trace(id));
     }
     if let Ok(run) = id.parse()
-        && let Some(asked) = found(store.run(run).await.map(|_| Asked::Run(run)))?
+        && let Some(run) = if_there(store.run(run).await)?
     {
-        return Ok(asked);
+        return Ok(Asked::Run(Box::new(run)));
     }
     if let Ok(incident) = id.parse()
-        && let Some(asked) = found(store.incident(incident).await.map(|_| Asked::Incident(incident)))?
+        && let Some(incident) = if_there(store.incident(incident).await)?
     {
-        return Ok(asked);
+        return Ok(Asked::Incident(Box::new(incident)));
     }
     if let Ok(alert) = id.parse()
-        && let Some(asked) = found(store.alert(alert).await.map(|_| Asked::Alert(alert)))?
+        && let Some(alert) = if_there(store.alert(alert).await)?
     {
-        return Ok(asked);
+        return Ok(Asked::Alert(Box::new(alert)));
     }
     if let Ok(delivery) = id.parse()
-        && let Some(asked) =
-            found(store.delivery(delivery).await.map(|found| Asked::Run(found.delivery.run_id)))?
+        && let Some(found) = if_there(store.delivery(delivery).await)?
     {
-        return Ok(asked);
+        return Ok(Asked::Run(Box::new(store.run(found.delivery.run_id).await?)));
     }
     let shown: String = id.chars().take(64).flat_map(char::escape_default).collect();
     Err(StoreError::NotFound(format!("run, incident, alert, delivery or trace `{shown}`")))
 }
 
+/// None for what is not there, or was taken away by retention meanwhile.
+fn if_there<T>(found: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match found {
+        Err(StoreError::NotFound(_)) => Ok(None),
+        found => found.map(Some),
+    }
+}
+
 /// Reads what belongs to it.
-pub(super) async fn gather(store: &Store, asked: &Asked) -> Result<Facts, StoreError> {
+pub(super) async fn gather(store: &Store, asked: Asked) -> Result<Facts, StoreError> {
     let mut facts = Facts::default();
     match asked {
-        Asked::Trace(id) => of_trace(store, *id, &mut facts).await?,
-        Asked::Run(id) => {
-            let run = store.run(*id).await?;
-            match (run.run.incident_id, run.run.trace_id) {
-                (None, trace_id) => of_trace(store, trace_id, &mut facts).await?,
-                (Some(incident_id), trace_id) => {
-                    facts.traces.insert(trace_id);
-                    facts.causes.extend(run.run.parent_run_id);
-                    with_causes(store, vec![run], &mut facts).await?;
-                    facts.incidents.push(store.incident(incident_id).await?);
-                    told_by(store, trace_id, Some(incident_id), &mut facts).await?;
-                }
+        Asked::Trace(id) => of_trace(store, id, &mut facts).await?,
+        Asked::Run(run) => match (run.run.incident_id, run.run.trace_id) {
+            (None, trace_id) => of_trace(store, trace_id, &mut facts).await?,
+            (Some(incident_id), trace_id) => {
+                facts.traces.insert(trace_id);
+                facts.causes.extend(run.run.parent_run_id);
+                with_causes(store, vec![*run], &mut facts).await?;
+                facts.incidents.push(store.incident(incident_id).await?);
+                told_by(store, trace_id, Some(incident_id), &mut facts).await?;
             }
-        }
-        Asked::Alert(id) => of_alert(store, *id, &mut facts).await?,
-        Asked::Incident(id) => {
-            let incident = store.incident(*id).await?;
-            let runs = runs(store, RunFilter { incident_id: Some(*id), ..RunFilter::default() }, &mut facts);
-            let runs = runs.await?;
+        },
+        Asked::Alert(alert) => of_alert(store, *alert, &mut facts).await?,
+        Asked::Incident(incident) => {
+            let incident_id = Some(incident.incident.id);
+            let filter = RunFilter { incident_id, ..RunFilter::default() };
+            let runs = runs(store, filter, &mut facts).await?;
             with_causes(store, runs, &mut facts).await?;
             details(store, &incident.alerts, &mut facts).await?;
-            facts.incidents.push(incident);
+            facts.incidents.push(*incident);
         }
     }
     facts.runs.sort_by_key(|found| found.run.run_id);
-    for run in &facts.runs {
-        for delivery in &run.deliveries {
-            facts.attempts.insert(delivery.id, store.delivery(delivery.id).await?.tries);
-        }
+    for delivery in facts.runs.iter().flat_map(|run| &run.deliveries) {
+        facts.deliveries.insert(delivery.id, store.delivery(delivery.id).await?);
     }
     Ok(facts)
 }
@@ -194,8 +186,8 @@ async fn of_trace(store: &Store, id: TraceId, facts: &mut Facts) -> Result<(), S
 }
 
 /// An alert, the webhooks that changed it or told of it last, and what these did to its incident.
-async fn of_alert(store: &Store, id: AlertId, facts: &mut Facts) -> Result<(), StoreError> {
-    let alert = store.alert(id).await?;
+async fn of_alert(store: &Store, alert: AlertDetail, facts: &mut Facts) -> Result<(), StoreError> {
+    facts.with_people = true;
     facts.more |= alert.history.len() > MOST as usize;
     facts.traces = alert.history.iter().take(MOST as usize).map(|entry| entry.trace_id).collect();
     facts.traces.insert(alert.alert.trace_id);
@@ -250,12 +242,7 @@ async fn runs(store: &Store, filter: RunFilter, facts: &mut Facts) -> Result<Vec
 async fn with_causes(store: &Store, runs: Vec<RunDetail>, facts: &mut Facts) -> Result<(), StoreError> {
     let causes: BTreeSet<RunId> = runs.iter().filter_map(|found| found.run.parent_run_id).collect();
     for cause in causes {
-        match store.run(cause).await {
-            Ok(found) => facts.runs.push(found),
-            // Taken away by retention.
-            Err(StoreError::NotFound(_)) => {}
-            Err(error) => return Err(error),
-        }
+        facts.runs.extend(if_there(store.run(cause).await)?);
     }
     facts.runs.extend(runs);
     Ok(())

@@ -18,56 +18,35 @@ pub use facts::Kind;
 use facts::{Asked, Facts};
 pub use verdict::Told;
 
-/// What kind of step it was: one word per step of the path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum What {
-    /// A request arrived.
-    Request,
-    /// Which driver read it, and why that one.
-    Driver,
-    /// Whether it was signed.
-    Signature,
-    /// What came of it.
-    Outcome,
-    /// What happened to an alert.
-    Alert,
-    /// What an alert's identity is made of.
-    Fingerprint,
-    /// What happened to an incident.
-    Incident,
-    /// Why that was worth a run.
-    Material,
-    /// Which route the run took.
-    Route,
-    /// A try at a stage of the run.
-    Stage,
-    /// A notification to one channel.
-    Delivery,
-    /// A try at that.
-    Attempt,
-    /// How the run ended.
-    End,
-}
-
-impl What {
-    /// The word for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Request => "request",
-            Self::Driver => "driver",
-            Self::Signature => "signature",
-            Self::Outcome => "outcome",
-            Self::Alert => "alert",
-            Self::Fingerprint => "fingerprint",
-            Self::Incident => "incident",
-            Self::Material => "material",
-            Self::Route => "route",
-            Self::Stage => "stage",
-            Self::Delivery => "delivery",
-            Self::Attempt => "attempt",
-            Self::End => "end",
-        }
+domain::words! {
+    /// What kind of step it was: one word per step of the path, in its order.
+    What {
+        /// A request arrived.
+        Request = "request",
+        /// Which driver read it, and why that one.
+        Driver = "driver",
+        /// Whether it was signed.
+        Signature = "signature",
+        /// What came of it.
+        Outcome = "outcome",
+        /// What happened to an alert.
+        Alert = "alert",
+        /// What an alert's identity is made of.
+        Fingerprint = "fingerprint",
+        /// What happened to an incident.
+        Incident = "incident",
+        /// Why that was worth a run.
+        Material = "material",
+        /// Which route the run took.
+        Route = "route",
+        /// A try at a stage of the run.
+        Stage = "stage",
+        /// A notification to one channel.
+        Delivery = "delivery",
+        /// A try at that.
+        Attempt = "attempt",
+        /// How the run ended.
+        End = "end",
     }
 }
 
@@ -111,8 +90,8 @@ pub struct Explanation {
 /// [`StoreError::NotFound`] if nothing has it.
 pub async fn why(store: &Store, id: &str) -> Result<Explanation, StoreError> {
     let asked = facts::find(store, id).await?;
-    let facts = facts::gather(store, &asked).await?;
-    Ok(explain(&asked, &facts))
+    let (kind, id) = (asked.kind(), asked.id());
+    Ok(explain(kind, id, &facts::gather(store, asked).await?))
 }
 
 /// Tells everything that came of one webhook, in the order of time.
@@ -120,15 +99,14 @@ pub async fn why(store: &Store, id: &str) -> Result<Explanation, StoreError> {
 /// # Errors
 /// [`StoreError::NotFound`] if there is none with this trace.
 pub async fn trace(store: &Store, id: TraceId) -> Result<Explanation, StoreError> {
-    let asked = Asked::Trace(id);
-    let facts = facts::gather(store, &asked).await?;
+    let facts = facts::gather(store, Asked::Trace(id)).await?;
     if facts.runs.is_empty() {
         return Err(StoreError::NotFound(format!("trace `{id}`")));
     }
-    Ok(explain(&asked, &facts))
+    Ok(explain(Kind::Trace, id.to_string(), &facts))
 }
 
-fn explain(asked: &Asked, facts: &Facts) -> Explanation {
+fn explain(kind: Kind, id: String, facts: &Facts) -> Explanation {
     let mut steps = Vec::new();
     for found in &facts.runs {
         match &found.request {
@@ -145,13 +123,5 @@ fn explain(asked: &Asked, facts: &Facts) -> Explanation {
     // What happened in one moment comes in the order of the path.
     steps.sort_by_key(|step| (step.at, step.what, step.run_id));
     let (told, verdict) = verdict::verdict(facts);
-    Explanation {
-        kind: asked.kind(),
-        id: asked.id(),
-        title: facts.title(asked),
-        told,
-        verdict,
-        steps,
-        more: facts.more,
-    }
+    Explanation { kind, id, title: facts.title(kind), told, verdict, steps, more: facts.more }
 }

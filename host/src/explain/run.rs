@@ -24,7 +24,12 @@ pub(super) fn steps(found: &RunDetail, facts: &Facts, steps: &mut Vec<Step>) {
     }
     for delivery in &found.deliveries {
         say(delivery.created_at, What::Delivery, notification(delivery));
-        for attempt in facts.attempts.get(&delivery.id).into_iter().flatten() {
+        let Some(detail) = facts.deliveries.get(&delivery.id) else { continue };
+        for retry in &detail.retries {
+            let text = format!("{} had delivery {} tried again", retry.actor, delivery.id);
+            say(retry.at, What::Delivery, text);
+        }
+        for attempt in &detail.tries {
             say(attempt.started_at, What::Attempt, answered(delivery, attempt));
         }
     }

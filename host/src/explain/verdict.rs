@@ -3,23 +3,23 @@
 use std::collections::BTreeSet;
 
 use domain::delivery::{Delivery, DeliveryStatus};
+use domain::incident::{Incident, IncidentStatus};
 use domain::run::{IngestOutcome, RunStatus};
-use serde::Serialize;
 
 use super::facts::Facts;
 
-/// Whether anybody was told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Told {
-    /// Every channel was.
-    Everybody,
-    /// Some channels were, others not, or not yet.
-    Some,
-    /// Not yet.
-    NotYet,
-    /// Nobody.
-    Nobody,
+domain::words! {
+    /// Whether anybody was told.
+    Told {
+        /// Every channel was.
+        Everybody = "everybody",
+        /// Some channels were, others not, or not yet.
+        Some = "some",
+        /// Not yet.
+        NotYet = "not_yet",
+        /// Nobody.
+        Nobody = "nobody",
+    }
 }
 
 pub(super) fn verdict(facts: &Facts) -> (Told, String) {
@@ -74,10 +74,23 @@ fn nobody(facts: &Facts) -> String {
         Some((IngestOutcome::Ignored, reason)) => {
             format!("the webhook means nothing: {}", reason.as_deref().unwrap_or("its driver says so"))
         }
-        Some(_) => {
+        Some(_) => ended_by_a_person(facts).unwrap_or_else(|| {
             "nothing changed that is worth telling: no incident was made, changed its state or its severity"
                 .to_owned()
-        }
+        }),
         None => "no run is kept that could have".to_owned(),
     }
+}
+
+/// That a person ended an incident whose alerts go on, if so.
+fn ended_by_a_person(facts: &Facts) -> Option<String> {
+    let goes_on = |incident: &&Incident| {
+        !incident.status.is_open() && incident.firing.saturating_add(incident.acknowledged) > 0
+    };
+    let Incident { id, status, .. } = facts.incidents.iter().map(|found| &found.incident).find(goes_on)?;
+    let until = match status {
+        IncidentStatus::Closed => "ends and fires anew",
+        _ => "gets worse, or ends and fires anew",
+    };
+    Some(format!("a person has {status} incident {id}, so nobody is told before an alert of it {until}"))
 }

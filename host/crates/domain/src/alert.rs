@@ -12,11 +12,21 @@ use crate::time::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected one of {expected}, found `{found}`")]
 pub struct WordError {
-    pub(crate) expected: &'static str,
-    pub(crate) found: String,
+    expected: String,
+    found: String,
+}
+
+impl WordError {
+    /// Says which words it should be one of.
+    pub fn new(expected: impl Iterator<Item = &'static str>, found: &str) -> Self {
+        let expected: Vec<String> = expected.map(|word| format!("`{word}`")).collect();
+        let found = found.chars().take(40).flat_map(char::escape_default).collect();
+        Self { expected: expected.join(", "), found }
+    }
 }
 
 /// Declares an enum whose words are the same in the database, in JSON and in rules.
+#[macro_export]
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -49,16 +59,13 @@ macro_rules! words {
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 match text {
                     $($word => Ok(Self::$variant),)+
-                    _ => Err($crate::alert::WordError {
-                        expected: concat!($("`", $word, "` "),+),
-                        found: text.chars().take(40).flat_map(char::escape_default).collect(),
-                    }),
+                    _ => Err($crate::alert::WordError::new(Self::ALL.iter().map(|word| word.as_str()), text)),
                 }
             }
         }
     };
 }
-pub(crate) use words;
+pub use words;
 
 words! {
     /// How bad an alert or incident is. Ordered: `Info < Warning < Critical`.

@@ -79,6 +79,13 @@ words! {
     }
 }
 
+impl IncidentEvent {
+    /// Whether a person did it.
+    pub fn is_of_a_person(self) -> bool {
+        Action::ALL.iter().any(|action| Self::from(*action) == self)
+    }
+}
+
 impl From<Material> for IncidentEvent {
     fn from(reason: Material) -> Self {
         match reason {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::alert::words;
 use crate::id::KeyId;
 use crate::time::Timestamp;
 
@@ -36,16 +37,16 @@ pub struct ApiKey {
     pub last_used_at: Option<Timestamp>,
 }
 
-/// Whether a key can be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum KeyState {
-    /// It can.
-    Live,
-    /// Its time is over.
-    Expired,
-    /// It was taken back.
-    Revoked,
+words! {
+    /// Whether a key can be used.
+    KeyState {
+        /// It can.
+        Live = "live",
+        /// Its time is over.
+        Expired = "expired",
+        /// It was taken back.
+        Revoked = "revoked",
+    }
 }
 
 /// A key with whether it can be used now.
@@ -56,17 +57,6 @@ pub struct ShownKey<'a> {
     pub key: &'a ApiKey,
     /// Whether it can be used.
     pub state: KeyState,
-}
-
-impl KeyState {
-    /// A word for it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Live => "live",
-            Self::Expired => "expired",
-            Self::Revoked => "revoked",
-        }
-    }
 }
 
 impl ApiKey {

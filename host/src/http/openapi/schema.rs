@@ -37,12 +37,24 @@ pub(crate) struct Time(String);
 /// Texts by name.
 type Labels = BTreeMap<String, String>;
 
+/// Describes words by what the program itself knows them by.
 macro_rules! words {
-    ($($(#[$doc:meta])* $name:ident { $($variant:ident),+ })+) => {$(
-        $(#[$doc])*
-        #[derive(ToSchema)]
-        #[serde(rename_all = "snake_case")]
-        pub(crate) enum $name { $($variant),+ }
+    ($($(#[doc = $doc:literal])* $name:ident = $of:ty;)+) => {$(
+        $(#[doc = $doc])*
+        pub(crate) enum $name {}
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                let words = <$of>::ALL.iter().map(|word| word.as_str());
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::Type::String)
+                    .description(Some(concat!($($doc),*).trim()))
+                    .enum_values(Some(words))
+                    .into()
+            }
+        }
+
+        impl ToSchema for $name {}
     )+};
 }
 
@@ -55,47 +67,35 @@ mod stored;
 
 words! {
     /// State of an alert.
-    AlertStatus { Firing, Acknowledged, Resolved }
+    AlertStatus = domain::alert::AlertStatus;
     /// How bad it is.
-    Severity { Info, Warning, Critical }
+    Severity = domain::alert::Severity;
     /// What happened to an alert.
-    AlertEvent { Created, Updated, Resolved, Acknowledged, Refired, Late }
+    AlertEvent = domain::plan::AlertEvent;
     /// State of an incident.
-    IncidentStatus { Open, Acknowledged, Resolved, Closed }
+    IncidentStatus = domain::incident::IncidentStatus;
     /// Why an incident changed.
-    Material { Created, Reopened, Severity, Status, Context }
+    Material = domain::incident::Material;
     /// What happened to an incident.
-    IncidentEvent { Created, Reopened, Severity, Status, Context, Acknowledged, Unacknowledged, Resolved, Closed, Commented }
+    IncidentEvent = domain::incident::IncidentEvent;
     /// What a person does to an incident.
-    Action { Acknowledge, Unacknowledge, Resolve, Close, Comment }
+    Action = domain::life::Action;
     /// Whether a key can be used.
-    KeyState { Live, Expired, Revoked }
+    KeyState = domain::key::KeyState;
     /// What became of a webhook.
-    Outcome { Parsed, Ignored, Quarantined }
+    Outcome = domain::run::IngestOutcome;
     /// What started a run.
-    Origin { IncomingWebhook, IncidentChange, CheckerGenerated, Api }
+    Origin = domain::run::Origin;
+    /// State of a run.
+    RunStatus = domain::run::RunStatus;
     /// A step of a run.
-    Stage { Ingest, Check, Analyze, Notify }
+    Stage = domain::run::Stage;
     /// How a step ended.
-    StageStatus { Started, Succeeded, Failed, Skipped }
+    StageStatus = domain::run::StageStatus;
     /// State of a delivery.
-    DeliveryStatus { Pending, Sending, Delivered, Dead, Stale }
+    DeliveryStatus = domain::delivery::DeliveryStatus;
     /// How a try at a delivery ended.
-    AttemptOutcome { Started, Delivered, Retry, Refused }
-}
-
-/// State of a run.
-#[derive(ToSchema)]
-#[serde(rename_all = "UPPERCASE")]
-pub(crate) enum RunStatus {
-    Pending,
-    Ingested,
-    Checked,
-    Analyzed,
-    Notified,
-    Failed,
-    Retrying,
-    Skipped,
+    AttemptOutcome = domain::delivery::AttemptOutcome;
 }
 
 /// What went wrong (RFC 9457).

@@ -3,17 +3,15 @@
 use utoipa::ToSchema;
 
 use super::{Id, Time, TraceId};
+use crate::explain;
 
 words! {
     /// What kind of thing it is.
-    Kind { Trace, Run, Alert, Incident }
+    Kind = explain::Kind;
     /// Whether anybody was told.
-    Told { Everybody, Some, NotYet, Nobody }
+    Told = explain::Told;
     /// What kind of step it was.
-    What {
-        Request, Driver, Signature, Outcome, Alert, Fingerprint, Incident, Material, Route, Stage, Delivery,
-        Attempt, End
-    }
+    What = explain::What;
 }
 
 /// What is known of one thing that somebody asked about.

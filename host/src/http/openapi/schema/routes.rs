@@ -5,14 +5,9 @@ use utoipa::ToSchema;
 
 use super::{AlertStatus, Id, Labels, Origin, Severity, Time};
 
-/// How a field is compared.
-#[derive(ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Operator {
-    Is,
-    IsNot,
-    In,
-    NotIn,
+words! {
+    /// How a field is compared.
+    Operator = domain::route::Operator;
 }
 
 /// One condition of a route.
