@@ -149,6 +149,15 @@ async fn channels_hear_of_what_a_person_did_and_in_which_words() {
     for part in ["[ACKNOWLEDGED] DiskFull on db1", "key:test: looking", taken["trace_id"].as_str().unwrap()] {
         assert!(heard.contains(part), "{part}: {heard}");
     }
+    let run =
+        hub.get(&format!("/orchestration/pipeline/{}/", taken["run_id"].as_str().unwrap())).await.json();
+    let stages: Vec<&Value> = run["stages"].as_array().unwrap().iter().map(|stage| &stage["stage"]).collect();
+    assert_eq!(
+        (stages, &run["route"]),
+        (vec![&json!("notify")], &json!("catch-all")),
+        "nothing is looked into"
+    );
+    assert!(run["reason"].as_str().unwrap().contains("it only tells"), "{run}");
     act(&hub, id(&incident), "comment", r#"{"reason":"nobody hears this"}"#).await;
     act(&hub, id(&incident), "resolve", "").await;
     let heard = text(&sink.wait(3).await[2].json());

@@ -1,7 +1,9 @@
 //! Which route a run takes.
 
-use domain::alert::Labels;
+use domain::alert::{AlertStatus, Labels};
+use domain::incident::Material;
 use domain::route::{Route, Subject, choose};
+use domain::run::{IncidentMoment, Stage};
 use store::{BrokenRoute, ClaimedRun, Fault, IncidentContext, RouteTaken, Routes};
 
 use super::fault;
@@ -16,7 +18,9 @@ pub(super) fn pick(
     if let Some(noted) = &run.run.route
         && let Some(kept) = routes.routes.iter().find(|kept| kept.route.name == *noted)
     {
-        return Ok((kept.route.clone(), None));
+        let mut route = kept.route.clone();
+        only_tells(&mut route, &run.moment);
+        return Ok((route, None));
     }
     let none = Labels::new();
     let subject = Subject {
@@ -27,7 +31,23 @@ pub(super) fn pick(
         origin: run.moment.origin,
         labels: context.alerts.first().map_or(&none, |alert| &alert.labels),
     };
-    take(routes, &subject).map(|(route, taken)| (route, Some(taken)))
+    let (mut route, mut taken) = take(routes, &subject)?;
+    if only_tells(&mut route, &run.moment) {
+        taken.reason.push_str("; it only tells, because nothing is wrong that was not before");
+    }
+    Ok((route, Some(taken)))
+}
+
+/// Leaves a route its notify stage alone where there is nothing to look into: somebody did something to the
+/// incident, here or at the sender's side. One that tells nobody keeps its stages. Says whether it left any out.
+fn only_tells(route: &mut Route, moment: &IncidentMoment) -> bool {
+    let was_taken = moment.status == AlertStatus::Acknowledged && moment.reasons == [Material::Status];
+    let has_more = route.stages.len() > 1 && route.stages.contains(&Stage::Notify);
+    let only_tells = has_more && (moment.by.is_some() || was_taken);
+    if only_tells {
+        route.stages = vec![Stage::Notify];
+    }
+    only_tells
 }
 
 /// The first route that matches, and why it does.
@@ -65,10 +85,10 @@ fn nobody(broken: &str) -> Fault {
 
 #[cfg(test)]
 mod tests {
-    use domain::alert::{AlertStatus, Severity};
-    use domain::id::RouteId;
+    use domain::alert::Severity;
+    use domain::id::{IncidentId, RouteId};
     use domain::route::{Condition, Operator};
-    use domain::run::{Origin, Stage};
+    use domain::run::{Origin, Person};
     use store::KeptRoute;
     use ulid::Ulid;
 
@@ -115,6 +135,45 @@ mod tests {
         assert_eq!(taken("critical", None).unwrap().reason, r#"severity is "critical""#);
         let reason = taken("critical", Some("odd")).unwrap().reason;
         assert!(reason.ends_with("cannot be understood: `odd`"), "{reason}");
+    }
+
+    #[test]
+    fn what_people_did_is_told_and_not_looked_into() {
+        use AlertStatus::{Acknowledged, Firing, Resolved};
+        use Stage::{Analyze, Check, Notify};
+        const PERSON: bool = true;
+        for (status, reason, by, stages, left) in [
+            (Acknowledged, Material::Status, PERSON, &[Check, Analyze, Notify][..], &[Notify][..]),
+            (Firing, Material::Status, PERSON, &[Check, Notify], &[Notify]),
+            (Resolved, Material::Status, PERSON, &[Analyze, Notify], &[Notify]),
+            (Acknowledged, Material::Status, !PERSON, &[Check, Analyze, Notify], &[Notify]),
+            // It got worse, is over or is new: the route knows what to do then.
+            (Acknowledged, Material::Severity, !PERSON, &[Check, Notify], &[Check, Notify]),
+            (Acknowledged, Material::Created, !PERSON, &[Check, Notify], &[Check, Notify]),
+            (Resolved, Material::Status, !PERSON, &[Check, Notify], &[Check, Notify]),
+            (Acknowledged, Material::Status, PERSON, &[Check, Analyze], &[Check, Analyze]),
+        ] {
+            let by = by.then(|| Person { actor: "key:alice".to_owned(), reason: None });
+            let moment = IncidentMoment {
+                incident_id: IncidentId::from(Ulid(1)),
+                status,
+                severity: Severity::Critical,
+                reasons: vec![reason],
+                origin: Origin::IncomingWebhook,
+                by,
+            };
+            let mut route = Route {
+                id: RouteId::from(Ulid(1)),
+                name: "ops".to_owned(),
+                priority: 1,
+                conditions: Vec::new(),
+                stages: stages.to_vec(),
+                channels: Vec::new(),
+                enabled: true,
+            };
+            assert_eq!(only_tells(&mut route, &moment), stages != left, "{moment:?}");
+            assert_eq!(route.stages, left, "{moment:?}");
+        }
     }
 
     #[test]
