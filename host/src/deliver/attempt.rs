@@ -16,7 +16,7 @@ use super::classify::{self, Verdict};
 use super::traffic::UnderWay;
 use super::worker::Parts;
 use crate::clock::{self, Ids};
-use crate::crypto::{Place, Purpose};
+use crate::crypto::{CryptoError, Place, Purpose};
 use crate::egress::Grants;
 use crate::plugins::{CallLog, ChannelError, ChannelSettings, Outside, count_call};
 use crate::telemetry::export::{self, Side, Step};
@@ -158,13 +158,19 @@ fn open(
     row: &str,
     sealed: &[u8],
 ) -> Result<Value, Verdict> {
-    let corrupt =
-        |error: String| Verdict::dead("corrupt", format!("`{table}.{column}` cannot be read: {error}"));
-    let plain = parts
-        .keys
-        .open_value(purpose, Place { table, column, row }, sealed)
-        .map_err(|error| corrupt(error.to_string()))?;
-    serde_json::from_slice(&plain).map_err(|_| corrupt("it is not JSON".to_owned()))
+    let place = Place { table, column, row };
+    let plain = parts.keys.open_value(purpose, place, sealed).map_err(|error| unreadable(place, &error))?;
+    serde_json::from_slice(&plain)
+        .map_err(|_| Verdict::dead("corrupt", format!("`{table}.{column}` cannot be read: it is not JSON")))
+}
+
+/// A data key that another process has just made is known here after the next look at what is stored.
+fn unreadable(Place { table, column, .. }: Place<'_>, error: &CryptoError) -> Verdict {
+    let message = format!("`{table}.{column}` cannot be read: {error}");
+    match error {
+        CryptoError::UnknownDataKey(_) => Verdict::retry("data_key", message, None),
+        _ => Verdict::dead("corrupt", message),
+    }
 }
 
 /// When the next attempt is, or that there is none.
@@ -222,5 +228,22 @@ fn log(delivery: &ClaimedDelivery, result: &AttemptResult, is_stale: bool, elaps
                 "gave up on telling `{channel}` of incident {incident_id}: {error_message}"
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::id::DataKeyId;
+    use ulid::Ulid;
+
+    use super::*;
+
+    #[test]
+    fn a_data_key_that_is_not_known_yet_is_waited_for_and_a_value_that_was_changed_is_not() {
+        let place = Place { table: "delivery", column: "notification", row: "01J" };
+        let unknown = unreadable(place, &CryptoError::UnknownDataKey(DataKeyId::from(Ulid(1))));
+        assert!(matches!(unknown, Verdict::Retry { ref error_type, .. } if error_type == "data_key"));
+        let changed = unreadable(place, &CryptoError::Tampered("delivery.notification".to_owned()));
+        assert!(matches!(changed, Verdict::Dead { ref error_type, .. } if error_type == "corrupt"));
     }
 }
