@@ -274,3 +274,57 @@ async fn a_command_changes_what_it_names_and_nothing_else() {
     let gone = manager.hub.cli(&["route", "show", "day"]).await;
     assert!(String::from_utf8(gone.stderr).unwrap().contains("there is no route `day`"));
 }
+
+/// What another build wrote, or somebody by hand: nothing of ours would keep it.
+async fn write_broken_route(hub: &Hub) {
+    let url = format!("sqlite://{}", hub.path().join("watchbell.sqlite3").display());
+    let store = store::Store::open(&url, store::Options::default()).await.unwrap();
+    let id = domain::id::RouteId::from(ulid::Ulid(1));
+    let conditions = serde_json::from_value(json!([{ "field": "colour", "value": "red" }])).unwrap();
+    let (stages, channels) = (vec![domain::run::Stage::Notify], Vec::new());
+    let name = "odd".to_owned();
+    let route = domain::route::Route { id, name, priority: 1, conditions, stages, channels, enabled: true };
+    store.add_route(&route).await.unwrap();
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_stored_route_that_cannot_be_understood_is_said_wherever_somebody_looks() {
+    let manager = Manager::new().await;
+    let sink = Sink::start([]).await;
+    manager.hub.add_channel("ops", &sink.url()).await;
+    write_broken_route(&manager.hub).await;
+    let run = manager.run(&json!({ "name": "First" })).await;
+    assert_eq!((&run["status"], &run["route"]), (&json!("NOTIFIED"), &json!("catch-all")), "{run}");
+    assert!(run["reason"].as_str().unwrap().ends_with("cannot be understood: `odd`"), "{run}");
+    let listed = manager.list().await;
+    assert!(listed["broken"][0]["problem"].as_str().unwrap().contains("`colour`"), "{listed}");
+
+    for route in ["catch-all", "resolved-all-clear"] {
+        manager.hub.cli_text(&["route", "remove", route]).await;
+    }
+    let run = manager.run(&json!({ "name": "Second" })).await;
+    assert_eq!((&run["status"], &run["error_type"]), (&json!("FAILED"), &json!("bad_route")), "{run}");
+    let why = manager.hub.cli_text(&["why", run["run_id"].as_str().unwrap()]).await;
+    assert!(why.contains("cannot be understood: `odd`; nobody was told"), "{why}");
+    let found = manager.hub.cli(&["check"]).await;
+    let said = String::from_utf8(found.stdout).unwrap();
+    assert!(said.contains("E009 error: route `odd` cannot be understood"), "{said}");
+    assert_eq!(found.status.code(), Some(1));
+    manager.hub.cli_text(&["route", "remove", "odd"]).await;
+    assert!(!manager.hub.cli_text(&["check"]).await.contains("E009"));
+}
+
+#[tokio::test]
+async fn channels_of_routes_that_are_off_are_told_of_by_check() {
+    let manager = Manager::new().await;
+    for channel in ["ops", "db"] {
+        manager.hub.add_channel(channel, "http://127.0.0.1:9/").await;
+    }
+    manager.create(json!({ "name": "databases", "channels": ["db", "ops"] })).await;
+    assert!(!manager.hub.cli_text(&["check"]).await.contains("W030"));
+    manager.hub.cli_text(&["channel", "disable", "db"]).await;
+    let said = manager.hub.cli_text(&["check"]).await;
+    assert!(said.contains("W030 warning: channel `db` of route `databases` is switched off"), "{said}");
+    assert_eq!(said.matches("W030").count(), 1, "{said}");
+}

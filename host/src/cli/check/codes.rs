@@ -59,6 +59,7 @@ codes! {
     Channel = "E006" "A channel cannot send: its notifier is missing or does not take its settings.",
     WebhookSecret = "E007" "A webhook secret would protect nothing; the hub does not start.",
     StoredSecret = "E008" "A stored secret cannot be used: webhooks of its driver are refused.",
+    BrokenRoute = "E009" "A stored route cannot be understood and matches nothing.",
     SplitCounting = "W001" "Rate limits are counted in one process, but the database is a server: several would each let in the whole limit.",
     DroppedByLimit = "W002" "Some senders drop for good what a rate limit answers 429.",
     NoKeysAsked = "W003" "API keys are switched off: everybody who reaches the port may send and read.",
@@ -88,6 +89,7 @@ codes! {
     NoProvider = "W027" "The provider that is set is not loaded, so notifications come without an analysis.",
     ChannelFails = "W028" "A channel takes nothing: its last attempts failed.",
     Held = "W029" "Notifications wait for a channel that is switched off.",
+    RouteChannel = "W030" "A route names a channel that is not there or is switched off.",
 }
 
 impl Code {

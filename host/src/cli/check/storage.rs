@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::time::Timestamp;
-use store::{PageRequest, RunFilter, Store, StoreError};
+use store::{BrokenRoute, KeptRoute, PageRequest, Routes, RunFilter, Store, StoreError};
 
 use super::Findings;
 use super::codes::Code;
@@ -81,6 +81,7 @@ async fn stored(
         let message = format!("the clock says {now}, but something was stored at {}", run.created_at);
         findings.add(Code::Clock, message, "set it, with NTP");
     }
+    routes(store, findings).await?;
     let fails = channels_work(store, findings).await?;
     backlog(store, fails, findings).await?;
     match rotation::look(store, &config.crypto).await {
@@ -135,6 +136,33 @@ fn secret_keys(status: &Status, findings: &mut Findings) {
                     destroy it";
         findings.add(Code::NeedlessKey, message, hint);
     }
+}
+
+/// Routes that do not do what they were made for.
+async fn routes(store: &Store, findings: &mut Findings) -> Result<(), StoreError> {
+    let (Routes { routes, broken }, channels) = (store.routes().await?, store.channels().await?);
+    for BrokenRoute { name, problem, .. } in broken {
+        let hint = format!("`watchbell route remove {name}`, and add it anew");
+        let message = format!("route `{name}` cannot be understood and matches nothing: {problem}");
+        findings.add(Code::BrokenRoute, message, hint);
+    }
+    for KeptRoute { route, .. } in routes.iter().filter(|kept| kept.route.enabled) {
+        for named in &route.channels {
+            let (why, hint) = match channels.iter().find(|channel| channel.name == *named) {
+                None => ("is not there", format!("`watchbell route edit {}` names others", route.name)),
+                Some(channel) if !channel.enabled => {
+                    ("is switched off", format!("`watchbell channel enable {named}`"))
+                }
+                Some(_) => continue,
+            };
+            findings.add(
+                Code::RouteChannel,
+                format!("channel `{named}` of route `{}` {why}", route.name),
+                hint,
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Whether channels take what is sent to them; true where one does not.
