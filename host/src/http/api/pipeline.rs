@@ -8,10 +8,10 @@ use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use domain::id::TraceId;
-use domain::run::Origin;
+use domain::run::{Origin, Run};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
-use store::{PageRequest, Resumed, RunDetail, RunFilter};
+use store::{MAX_PAGE, PageRequest, Resumed, RunDetail, RunFilter};
 use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 
@@ -29,8 +29,8 @@ use crate::pipeline::Output;
 const WAIT_S: (u64, u64) = (60, 300);
 /// How often it looks whether the runs have ended: soon at first.
 const LOOK_EVERY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
-/// How many downstream runs it tells of.
-const RUNS: u32 = 100;
+/// How many downstream runs it tells of: the newest. It waits for all.
+const RUNS: usize = 100;
 
 /// What is to be taken through the pipeline.
 #[derive(Default, Deserialize, ToSchema)]
@@ -118,10 +118,15 @@ pub(in crate::http) async fn finish(
         pause = pause.saturating_mul(2).min(LOOK_EVERY.1);
         runs = downstream(&context, trace_id).await?;
     }
+    let complete = !runs.iter().any(is_under_way);
+    let mut details: Vec<RunDetail> = Vec::new();
+    for run in runs.iter().take(RUNS) {
+        details.push(context.store.run(run.run_id).await?);
+    }
     let mut answer = told(accepted);
     if let Some(fields) = answer.as_object_mut() {
-        fields.insert("complete".to_owned(), json!(!runs.iter().any(is_under_way)));
-        fields.insert("runs".to_owned(), json!(runs));
+        fields.insert("complete".to_owned(), json!(complete));
+        fields.insert("runs".to_owned(), json!(details));
     }
     Ok(Json(answer))
 }
@@ -188,16 +193,20 @@ async fn take(context: &Context, caller: Caller, order: Order) -> Result<Accepte
     Ok(context.ingest.receive(received).await?)
 }
 
-async fn downstream(context: &Context, trace_id: TraceId) -> Result<Vec<RunDetail>, Problem> {
+/// All of them, however many pages that are: what is not told of has to have ended too.
+async fn downstream(context: &Context, trace_id: TraceId) -> Result<Vec<Run>, Problem> {
     let filter = RunFilter { trace_id: Some(trace_id), ..RunFilter::default() };
-    let page = context.store.runs(&filter, &PageRequest { limit: RUNS, cursor: None }).await?;
-    let mut found = Vec::new();
-    for run in page.items.into_iter().filter(|run| run.incident_id.is_some()) {
-        found.push(context.store.run(run.run_id).await?);
+    let (mut found, mut page) = (Vec::new(), PageRequest { limit: MAX_PAGE, cursor: None });
+    loop {
+        let runs = context.store.runs(&filter, &page).await?;
+        found.extend(runs.items.into_iter().filter(|run| run.incident_id.is_some()));
+        match runs.next {
+            Some(next) => page.cursor = Some(next),
+            None => return Ok(found),
+        }
     }
-    Ok(found)
 }
 
-const fn is_under_way(found: &RunDetail) -> bool {
-    found.run.completed_at.is_none()
+const fn is_under_way(run: &Run) -> bool {
+    run.completed_at.is_none()
 }
