@@ -58,7 +58,8 @@ impl Store {
         }
         if let Some(by) = overtaken_by(&mut tx, id).await? {
             return Err(StoreError::Conflict(format!(
-                "delivery `{id}` is overtaken: `{by}` tells its channel something newer of the incident"
+                "delivery `{id}` is overtaken: `{by}` tells its channel something newer of the incident\n\
+                 hint: `watchbell delivery retry --all` makes it stale"
             )));
         }
         revive(&mut tx, id, &place, actor, now).await?;
@@ -103,10 +104,7 @@ impl Store {
     }
 }
 
-pub(crate) async fn overtaken_by(
-    tx: &mut Connection,
-    id: DeliveryId,
-) -> Result<Option<DeliveryId>, StoreError> {
+async fn overtaken_by(tx: &mut Connection, id: DeliveryId) -> Result<Option<DeliveryId>, StoreError> {
     let newer = query(sql::outbox::OVERTAKEN_BY).bind(id.to_string());
     let newer = newer.fetch_optional(&mut *tx).await.doing("see what is newer")?;
     newer.map(|row| row.parse("id")).transpose()

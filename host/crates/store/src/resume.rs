@@ -7,7 +7,7 @@ use domain::time::Timestamp;
 use crate::db::{Columns as _, query};
 use crate::error::{Doing as _, StoreError};
 use crate::open::Store;
-use crate::outbox_dead::{overtaken_by, revive};
+use crate::outbox_dead::revive;
 use crate::outbox_put::place;
 use crate::sql;
 
@@ -58,16 +58,12 @@ impl Store {
             resume.execute(&mut *tx).await.doing(DOING)?;
             Resumed::Stages
         } else {
-            let mut due = 0;
             for row in &dead {
                 let delivery: DeliveryId = row.parse("id")?;
-                if overtaken_by(&mut tx, delivery).await?.is_none() {
-                    let place = place(&mut tx, delivery).await?;
-                    revive(&mut tx, delivery, &place, actor, now).await?;
-                    due += 1;
-                }
+                let place = place(&mut tx, delivery).await?;
+                revive(&mut tx, delivery, &place, actor, now).await?;
             }
-            Resumed::Deliveries(due)
+            Resumed::Deliveries(u32::try_from(dead.len()).unwrap_or(u32::MAX))
         };
         tx.commit().await.doing(DOING)?;
         Ok(resumed)
