@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::Authenticator;
 use crate::checks::{CheckResult, Checks, Machine, Plan};
-use crate::clock;
+use crate::clock::{self, Ids};
 use crate::config::{Config, ServerSettings};
 use crate::crypto::KeyRing;
 use crate::deliver::{self, Deliverer};
@@ -51,6 +51,9 @@ pub async fn open(config: &Config) -> Result<(Store, Arc<KeyRing>)> {
 pub async fn open_rotation(config: &Config) -> Result<(Store, Rotation)> {
     let store = Store::open(&config.database.url, Options::default()).await?;
     store.migrate(clock::now()).await?;
+    if let Some(newest) = store.newest().await? {
+        Ids::go_on_after(newest);
+    }
     let rotation = Rotation::open(store.clone(), config.crypto.clone()).await?;
     Ok((store, rotation))
 }

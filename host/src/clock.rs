@@ -3,7 +3,7 @@
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use domain::id::Mint;
+use domain::id::{Mint, RunId};
 use domain::time::Timestamp;
 use rand::RngExt as _;
 use ulid::Ulid;
@@ -47,6 +47,26 @@ pub struct Ids;
 /// The last identifier that was given out.
 static LAST: Mutex<Ulid> = Mutex::new(Ulid::nil());
 
+/// How far ahead of the clock something stored may be and still be taken for the past. What is further ahead
+/// was stored with a clock that was wrong, and everything after it would be kept as long as that.
+const BELIEVED: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Ids {
+    /// Has every identifier from now on be greater than `stored`, the newest of a database: order is theirs,
+    /// also where the machine's clock was set back since, or another process on this machine made it.
+    pub fn go_on_after(stored: RunId) {
+        let stored = Ulid(stored.bits());
+        let then = Timestamp::from_millis(i64::try_from(stored.timestamp_ms()).unwrap_or(i64::MAX));
+        if then > now().after(BELIEVED) {
+            return;
+        }
+        // Random, so that two processes do not go on with the same one.
+        let next = Ulid::from_parts(stored.timestamp_ms().saturating_add(1), rand::rng().random());
+        let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = next.max(*last);
+    }
+}
+
 impl Mint for Ids {
     fn mint(&mut self) -> Ulid {
         let millis = u64::try_from(now().as_millis()).unwrap_or_default();
@@ -65,6 +85,21 @@ pub fn draw() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn identifiers_go_on_after_what_is_stored_unless_a_wrong_clock_stored_it() {
+        let at = |ahead: u64| {
+            let millis = u64::try_from(now().as_millis()).unwrap();
+            Ulid::from_parts(millis + ahead, u128::MAX)
+        };
+        let (hour, year) = (at(3_600_000), at(365 * 86_400_000));
+        Ids::go_on_after(hour.into());
+        assert!(Ids.mint() > hour);
+        Ids::go_on_after(at(0).into());
+        assert!(Ids.mint() > hour);
+        Ids::go_on_after(year.into());
+        assert!(Ids.mint() < year);
+    }
 
     #[test]
     fn identifiers_only_grow() {

@@ -46,6 +46,8 @@ async fn a_refusal_is_final_until_a_person_replays_it() {
     let shown = hub.cli_json(&["delivery", "show", &key, "--json"]).await;
     let [retry] = shown["retries"].as_array().unwrap().as_slice() else { panic!("{shown}") };
     assert!(retry["actor"].as_str().unwrap().starts_with("cli:") && retry["attempts"] == 1, "{retry}");
+    let said = hub.cli_text(&["why", &key]).await;
+    assert!(said.contains("cli:") && said.contains(&format!("had delivery {key} tried again")), "{said}");
     let nobody = hub.cli_json(&["delivery", "retry", "--all", "--channel", "bad", "--json"]).await;
     assert_eq!(nobody, json!({ "due": 0, "stale": 0 }), "the only one of this channel is on its way");
     let later = ["delivery", "retry", "--all", "--since", "2100-01-01T00:00:00Z", "--json"];
@@ -85,7 +87,7 @@ async fn dead_letters_are_listed_shown_and_sent_again_over_the_api() {
     let hub = hub().await;
     let sink = Sink::start([Answer::Status(400, Vec::new()), Answer::Status(400, Vec::new())]).await;
     hub.add_channel("ops", &sink.url()).await;
-    let (key, token) = hub.create_key(&["--manage"]).await;
+    let (_, token) = hub.create_key(&["--manage"]).await;
     let call = async |method: Method, path: &str, body: Value| {
         let request =
             hub.anonymous(method, path).bearer_auth(&token).header("content-type", "application/json");
@@ -121,4 +123,37 @@ async fn dead_letters_are_listed_shown_and_sent_again_over_the_api() {
     })
     .await;
     call(Method::POST, &format!("{path}retry/"), Value::Null).await.problem(409, "conflict");
+}
+
+/// A program without debug assertions, such as a release, has no other clock.
+#[cfg(debug_assertions)]
+#[tokio::test]
+async fn what_is_newer_stays_newer_though_the_clock_was_set_back() {
+    const AHEAD: &str = "WATCHBELL_CLOCK_AHEAD_S";
+    let home = Home::new().await.with_own_program().with_local_remotes().with(AHEAD, "3600");
+    let mut hub = home.start().await;
+    let sink = Sink::start([Answer::Status(400, Vec::new())]).await;
+    hub.add_channel("ops", &sink.url()).await;
+    let mut alert = json!({ "name": "DiskFull", "host": "db1" });
+    let fired = hub.accept("/alerts/webhook/", &alert).await;
+    let fired = hub.downstream(fired["trace_id"].as_str().unwrap()).await;
+    assert_eq!(fired["status"], "FAILED", "{fired}");
+
+    hub.terminate();
+    assert!(hub.ended().await.success());
+    hub.unset(AHEAD);
+    hub.restart().await;
+    alert["status"] = json!("resolved");
+    let over = hub.accept("/alerts/webhook/", &alert).await;
+    let over = hub.downstream(over["trace_id"].as_str().unwrap()).await;
+    assert_eq!(
+        (&over["status"], &over["incident_id"]),
+        (&json!("NOTIFIED"), &fired["incident_id"]),
+        "{over}"
+    );
+    // It would tell of a firing after its end.
+    let late = hub.cli(&["delivery", "retry", fired["deliveries"][0]["id"].as_str().unwrap()]).await;
+    let said = String::from_utf8(late.stderr).unwrap();
+    assert!(!late.status.success() && said.contains("is overtaken") && said.contains("hint: "), "{said}");
+    assert_eq!(sink.received().len(), 2);
 }

@@ -86,6 +86,15 @@ impl Store {
         })
     }
 
+    /// The greatest identifier of a run or a delivery, of whichever it is; none in an empty database.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the database does not answer.
+    pub async fn newest(&self) -> Result<Option<RunId>, StoreError> {
+        let statement = query(sql::read::NEWEST);
+        statement.fetch_one(&self.inner.readers).await.doing("see what is newest")?.opt_parse("id")
+    }
+
     /// Reads the tries at the stages of a run, in the order of time: a worker that takes over goes on
     /// after the last that succeeded.
     ///

@@ -93,6 +93,10 @@ statements! {
     /// An artifact.
     ARTIFACT = { any: "SELECT sealed FROM artifact WHERE id = $1" }
 
+    /// The newest of what runs are and put into the outbox; identifiers begin with the time.
+    NEWEST = { any:
+        "SELECT MAX(id) AS id FROM (SELECT MAX(id) AS id FROM run UNION ALL SELECT MAX(id) AS id FROM delivery) AS newest" }
+
     /// Whether the database answers.
     PING = { any: "SELECT 1 AS one" }
 
