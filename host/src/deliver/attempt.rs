@@ -1,24 +1,21 @@
 //! One attempt: open what is sealed, call the notifier, record the end.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use domain::crash::{self, Point};
 use domain::delivery::{AttemptResult, ClaimedDelivery, DeliveryStatus};
-use domain::plugin::{Notification, PluginKind};
+use domain::plugin::Notification;
 use domain::retry::DELIVERY;
 use domain::time::{Timestamp, millis};
 use domain::trace::{SpanId, TraceParent};
-use sandbox::CallError;
 use serde_json::Value;
 
-use super::classify::{self, Verdict};
+use super::call::{self, Call, Means};
+use super::classify::Verdict;
 use super::traffic::UnderWay;
 use super::worker::Parts;
 use crate::clock::{self, Ids};
 use crate::crypto::{CryptoError, Place, Purpose};
-use crate::egress::Grants;
-use crate::plugins::{CallLog, ChannelError, ChannelSettings, Outside, count_call};
 use crate::telemetry::export::{self, Side, Step};
 use crate::telemetry::{chain, metrics};
 
@@ -103,39 +100,18 @@ async fn send(
     })?;
     let row = delivery.channel.id.to_string();
     let settings = open(parts, Purpose::Channel, "channel", "settings", &row, &delivery.channel_settings)?;
-    let schema = &entry.notifier.info().config_schema;
-    let split = ChannelSettings::split(schema, &settings, &parts.references)
-        .map_err(|error| unusable(&delivery.channel.name, &error))?;
-    let mut origins = split.origins;
-    origins.extend(entry.allow_hosts.iter().cloned());
-    let grants = Grants {
-        plugin: name.clone(),
-        channel: Some(delivery.channel.id),
-        origins,
-        secrets: split.secrets,
-        trace: Some(step),
-    };
-
     let notification = notification(parts, delivery)?;
-    let log = CallLog::new(PluginKind::Notifier, name, delivery.run_id, delivery.trace_id);
-    let limits = entry.notifier.limits().egress;
-    let outside = Arc::new(Outside::new(log, Arc::clone(&parts.egress), grants, limits, None));
-    let result = entry.notifier.send(&notification, &split.config, outside).await;
-    count_call(PluginKind::Notifier, name, &result);
-    match result {
-        Ok(receipt) => Ok(receipt.remote_ref),
-        Err(CallError::Plugin(error)) => Err(classify::plugin(&error)),
-        Err(CallError::Trap(trap)) => Err(Verdict::retry(trap.error_type(), trap.to_string(), None)),
-    }
-}
-
-/// A secret may be back where it is kept before the last try.
-fn unusable(channel: &str, error: &ChannelError) -> Verdict {
-    let message = format!("channel `{channel}`: {error}");
-    match error {
-        ChannelError::Reference(_) => Verdict::retry("reference", message, None),
-        _ => Verdict::dead("config", message),
-    }
+    let means = Means { egress: &parts.egress, references: &parts.references };
+    let call = Call {
+        entry: &entry,
+        channel: (delivery.channel.id, &delivery.channel.name),
+        settings: &settings,
+        notification: &notification,
+        run_id: delivery.run_id,
+        trace_id: delivery.trace_id,
+        step,
+    };
+    Ok(call::call(&means, call).await?.remote_ref)
 }
 
 fn notification(parts: &Parts, delivery: &ClaimedDelivery) -> Result<Notification, Verdict> {
