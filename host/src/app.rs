@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use domain::plugin::PluginKind;
+use domain::plugin::{PluginKind, PluginName};
 use domain::retry::Policy;
 use store::{Options, Store};
 use tokio::net::TcpListener;
@@ -18,7 +18,7 @@ use crate::checks::{CheckResult, Checks, Machine, Plan};
 use crate::clock::{self, Ids};
 use crate::config::{Config, ServerSettings};
 use crate::crypto::KeyRing;
-use crate::deliver::{self, Deliverer};
+use crate::deliver::{self, Channels, Deliverer, Sender};
 use crate::egress::Egress;
 use crate::http;
 use crate::ingest::{
@@ -80,6 +80,34 @@ pub async fn again_unread(config: &Config) -> Result<Again> {
     let drivers = Arc::default();
     let secrets = webhook_secrets(config, &store, &keys, &drivers).await?;
     Ok(Again::new(store, drivers, keys, secrets))
+}
+
+/// What channels are managed with, and what is told through them: with the notifiers that are `wanted`.
+///
+/// # Errors
+/// When the database does not open, or a built-in notifier does not load.
+pub async fn channels(
+    config: &Config,
+    wanted: impl Fn(&PluginName) -> bool + Send + 'static,
+) -> Result<deliver::Parts> {
+    let only = move |kind, name: &PluginName| kind == PluginKind::Notifier && wanted(name);
+    let catalogue = Arc::new(plugins::start(&config.plugins, only).await?);
+    let (store, keys) = open(config).await?;
+    delivering(config, store, keys, catalogue)
+}
+
+/// What delivers, with a way out of its own.
+///
+/// # Errors
+/// When the settings of the way out cannot be used.
+pub fn delivering(
+    config: &Config,
+    store: Store,
+    keys: Arc<KeyRing>,
+    catalogue: Arc<Catalogue>,
+) -> Result<deliver::Parts> {
+    let egress = Arc::new(Egress::open(&config.egress)?);
+    Ok(deliver::Parts { store, catalogue, keys, egress, references: Arc::clone(&config.references) })
 }
 
 /// What opens the results of stages.
@@ -209,7 +237,7 @@ impl Parts {
         let channels = ChannelWatch::new(store.clone(), recorder, config.pipeline.channel_failing);
         check_webhook_secrets(config, &catalogue)?;
         let secrets = webhook_secrets(config, &store, &keys, &catalogue).await?;
-        let egress = Arc::new(Egress::open(&config.egress)?);
+        let delivering = delivering(config, store.clone(), Arc::clone(&keys), Arc::clone(&catalogue))?;
         let machine = Arc::new(Machine::new());
         let checks = Arc::new(Checks::new(&config.checks.plan, Arc::clone(&machine)));
         let self_check = config.checks.every.map(|pause| {
@@ -229,6 +257,9 @@ impl Parts {
             ingest: Ingest::new(Arc::clone(&catalogue), Arc::clone(&keys), Arc::clone(&secrets), handle),
             again: Again::new(store.clone(), Arc::clone(&catalogue), Arc::clone(&keys), Arc::clone(&secrets)),
             outputs: Outputs::new(store.clone(), Arc::clone(&keys)),
+            channels: Channels::new(delivering.clone()),
+            sender: Sender::new(delivering.clone()),
+            catalogue: Arc::clone(&catalogue),
             webhook_secrets: secrets,
             metrics: metrics::start(clock::now())?,
             bodies: http::Bodies::new(config.server.body_limit_bytes, config.server.body_budget_bytes),
@@ -238,9 +269,9 @@ impl Parts {
         });
         let pipeline = pipeline::Parts {
             store: store.clone(),
-            catalogue: Arc::clone(&catalogue),
-            keys: Arc::clone(&keys),
-            egress: Arc::clone(&egress),
+            catalogue,
+            keys,
+            egress: Arc::clone(&delivering.egress),
             references: Arc::clone(&config.references),
             machine,
             checks,
@@ -253,8 +284,6 @@ impl Parts {
                 max_attempts: config.pipeline.max_attempts,
             },
         };
-        let references = Arc::clone(&config.references);
-        let deliverer = deliver::Parts { store: store.clone(), catalogue, keys, egress, references };
         Ok(Self {
             store,
             context,
@@ -262,7 +291,7 @@ impl Parts {
             rotation,
             writer,
             pipeline: Pipeline::new(pipeline, Arc::clone(&outbox)),
-            deliverer: Deliverer::new(deliverer, config.pipeline.workers),
+            deliverer: Deliverer::new(delivering, config.pipeline.workers),
             self_check,
             channels,
             runs,

@@ -226,9 +226,10 @@ INSERT INTO route (id, name, priority, conditions, stages, channels, enabled) VA
 -- Configured destinations.
 CREATE TABLE channel (
     id         TEXT    NOT NULL PRIMARY KEY,
-    name       TEXT    NOT NULL UNIQUE,
+    name       TEXT    NOT NULL,             -- a removed one keeps it, for its deliveries
+    taken_name TEXT    UNIQUE,               -- the same while the channel is there; NULL once it is removed
     notifier   TEXT    NOT NULL,             -- the plugin that delivers
-    settings   BLOB    NOT NULL,
+    settings   BLOB    NOT NULL,             -- empty once it is removed
     enabled    INTEGER NOT NULL,             -- boolean
     created_at INTEGER NOT NULL
 ) STRICT;

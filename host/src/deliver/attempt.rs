@@ -104,14 +104,15 @@ async fn send(
     let means = Means { egress: &parts.egress, references: &parts.references };
     let call = Call {
         entry: &entry,
-        channel: (delivery.channel.id, &delivery.channel.name),
+        channel: Some(delivery.channel.id),
         settings: &settings,
         notification: &notification,
         run_id: delivery.run_id,
         trace_id: delivery.trace_id,
         step,
     };
-    Ok(call::call(&means, call).await?.remote_ref)
+    let sent = call::call(&means, call).await;
+    Ok(sent.map_err(|failure| failure.verdict(&delivery.channel.name))?.remote_ref)
 }
 
 fn notification(parts: &Parts, delivery: &ClaimedDelivery) -> Result<Notification, Verdict> {

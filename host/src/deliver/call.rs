@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use domain::id::{ChannelId, RunId, TraceId};
-use domain::plugin::{Notification, PluginKind, Receipt};
+use domain::plugin::{Notification, PluginError, PluginKind, Receipt};
 use domain::trace::TraceParent;
-use sandbox::CallError;
+use sandbox::{CallError, Trap};
 use serde_json::Value;
 
 use super::classify::{self, Verdict};
@@ -25,9 +25,9 @@ pub(super) struct Means<'a> {
 pub(super) struct Call<'a> {
     /// The notifier, and what it may reach whatever the channel.
     pub(super) entry: &'a NotifierEntry,
-    /// Whose settings these are.
-    pub(super) channel: (ChannelId, &'a str),
-    /// The settings as they are stored, opened.
+    /// The stored channel whose settings these are; none for settings that came with a request.
+    pub(super) channel: Option<ChannelId>,
+    /// The settings, opened.
     pub(super) settings: &'a Value,
     /// What is told.
     pub(super) notification: &'a Notification,
@@ -39,40 +39,74 @@ pub(super) struct Call<'a> {
     pub(super) step: TraceParent,
 }
 
+/// Why a call did not deliver.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The settings cannot be used; nobody was called.
+    Settings(ChannelError),
+    /// The notifier says so.
+    Plugin {
+        /// In its own words.
+        error: PluginError,
+        /// Whether it was refused the way out.
+        denied: bool,
+        /// Whether a remote did not answer in time.
+        timed_out: bool,
+    },
+    /// It was stopped.
+    Trap(Box<Trap>),
+}
+
+impl Failure {
+    /// What it means for a delivery to this channel. A secret may be back where it is kept before the last
+    /// try.
+    pub(super) fn verdict(self, channel: &str) -> Verdict {
+        match self {
+            Self::Settings(error) => {
+                let message = format!("channel `{channel}`: {error}");
+                match error {
+                    ChannelError::Reference(_) => Verdict::retry("reference", message, None),
+                    _ => Verdict::dead("config", message),
+                }
+            }
+            Self::Plugin { error, .. } => classify::plugin(&error),
+            Self::Trap(trap) => Verdict::retry(trap.error_type(), trap.to_string(), None),
+        }
+    }
+}
+
 /// Calls the notifier once.
-pub(super) async fn call(means: &Means<'_>, call: Call<'_>) -> Result<Receipt, Verdict> {
-    let Call { entry, channel: (channel, name), settings, notification, .. } = call;
-    let info = entry.notifier.info();
-    let plugin = &info.plugin.name;
+pub(super) async fn call(means: &Means<'_>, call: Call<'_>) -> Result<Receipt, Failure> {
+    let Call { entry, channel, settings, notification, .. } = call;
     // The one place where settings are taken apart for a call: what of them is the host's own is not the
     // plugin's, and leaves them here.
-    let split = ChannelSettings::split(&info.config_schema, settings, means.references)
-        .map_err(|error| unusable(name, &error))?;
-    let mut origins = split.origins;
-    origins.extend(entry.allow_hosts.iter().cloned());
-    let grants = Grants {
-        plugin: plugin.clone(),
-        channel: Some(channel),
-        origins,
-        secrets: split.secrets,
-        trace: Some(call.step),
-    };
+    let ChannelSettings { config, origins, secrets } =
+        split(entry, channel, settings, means.references).map_err(Failure::Settings)?;
+    let plugin = &entry.notifier.info().plugin.name;
+    let grants = Grants { plugin: plugin.clone(), channel, origins, secrets, trace: Some(call.step) };
     let log = CallLog::new(PluginKind::Notifier, plugin, call.run_id, call.trace_id);
     let limits = entry.notifier.limits().egress;
     let outside = Arc::new(Outside::new(log, Arc::clone(means.egress), grants, limits, None));
-    let result = entry.notifier.send(notification, &split.config, outside).await;
+    let result = entry.notifier.send(notification, &config, Arc::clone(&outside) as _).await;
     count_call(PluginKind::Notifier, plugin, &result);
     result.map_err(|error| match error {
-        CallError::Plugin(error) => classify::plugin(&error),
-        CallError::Trap(trap) => Verdict::retry(trap.error_type(), trap.to_string(), None),
+        CallError::Plugin(error) => {
+            Failure::Plugin { error, denied: outside.was_denied(), timed_out: outside.has_timed_out() }
+        }
+        CallError::Trap(trap) => Failure::Trap(trap),
     })
 }
 
-/// A secret may be back where it is kept before the last try.
-fn unusable(channel: &str, error: &ChannelError) -> Verdict {
-    let message = format!("channel `{channel}`: {error}");
-    match error {
-        ChannelError::Reference(_) => Verdict::retry("reference", message, None),
-        _ => Verdict::dead("config", message),
+/// Settings of a channel with all that it may reach: its own addresses and those of `plugins.toml`. Settings
+/// that came with a request reach the latter alone.
+pub(super) fn split(
+    entry: &NotifierEntry,
+    channel: Option<ChannelId>,
+    settings: &Value,
+    references: &References,
+) -> Result<ChannelSettings, ChannelError> {
+    match channel {
+        Some(_) => ChannelSettings::split(&entry.schema, settings, &entry.allow_hosts, references),
+        None => ChannelSettings::ad_hoc(&entry.schema, settings, &entry.allow_hosts),
     }
 }

@@ -20,6 +20,7 @@ use crate::plugins::Catalogue;
 use crate::worker::{self, LEASE, Work};
 
 /// What deliveries need.
+#[derive(Clone)]
 pub struct Parts {
     /// The outbox.
     pub store: Store,

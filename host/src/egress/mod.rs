@@ -13,6 +13,7 @@ mod budget;
 mod connect;
 mod dial;
 mod exchange;
+mod foresee;
 mod headers;
 mod origin;
 mod prepare;

@@ -29,8 +29,10 @@ use tower::util::{BoxCloneSyncService, MapRequest};
 
 use crate::auth::Authenticator;
 use crate::config::HttpsSettings;
+use crate::deliver::{Channels, Sender};
 use crate::ingest::{Admission, Again, Ingest, WebhookSecrets};
 use crate::pipeline::Outputs;
+use crate::plugins::Catalogue;
 pub use body::Bodies;
 use problem::Problem;
 pub use routes::{Needs, ROUTES, Route};
@@ -55,6 +57,12 @@ pub struct Context {
     pub again: Again,
     /// What stages made.
     pub outputs: Outputs,
+    /// Where notifications go.
+    pub channels: Channels,
+    /// What sends at once.
+    pub sender: Sender,
+    /// The plugins.
+    pub catalogue: Arc<Catalogue>,
     /// What senders sign with.
     pub webhook_secrets: Arc<WebhookSecrets>,
     /// What was counted.
@@ -111,6 +119,19 @@ fn service(context: Arc<Context>) -> Routes {
         .route("/orchestration/why/{id}", get(api::why::why))
         .route("/orchestration/trace/{trace_id}", get(api::why::trace))
         .route("/intelligence/health", get(health::intelligence))
+        .route("/notify/send", post(api::notify::send))
+        .route("/notify/send/{driver}", post(api::notify::send_by))
+        .route("/notify/batch", post(api::notify::batch))
+        .route("/notify/drivers", get(api::notify::drivers))
+        .route("/notify/drivers/{driver}", get(api::notify::driver))
+        .route("/manage/channels", get(api::channels::list).post(api::channels::create))
+        .route(
+            "/manage/channels/{id}",
+            get(api::channels::one).patch(api::channels::change).delete(api::channels::remove),
+        )
+        .route("/manage/channels/{id}/test", post(api::channels::test))
+        .route("/manage/channels/{id}/disable", post(api::channels::disable))
+        .route("/manage/channels/{id}/enable", post(api::channels::enable))
         .route("/manage/deliveries", get(api::deliveries::list))
         .route("/manage/deliveries/retry", post(api::deliveries::retry_all))
         .route("/manage/deliveries/{id}", get(api::deliveries::one))

@@ -7,14 +7,17 @@ use std::error::Error;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use domain::plugin::Problem as Misfit;
+use serde_json::{Value, json};
 use store::StoreError;
 
 use super::serve::TooSlow;
 use crate::auth;
+use crate::deliver::{ManageError, NowError};
 use crate::ingest;
 use crate::pipeline::OutputError;
 use crate::pipeline::routes::RouteError;
+use crate::plugins::ChannelError;
 use crate::telemetry::chain;
 
 /// How long a sender should wait before it tries again, in seconds.
@@ -31,12 +34,14 @@ pub(in crate::http) struct Problem {
     pub(in crate::http) detail: String,
     /// When to try again, in seconds, where that is known.
     pub(in crate::http) retry_after_s: Option<u32>,
+    /// What is wrong where, for settings.
+    pub(in crate::http) errors: Vec<Misfit>,
 }
 
 impl Problem {
     /// A problem of this kind.
     pub(in crate::http) fn new(status: StatusCode, kind: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, kind, detail: detail.into(), retry_after_s: None }
+        Self { status, kind, detail: detail.into(), retry_after_s: None, errors: Vec::new() }
     }
 
     /// Too many requests.
@@ -85,15 +90,37 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "sealed", detail)
     }
 
-    /// The document, with the identifier of the request.
-    pub(in crate::http) fn render(&self, request_id: &str) -> Response {
-        let body = json!({
+    /// Settings that do not fit.
+    pub(in crate::http) fn settings(detail: String, error: &ChannelError) -> Self {
+        let errors = match error {
+            ChannelError::Invalid(problems) => problems.as_slice(),
+            ChannelError::NotAnObject | ChannelError::NoAddress | ChannelError::Reference(_) => &[],
+        };
+        Self {
+            errors: errors.to_vec(),
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-settings", detail)
+        }
+    }
+
+    /// The document without the identifier of a request, as part of another answer.
+    pub(in crate::http) fn body(&self) -> Value {
+        let mut body = json!({
             "type": format!("urn:watchbell:problem:{}", self.kind),
             "title": self.status.canonical_reason().unwrap_or("Error"),
             "status": self.status.as_u16(),
             "detail": self.detail,
-            "request_id": request_id,
         });
+        if !self.errors.is_empty() {
+            let error = |misfit: &Misfit| json!({ "pointer": misfit.path, "detail": misfit.message });
+            body["errors"] = self.errors.iter().map(error).collect();
+        }
+        body
+    }
+
+    /// The document, with the identifier of the request.
+    pub(in crate::http) fn render(&self, request_id: &str) -> Response {
+        let mut body = self.body();
+        body["request_id"] = Value::from(request_id);
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -146,6 +173,60 @@ impl From<RouteError> for Problem {
                 Self::new(StatusCode::BAD_REQUEST, "invalid-route", error.to_string())
             }
             RouteError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ManageError> for Problem {
+    fn from(error: ManageError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ManageError::Name => Self::parameter(format!("body: {detail}")),
+            ManageError::NoNotifier { .. } => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown-notifier", detail)
+            }
+            ManageError::Settings { error, .. } => Self::settings(detail, &error),
+            ManageError::NotLoaded(_) | ManageError::Named { .. } => {
+                Self::new(StatusCode::CONFLICT, "conflict", detail)
+            }
+            ManageError::Broken(_) => Self::new(StatusCode::BAD_GATEWAY, "notifier-failed", detail),
+            ManageError::Sealed(cause) => {
+                tracing::error!(
+                    error.r#type = "sealed",
+                    error = cause,
+                    "the settings of a channel cannot be opened"
+                );
+                Self::sealed()
+            }
+            ManageError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<NowError> for Problem {
+    fn from(error: NowError) -> Self {
+        let detail = error.to_string();
+        match error {
+            NowError::NoChannel { .. } => Self::new(StatusCode::NOT_FOUND, "unknown-channel", detail),
+            NowError::NoNotifier { .. } => Self::new(StatusCode::NOT_FOUND, "unknown-notifier", detail),
+            NowError::Off(_) => Self::new(StatusCode::CONFLICT, "channel-off", detail),
+            NowError::Settings { error, .. } => Self::settings(detail, &error),
+            NowError::Unusable(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-settings", detail),
+            NowError::Denied(_) => Self::new(StatusCode::FORBIDDEN, "not-granted", detail),
+            NowError::Refused(_) => Self::new(StatusCode::BAD_GATEWAY, "remote-refused", detail),
+            NowError::Unavailable(_) => Self::new(StatusCode::BAD_GATEWAY, "remote-unavailable", detail),
+            NowError::Broken(_) => Self::new(StatusCode::BAD_GATEWAY, "notifier-failed", detail),
+            NowError::RateLimited(retry_after_s) => {
+                let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "remote-rate-limited", detail);
+                Self { retry_after_s, ..problem }
+            }
+            NowError::Timeout => Self::new(StatusCode::GATEWAY_TIMEOUT, "remote-timeout", detail),
+            NowError::Busy => Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail),
+            NowError::Sealed(_) => {
+                tracing::error!(error.r#type = "sealed", "{detail}");
+                Self::sealed()
+            }
+            NowError::Store(error) => error.into(),
         }
     }
 }

@@ -31,6 +31,10 @@ impl ChannelWatch {
     /// # Errors
     /// When the store does not answer.
     pub async fn round(&self, now: Timestamp) -> Result<(), StoreError> {
+        let count = self.store.give_up_for_removed(now).await?;
+        if count > 0 {
+            tracing::warn!(count, "gave up on {count} deliveries to channels that were removed");
+        }
         if self.patience.is_zero() {
             return Ok(());
         }

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use domain::plugin::{CHECKER_SOURCE, HUB_SOURCE, PluginKind, PluginName};
 use sandbox::{ComponentFile, LoadError, LoadRequest, LoadStep, MAX_COMPONENT_BYTES, Plugin, Sandbox};
 
-use super::{Entry, Manifest};
+use super::{Entry, Manifest, SettingsSchema};
 use crate::config::PluginSettings;
 
 include!(concat!(env!("OUT_DIR"), "/builtin.rs"));
@@ -48,8 +48,10 @@ impl Candidate {
         let limits = self.entry.limits(self.kind, body_limit_bytes);
         let request = LoadRequest { kind: self.kind, name: &self.name, file: &self.file, limits };
         let plugin = sandbox.load(&request, steps)?;
-        if let Plugin::Driver(driver) = &plugin {
-            self.entry.signatures(&driver.info().signatures)?;
+        match &plugin {
+            Plugin::Driver(driver) => drop(self.entry.signatures(&driver.info().signatures)?),
+            Plugin::Notifier(notifier) => drop(SettingsSchema::new(&notifier.info().config_schema)?),
+            Plugin::Provider(provider) => drop(SettingsSchema::new(&provider.info().config_schema)?),
         }
         Ok(plugin)
     }

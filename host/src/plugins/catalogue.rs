@@ -10,7 +10,8 @@ use domain::shape::{Shape, ShapeSet};
 use domain::signature::SignatureScheme;
 use sandbox::{Driver, Notifier, Provider};
 
-use super::Entry;
+use super::{ChannelError, ChannelSettings, Entry, SettingsSchema};
+use crate::config::References;
 use crate::egress::Origin;
 
 /// One driver and what `plugins.toml` says of it.
@@ -38,25 +39,67 @@ impl DriverEntry {
 }
 
 /// One notifier and what it may reach whatever the channel.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct NotifierEntry {
     /// The component.
     pub notifier: Notifier,
+    /// What its settings are checked against.
+    pub schema: SettingsSchema,
     /// Origins granted in `plugins.toml`.
     pub allow_hosts: Vec<Origin>,
 }
 
+impl NotifierEntry {
+    /// A notifier with what `plugins.toml` says of it.
+    ///
+    /// # Errors
+    /// When its schema is not taken.
+    pub(super) fn new(notifier: Notifier, entry: Entry) -> Result<Self> {
+        let schema = SettingsSchema::new(&notifier.info().config_schema)?;
+        Ok(Self { notifier, schema, allow_hosts: entry.allow_hosts })
+    }
+}
+
 /// One provider and what it may reach.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct ProviderEntry {
     /// The component.
     pub provider: Provider,
+    /// What its settings are checked against.
+    pub schema: SettingsSchema,
     /// Its settings as they stand in `plugins.toml`.
     pub settings: serde_json::Value,
     /// Origins granted in `plugins.toml`.
     pub allow_hosts: Vec<Origin>,
     /// Whether it may ask about this machine.
     pub system: bool,
+}
+
+impl ProviderEntry {
+    /// A provider with what `plugins.toml` says of it.
+    ///
+    /// # Errors
+    /// When its schema is not taken, or the settings that it is given there do not fit. A provider that is
+    /// given none is there all the same: whoever makes it the active one is told then.
+    pub(super) fn new(provider: Provider, entry: &Entry) -> Result<Self> {
+        let schema = SettingsSchema::new(&provider.info().config_schema)?;
+        let settings = entry.settings_value();
+        let problems = schema.problems_as_written(&settings);
+        if !entry.setting_names().is_empty() && !problems.is_empty() {
+            let name = &provider.info().plugin.name;
+            let error = anyhow::Error::new(ChannelError::Invalid(problems));
+            return Err(error.context(format!("[provider.{name}.settings] in `plugins.toml`")));
+        }
+        Ok(Self { provider, schema, settings, allow_hosts: entry.allow_hosts.clone(), system: entry.system })
+    }
+
+    /// Its settings taken apart, and checked with the secrets that references lead to.
+    ///
+    /// # Errors
+    /// [`ChannelError`], which names the setting and never shows its value.
+    pub fn open_settings(&self, references: &References) -> Result<ChannelSettings, ChannelError> {
+        ChannelSettings::of_granted(&self.schema, &self.settings, &self.allow_hosts, references)
+    }
 }
 
 /// All drivers of one moment, with their shapes ready for detection.
@@ -142,6 +185,11 @@ impl Catalogue {
     /// The notifier of this name.
     pub fn notifier(&self, name: &PluginName) -> Option<Arc<NotifierEntry>> {
         self.notifiers.load().get(name).cloned()
+    }
+
+    /// All notifiers by name.
+    pub fn notifiers(&self) -> Vec<Arc<NotifierEntry>> {
+        self.notifiers.load().values().cloned().collect()
     }
 
     /// Every plugin with its kind, name, version, summary and digest.

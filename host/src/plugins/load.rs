@@ -150,15 +150,12 @@ fn put_together(results: Vec<(Candidate, Result<Plugin>)>, mut left_out: Vec<Lef
             Ok(Plugin::Driver(driver)) => {
                 drivers.push(DriverEntry::new(driver, &entry)?);
             }
-            Ok(Plugin::Notifier(notifier)) => {
-                notifiers.push(NotifierEntry { notifier, allow_hosts: entry.allow_hosts });
-            }
-            Ok(Plugin::Provider(provider)) => providers.push(ProviderEntry {
-                provider,
-                settings: entry.settings_value(),
-                allow_hosts: entry.allow_hosts,
-                system: entry.system,
-            }),
+            Ok(Plugin::Notifier(notifier)) => notifiers.push(NotifierEntry::new(notifier, entry)?),
+            Ok(Plugin::Provider(provider)) => match ProviderEntry::new(provider, &entry) {
+                Ok(provider) => providers.push(provider),
+                // What an operator wrote takes nothing down, whoever built the plugin.
+                Err(error) => left_out.push(LeftOut { what: format!("{kind} `{name}`"), error }),
+            },
             Err(error) if builtin => return Err(error.context(format!("built-in {kind} `{name}`"))),
             Err(error) => left_out.push(LeftOut { what: format!("{kind} `{name}`"), error }),
         }

@@ -9,6 +9,8 @@ mod inspect;
 mod limits;
 mod load;
 mod manifest;
+mod mark;
+mod schema;
 mod services;
 
 pub use by_hand::{Around, Call, Case, Function, Subject, Verdict, cases};
@@ -18,4 +20,6 @@ pub use channel::{ChannelError, ChannelSettings};
 pub use inspect::{Inspection, Target, check, driver, inspect};
 pub use load::{COMPILE_COMMAND, Survey, start, survey};
 pub use manifest::{Entry, Manifest};
+pub use mark::{keep_secrets, mark_secrets};
+pub use schema::{SchemaError, SettingsSchema};
 pub use services::{CallLog, Outside, Snapshots, count_call};

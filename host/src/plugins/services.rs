@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use domain::egress::{HttpError, HttpRequest, HttpResponse, SnapshotKind};
@@ -72,6 +73,8 @@ pub struct Outside {
     grants: Grants,
     budget: Budget,
     snapshots: Option<Snapshots>,
+    denied: AtomicBool,
+    timed_out: AtomicBool,
 }
 
 impl Outside {
@@ -83,7 +86,18 @@ impl Outside {
         limits: EgressLimits,
         snapshots: Option<Snapshots>,
     ) -> Self {
-        Self { log: Box::new(log), egress, grants, budget: Budget::new(limits), snapshots }
+        let (denied, timed_out) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { log: Box::new(log), egress, grants, budget: Budget::new(limits), snapshots, denied, timed_out }
+    }
+
+    /// Whether the way out was refused to the plugin, which tells of it in words of its own.
+    pub fn was_denied(&self) -> bool {
+        self.denied.load(Ordering::Relaxed)
+    }
+
+    /// Whether a remote did not answer in time.
+    pub fn has_timed_out(&self) -> bool {
+        self.timed_out.load(Ordering::Relaxed)
     }
 
     /// The same, keeping every request for [`Outside::sent`].
@@ -122,7 +136,15 @@ impl HostServices for Outside {
         request: HttpRequest,
         time_left: Duration,
     ) -> Pin<Box<dyn Future<Output = Result<HttpResponse, HttpError>> + Send + 'a>> {
-        Box::pin(self.egress.call(&self.grants, &self.budget, request, time_left))
+        Box::pin(async move {
+            let result = self.egress.call(&self.grants, &self.budget, request, time_left).await;
+            match &result {
+                Err(HttpError::Denied(_)) => self.denied.store(true, Ordering::Relaxed),
+                Err(HttpError::Timeout) => self.timed_out.store(true, Ordering::Relaxed),
+                _ => {}
+            }
+            result
+        })
     }
 
     fn snapshot(&self, kind: SnapshotKind, options: &str) -> Result<String, String> {

@@ -16,7 +16,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 pub use count::{
     Backlog, ChannelFigures, attempt, backlog, breaker, channel, check, commit, data_keys_left, egress_call,
     forgotten, plugin_call, plugin_spent, queue, rate_limited, refused_caller, request, run, secret_refused,
-    stage, uncounted_request, unmapped_word, wal, webhook, webhook_refused,
+    sent, stage, uncounted_request, unmapped_word, wal, webhook, webhook_refused,
 };
 
 /// What a figure does over time.
@@ -98,6 +98,10 @@ families! {
          something newer waits.";
     ATTEMPT_DURATION = Histogram "watchbell_delivery_attempt_duration_seconds" ["notifier"]
         "How long an attempt took.";
+    SENDS = Counter "watchbell_sends_total" ["notifier", "outcome"]
+        "Notifications sent at once, for `/notify/` or as a test of a channel: `delivered`, or why not: `settings`, \
+         `denied`, `refused`, `rate_limited`, `unavailable`, `timeout`, `broken`, `busy`.";
+    SEND_DURATION = Histogram "watchbell_send_duration_seconds" ["notifier"] "How long that took.";
     OUTBOX_DEPTH = Gauge "watchbell_outbox_depth" []
         "Deliveries that are not final, at most 10000. Sampled.";
     OUTBOX_LAG = Gauge "watchbell_outbox_lag_seconds" []

@@ -10,6 +10,8 @@ use serde::Serialize;
 use crate::db::{Columns as _, Connection, Row, query};
 use crate::error::{Doing as _, StoreError};
 use crate::open::Store;
+use crate::page::{List, Page, PageRequest};
+use crate::run::settle_run;
 use crate::sql;
 
 /// How old the time of the last success may grow before it is written again: most attempts write nothing.
@@ -39,6 +41,7 @@ impl Store {
         query(sql::channel::INSERT_CHANNEL)
             .bind(channel.id.to_string())
             .bind(channel.name.clone())
+            .bind(channel.name.clone())
             .bind(channel.notifier.as_str().to_owned())
             .bind(settings.to_vec())
             .bind(channel.enabled)
@@ -67,19 +70,27 @@ impl Store {
     pub async fn channel_states(&self) -> Result<Vec<ChannelState>, StoreError> {
         let statement = query(sql::channel::CHANNELS_WITH_HEALTH);
         let rows = statement.fetch_all(&self.inner.readers).await.doing("list channels")?;
-        let read = |row: &Row| {
-            Ok(ChannelState {
-                channel: read_channel(row)?,
-                health: ChannelHealth {
-                    last_success_at: row.opt_time("last_success_at")?,
-                    last_error_at: row.opt_time("last_error_at")?,
-                    last_error: row.opt_text("last_error")?,
-                    failing_since: row.opt_time("failing_since")?,
-                },
-                due_at: row.opt_time("due_at")?,
-            })
-        };
-        rows.iter().map(read).collect()
+        rows.iter().map(read_state).collect()
+    }
+
+    /// A page of channels with how they are doing, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::BadCursor`] for a cursor that no list gave out.
+    pub async fn channel_page(&self, page: &PageRequest) -> Result<Page<ChannelState>, StoreError> {
+        const KEY: &str = "c.id";
+        let list = List::new::<ChannelId>(sql::channel::LIST_CHANNELS, KEY, page)?;
+        self.page("list channels", list, KEY, read_state, |state| state.channel.id).await
+    }
+
+    /// One channel with how it is doing.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if there is none.
+    pub async fn channel_state(&self, id: ChannelId) -> Result<ChannelState, StoreError> {
+        let statement = query(sql::channel::CHANNEL_WITH_HEALTH).bind(id.to_string());
+        let row = statement.fetch_optional(&self.inner.readers).await.doing("read a channel")?;
+        read_state(&row.ok_or_else(|| StoreError::NotFound(format!("channel `{id}`")))?)
     }
 
     /// Lists all channels by name.
@@ -110,6 +121,64 @@ impl Store {
         let statement = query(sql::channel::CHANNEL_SETTINGS).bind(id.to_string());
         let row = statement.fetch_optional(&self.inner.readers).await.doing("read a channel")?;
         row.ok_or_else(|| StoreError::NotFound(format!("channel `{id}`")))?.bytes("settings")
+    }
+
+    /// Gives a channel other sealed settings in place of `old`.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if it has others than `old` by now, or is gone.
+    pub async fn change_channel(&self, id: ChannelId, old: &[u8], new: &[u8]) -> Result<(), StoreError> {
+        let statement =
+            query(sql::channel::CHANGE_SETTINGS).bind(new.to_vec()).bind(id.to_string()).bind(old.to_vec());
+        match statement.execute(&self.inner.writer).await.doing("change a channel")?.rows_affected() {
+            0 => Err(StoreError::Conflict(
+                "somebody else changed this channel just now; look at it again".to_owned(),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes a channel away with its settings. Its name is free again; its deliveries stay, and those that
+    /// are not final are given up on.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if there is none.
+    pub async fn remove_channel(&self, id: ChannelId, now: Timestamp) -> Result<(), StoreError> {
+        let statement = query(sql::channel::REMOVE_CHANNEL).bind(Vec::new()).bind(false).bind(id.to_string());
+        if statement.execute(&self.inner.writer).await.doing("remove a channel")?.rows_affected() == 0 {
+            return Err(StoreError::NotFound(format!("channel `{id}`")));
+        }
+        self.give_up_for_removed(now).await.map(|_| ())
+    }
+
+    /// Gives up on what waits for channels that are removed, and settles its runs; returns how much that was.
+    /// What a worker has under way is left to it, and so to the next time.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the database does not answer.
+    pub async fn give_up_for_removed(&self, now: Timestamp) -> Result<u64, StoreError> {
+        const DOING: &str = "give up on deliveries";
+        const AT_ONCE: i64 = 500;
+        let mut count = 0;
+        loop {
+            let waiting = query(sql::channel::WAITING_FOR_NOBODY).bind(now.as_micros()).bind(AT_ONCE);
+            // Nearly always there is nothing, and looking costs a reader only.
+            if waiting.fetch_optional(&self.inner.readers).await.doing(DOING)?.is_none() {
+                return Ok(count);
+            }
+            let mut tx = self.begin(DOING).await?;
+            let waiting = query(sql::channel::WAITING_FOR_NOBODY).bind(now.as_micros()).bind(AT_ONCE);
+            for row in waiting.fetch_all(&mut *tx).await.doing(DOING)? {
+                let give_up = query(sql::channel::GIVE_UP_DELIVERY)
+                    .bind("its channel was removed before it was sent")
+                    .bind(now.as_micros())
+                    .bind(row.text("id")?);
+                give_up.execute(&mut *tx).await.doing(DOING)?;
+                settle_run(&mut tx, row.parse("run_id")?, now).await?;
+                count += 1;
+            }
+            tx.commit().await.doing(DOING)?;
+        }
     }
 
     /// Switches a channel on or off. What waits for it goes on waiting while it is off.
@@ -145,6 +214,19 @@ pub(crate) async fn note_health(
     };
     note.execute(&mut *tx).await.doing("note how a channel is doing")?;
     Ok(())
+}
+
+fn read_state(row: &Row) -> Result<ChannelState, StoreError> {
+    Ok(ChannelState {
+        channel: read_channel(row)?,
+        health: ChannelHealth {
+            last_success_at: row.opt_time("last_success_at")?,
+            last_error_at: row.opt_time("last_error_at")?,
+            last_error: row.opt_text("last_error")?,
+            failing_since: row.opt_time("failing_since")?,
+        },
+        due_at: row.opt_time("due_at")?,
+    })
 }
 
 fn read_channel(row: &Row) -> Result<Channel, StoreError> {

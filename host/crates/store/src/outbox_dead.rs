@@ -40,8 +40,8 @@ impl Store {
     /// counting, and their schedule begins anew. Its run waits for it again.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if there is none, [`StoreError::Conflict`] if it is not dead, or if there is
-    /// something newer about the incident for its channel.
+    /// [`StoreError::NotFound`] if there is none, [`StoreError::Conflict`] if it is not dead, if its channel is
+    /// removed, or if there is something newer about the incident for its channel.
     pub async fn retry_delivery(
         &self,
         id: DeliveryId,
@@ -118,7 +118,9 @@ pub(crate) async fn revive(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let delivery = query(sql::outbox::REVIVE_DELIVERY).bind(now.as_micros()).bind(id.to_string());
-    delivery.execute(&mut *tx).await.doing(DOING)?;
+    if delivery.execute(&mut *tx).await.doing(DOING)?.rows_affected() == 0 {
+        return Err(StoreError::Conflict(format!("delivery `{id}` was for a channel that is removed")));
+    }
     let note = query(sql::outbox::INSERT_RETRY)
         .bind(id.to_string())
         .bind(place.attempts)

@@ -30,6 +30,11 @@ pub(super) async fn load(config: &Config, findings: &mut Findings) -> Option<Arc
                     format!("`INTELLIGENCE_PROVIDER` is `{provider}`, and no such provider is loaded");
                 findings.add(Code::NoProvider, message, "`watchbell plugin list` shows those that are");
             }
+            if let Some(entry) = loaded
+                && let Err(error) = entry.open_settings(&config.references)
+            {
+                findings.error(Code::Plugin, &format!("provider `{provider}`: {error}"));
+            }
             Some(Arc::new(survey.catalogue))
         }
         Err(error) => {

@@ -11,10 +11,10 @@ use super::Findings;
 use super::codes::Code;
 use super::files;
 use crate::app;
-use crate::cli::channel;
 use crate::clock;
 use crate::config::Config;
 use crate::crypto::KeyRing;
+use crate::deliver::Channels;
 use crate::ingest::{SecretSources, WebhookSecrets};
 use crate::plugins::Catalogue;
 use crate::rotation::{self, Status};
@@ -213,7 +213,7 @@ async fn backlog(store: &Store, fails: bool, findings: &mut Findings) -> Result<
 async fn channels(
     config: &Config,
     store: &Store,
-    keys: &KeyRing,
+    keys: &Arc<KeyRing>,
     catalogue: Option<&Arc<Catalogue>>,
     findings: &mut Findings,
 ) -> Result<(), StoreError> {
@@ -224,9 +224,16 @@ async fn channels(
         findings.add(Code::NoChannel, "no channel is enabled, so nobody is told", hint);
     }
     let Some(catalogue) = catalogue else { return Ok(()) };
+    let parts = match app::delivering(config, store.clone(), Arc::clone(keys), Arc::clone(catalogue)) {
+        Ok(parts) => Channels::new(parts),
+        Err(error) => {
+            findings.error(Code::Channel, &format!("{error:#}"));
+            return Ok(());
+        }
+    };
     for channel in channels {
-        if let Err(error) = channel::check_stored(config, catalogue, store, keys, &channel).await {
-            findings.error(Code::Channel, &format!("channel `{}`: {error:#}", channel.name));
+        if let Err(error) = parts.check_stored(&channel).await {
+            findings.error(Code::Channel, &format!("channel `{}`: {error}", channel.name));
         }
     }
     Ok(())

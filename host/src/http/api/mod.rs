@@ -2,9 +2,11 @@
 
 pub(super) mod act;
 pub(super) mod alerts;
+pub(super) mod channels;
 pub(super) mod deliveries;
 pub(super) mod incidents;
 pub(super) mod keys;
+pub(super) mod notify;
 pub(super) mod pipeline;
 pub(super) mod quarantine;
 pub(super) mod replay;

@@ -17,11 +17,12 @@ use utoipa::{Modify, OpenApi};
 
 use super::{api, health, webhook};
 pub(super) use schema::{
-    Accepted, Acted, Action, AlertDetail, AlertPage, Alive, ChangedRoute, Condition, DeliveryPage,
-    DeliveryWithTries, Discarded, DiscardedRound, Endpoint, Explanation, Finished, IncidentDetail,
-    IncidentPage, Keys, NewKey, Output, Ready, RemovedRoute, RemovedSecret, ReparsedOne, ReparsedRound,
-    Replayed, Resumed, RevivedDeliveries, RevokedKey, RouteList, RouteStage, RouteTrials, RunDetail, RunPage,
-    SecretSet, Secrets, ShownRoute, StoredPage, StoredRequest,
+    Accepted, Acted, Action, AlertDetail, AlertPage, AlertStatus, Alive, BatchSent, ChangedChannel,
+    ChangedRoute, ChannelPage, Condition, DeliveryPage, DeliveryWithTries, Discarded, DiscardedRound,
+    Endpoint, Explanation, Finished, IncidentDetail, IncidentPage, Keys, NewKey, NotifierList, Output, Ready,
+    RemovedChannel, RemovedRoute, RemovedSecret, ReparsedOne, ReparsedRound, Replayed, Resumed,
+    RevivedDeliveries, RevokedKey, RouteList, RouteStage, RouteTrials, RunDetail, RunPage, SecretSet,
+    Secrets, Sent, Severity, ShownChannel, ShownNotifier, ShownRoute, StoredPage, StoredRequest,
 };
 
 /// Who may call in which way.
@@ -53,6 +54,19 @@ const SCHEMES: [&str; 3] = ["bearer", "header", "basic"];
         api::pipeline::outputs,
         api::why::why,
         api::why::trace,
+        api::notify::send,
+        api::notify::send_by,
+        api::notify::batch,
+        api::notify::drivers,
+        api::notify::driver,
+        api::channels::list,
+        api::channels::create,
+        api::channels::one,
+        api::channels::change,
+        api::channels::remove,
+        api::channels::test,
+        api::channels::disable,
+        api::channels::enable,
         api::deliveries::list,
         api::deliveries::one,
         api::deliveries::retry,

@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+pub(crate) use channel::{
+    BatchSent, ChangedChannel, ChannelPage, NotifierList, RemovedChannel, Sent, ShownChannel, ShownNotifier,
+};
 use delivery::Delivery;
 pub(crate) use delivery::{DeliveryPage, DeliveryWithTries, RevivedDeliveries};
 pub(crate) use explained::Explanation;
@@ -58,6 +61,7 @@ macro_rules! words {
     )+};
 }
 
+mod channel;
 mod delivery;
 mod explained;
 mod pipeline;
@@ -113,6 +117,18 @@ pub(crate) struct Problem {
     detail: String,
     /// Also in the header `x-request-id`, and in the log of the hub.
     request_id: Id,
+    /// What is wrong where, for settings.
+    #[schema(nullable = false)]
+    errors: Option<Vec<Misfit>>,
+}
+
+/// What is wrong with one setting.
+#[derive(ToSchema)]
+pub(crate) struct Misfit {
+    /// JSON Pointer (RFC 6901) into the settings; the empty text is all of them.
+    pointer: String,
+    /// What was expected, and what to do.
+    detail: String,
 }
 
 /// An API key; never its token.

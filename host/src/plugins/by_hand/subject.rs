@@ -16,7 +16,7 @@ use crate::config::{PluginSettings, References};
 use crate::egress::{Egress, Grants};
 use crate::plugins::inspect::find;
 use crate::plugins::load::new_sandbox;
-use crate::plugins::{ChannelSettings, Entry, Manifest, Outside, Snapshots, Target};
+use crate::plugins::{ChannelSettings, Entry, Manifest, Outside, SettingsSchema, Snapshots, Target};
 
 /// A function of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -196,11 +196,11 @@ impl Subject {
             "a notifier gets its settings from a channel, and there is none here\n\
              hint: give them with `--config '{\"url\": \"https://…\"}'`; `watchbell plugin inspect` and `metadata` show which",
         )?;
-        let settings = ChannelSettings::split(&notifier.info().config_schema, config, &around.references)
-            .context("--config")?;
-        let mut origins = settings.origins;
-        origins.extend(self.entry.allow_hosts.iter().cloned());
-        let grants = self.grants(origins, settings.secrets);
+        let schema = SettingsSchema::new(&notifier.info().config_schema)?;
+        let granted = &self.entry.allow_hosts;
+        let settings =
+            ChannelSettings::split(&schema, config, granted, &around.references).context("--config")?;
+        let grants = self.grants(settings.origins, settings.secrets);
         let outside = Arc::new(Outside::new(around.log, around.egress, grants, self.limits.egress, None));
         if call.function == Function::ValidateConfig {
             let problems = notifier.validate_config(&settings.config, outside).await;

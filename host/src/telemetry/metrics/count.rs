@@ -53,6 +53,13 @@ pub fn request(method: &'static str, route: &str, status: u16, took: Duration) {
     });
 }
 
+/// A notification was sent at once, or not.
+pub fn sent(notifier: &PluginName, outcome: &'static str, took: Duration) {
+    let notifier = notifier.to_string();
+    counter!(names::SENDS, "notifier" => notifier.clone(), "outcome" => outcome).increment(1);
+    histogram!(names::SEND_DURATION, "notifier" => notifier).record(took);
+}
+
 /// A checker of this machine said something.
 pub fn check(checker: &'static str, state: f64) {
     gauge!(names::CHECK_STATE, "checker" => checker).set(state);

@@ -125,12 +125,14 @@ statements! {
     /// Makes a dead delivery due again, with all its tries before it.
     REVIVE_DELIVERY = { any:
         "UPDATE delivery SET status = 'pending', due_at = $1, completed_at = NULL, attempts_before = attempts
-         WHERE id = $2 AND status = 'dead'" }
+         WHERE id = $2 AND status = 'dead'
+             AND EXISTS (SELECT 1 FROM channel AS c WHERE c.id = channel_id AND c.taken_name IS NOT NULL)" }
 
     /// The oldest dead deliveries after one, to one channel or to all.
     DEAD_DELIVERIES = { any:
         "SELECT d.id FROM delivery AS d WHERE d.status = 'dead' AND d.id > $1
-             AND EXISTS (SELECT 1 FROM channel AS c WHERE c.id = d.channel_id AND c.name = COALESCE($2, c.name))
+             AND EXISTS (SELECT 1 FROM channel AS c
+                 WHERE c.id = d.channel_id AND c.taken_name = COALESCE($2, c.taken_name))
          ORDER BY d.id LIMIT $3" }
 
     /// The dead deliveries of a run.
