@@ -10,6 +10,8 @@ mod bombs;
 #[cfg(test)]
 mod calling;
 #[cfg(test)]
+mod channels;
+#[cfg(test)]
 mod checking;
 #[cfg(test)]
 mod detection;
@@ -31,6 +33,8 @@ mod keys;
 mod lifecycle;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod notify;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]

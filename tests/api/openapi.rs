@@ -11,7 +11,7 @@ use crate::keys::listed;
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 /// A hub that has something of everything, a management key, and what is there by name.
-async fn full(sink: &Sink) -> (Hub, String, [String; 5]) {
+async fn full(sink: &Sink) -> (Hub, String, [String; 6]) {
     let hub = Home::new().await.with_local_remotes().start().await;
     let (_, token) = hub.create_key(&["--manage"]).await;
     hub.add_channel("ops", &sink.url()).await;
@@ -23,7 +23,15 @@ async fn full(sink: &Sink) -> (Hub, String, [String; 5]) {
     hub.cli_on(&["secrets", "set", "webhook/pagerduty"], b"a secret").await;
     let alert = hub.list("/alerts/?limit=1").await.remove(0);
     let made = hub.cli_json(&["route", "add", "known", "--disabled", "--json"]).await;
-    let names = [&alert["id"], &run["incident_id"], &run["run_id"], &unread["run_id"], &made["route"]["id"]];
+    let channel = &hub.cli_json(&["channel", "list", "--json"]).await["channels"][0];
+    let names = [
+        &alert["id"],
+        &run["incident_id"],
+        &run["run_id"],
+        &unread["run_id"],
+        &made["route"]["id"],
+        &channel["id"],
+    ];
     (hub, token, names.map(|name| name.as_str().expect("an identifier").to_owned()))
 }
 
@@ -122,7 +130,7 @@ fn all<'a>(document: &'a Value, schema: &'a Value) -> Vec<&'a Value> {
 #[tokio::test]
 async fn answers_hold_nothing_that_is_not_described() {
     let sink = Sink::start([]).await;
-    let (hub, token, [alert, incident, run, unread, route]) = full(&sink).await;
+    let (hub, token, [alert, incident, run, unread, route, channel]) = full(&sink).await;
     hub.cli_text(&["incident", "acknowledge", &incident, "known"]).await;
     let document = read(&hub, &token, "/openapi.json").await;
     let told = read(&hub, &token, &format!("/orchestration/pipeline/{run}/")).await;
@@ -139,6 +147,10 @@ async fn answers_hold_nothing_that_is_not_described() {
         ("/orchestration/pipeline/{run_id}/", format!("/orchestration/pipeline/{unread}/")),
         ("/orchestration/why/{id}/", format!("/orchestration/why/{alert}/")),
         ("/manage/runs/{run_id}/outputs/", format!("/manage/runs/{run}/outputs/")),
+        ("/notify/drivers/", "/notify/drivers/".to_owned()),
+        ("/notify/drivers/{driver}/", "/notify/drivers/slack/".to_owned()),
+        ("/manage/channels/", "/manage/channels/".to_owned()),
+        ("/manage/channels/{id}/", format!("/manage/channels/{channel}/")),
         ("/manage/deliveries/", "/manage/deliveries/".to_owned()),
         ("/manage/deliveries/{id}/", format!("/manage/deliveries/{delivery}/")),
         ("/manage/quarantine/", "/manage/quarantine/".to_owned()),
@@ -162,7 +174,7 @@ async fn answers_hold_nothing_that_is_not_described() {
 async fn what_the_description_says_holds_for_made_up_requests() {
     let Some(schemathesis) = Schemathesis::find() else { return };
     let sink = Sink::start([]).await;
-    let (hub, token, [alert, incident, run, unread, route]) = full(&sink).await;
+    let (hub, token, [alert, incident, run, unread, route, channel]) = full(&sink).await;
     // Those with an identifier in the path first, about something that is there.
     let known = [
         ("GET /alerts/{id}/", "path.id", alert.as_str()),
@@ -171,6 +183,10 @@ async fn what_the_description_says_holds_for_made_up_requests() {
         ("POST /alerts/{id}/{action}/", "path.id", &alert),
         ("GET /orchestration/pipeline/{run_id}/", "path.run_id", &run),
         ("GET /manage/routes/{id}/", "path.id", &route),
+        ("GET /manage/channels/{id}/", "path.id", &channel),
+        ("PATCH /manage/channels/{id}/", "path.id", &channel),
+        ("POST /manage/channels/{id}/test/", "path.id", &channel),
+        ("GET /notify/drivers/{driver}/", "path.driver", "generic"),
         ("PATCH /manage/routes/{id}/", "path.id", &route),
         ("GET /orchestration/why/{id}/", "path.id", &incident),
         ("GET /manage/quarantine/{run_id}/", "path.run_id", &unread),

@@ -10,6 +10,8 @@ mod act;
 #[cfg(test)]
 mod again;
 #[cfg(test)]
+mod channel;
+#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod forget;

@@ -51,6 +51,24 @@ checks.positive_data_acceptance.enabled = false
 include-name = \"POST /manage/quarantine/discard/\"
 checks.positive_data_acceptance.enabled = false
 [[operations]]
+include-name = \"POST /notify/send/\"
+checks.positive_data_acceptance.enabled = false
+[[operations]]
+include-name = \"POST /notify/send/{driver}/\"
+checks.positive_data_acceptance.enabled = false
+[[operations]]
+include-name = \"POST /notify/batch/\"
+checks.positive_data_acceptance.enabled = false
+[[operations]]
+include-name = \"POST /manage/channels/\"
+checks.positive_data_acceptance.enabled = false
+[[operations]]
+include-name = \"PATCH /manage/channels/{id}/\"
+checks.positive_data_acceptance.enabled = false
+[[operations]]
+include-name = \"POST /manage/channels/{id}/test/\"
+checks.positive_data_acceptance.enabled = false
+[[operations]]
 include-name = \"POST /manage/secrets/webhook/{driver}/\"
 checks.positive_data_acceptance.enabled = false
 ";

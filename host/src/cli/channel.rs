@@ -16,6 +16,7 @@ use crate::app;
 use crate::clock;
 use crate::config::Config;
 use crate::deliver::{Change, Channels, ManageError, Parts, Saved, Sender, Shown};
+use crate::plugins::ChannelError;
 use given::Given;
 
 #[derive(Subcommand)]
@@ -150,7 +151,7 @@ async fn add(
 
 /// An error of settings with where to read about them.
 fn hinted(error: ManageError, notifier: &str) -> anyhow::Error {
-    let is_of_settings = matches!(error, ManageError::Settings { .. });
+    let is_of_settings = matches!(&error, ManageError::Settings { error: ChannelError::Invalid(_), .. });
     let error = anyhow::Error::new(error);
     match is_of_settings {
         true => anyhow::anyhow!("{error:#}\nhint: `watchbell channel settings {notifier}` says what each is"),

@@ -8,7 +8,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::plugin::Problem as Misfit;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use store::StoreError;
 
 use super::serve::TooSlow;
@@ -103,16 +103,16 @@ impl Problem {
     }
 
     /// The document without the identifier of a request, as part of another answer.
-    pub(in crate::http) fn body(&self) -> Value {
-        let mut body = json!({
-            "type": format!("urn:watchbell:problem:{}", self.kind),
-            "title": self.status.canonical_reason().unwrap_or("Error"),
-            "status": self.status.as_u16(),
-            "detail": self.detail,
-        });
+    pub(in crate::http) fn body(&self) -> Map<String, Value> {
+        let mut body = Map::new();
+        let mut put = |name: &str, value: Value| drop(body.insert(name.to_owned(), value));
+        put("type", format!("urn:watchbell:problem:{}", self.kind).into());
+        put("title", self.status.canonical_reason().unwrap_or("Error").into());
+        put("status", self.status.as_u16().into());
+        put("detail", self.detail.as_str().into());
         if !self.errors.is_empty() {
             let error = |misfit: &Misfit| json!({ "pointer": misfit.path, "detail": misfit.message });
-            body["errors"] = self.errors.iter().map(error).collect();
+            put("errors", self.errors.iter().map(error).collect());
         }
         body
     }
@@ -120,7 +120,7 @@ impl Problem {
     /// The document, with the identifier of the request.
     pub(in crate::http) fn render(&self, request_id: &str) -> Response {
         let mut body = self.body();
-        body["request_id"] = Value::from(request_id);
+        body.insert("request_id".to_owned(), request_id.into());
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

@@ -31,13 +31,23 @@ impl ChannelWatch {
     /// # Errors
     /// When the store does not answer.
     pub async fn round(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.give_up_for_removed(now).await?;
+        if self.patience.is_zero() {
+            return Ok(());
+        }
+        self.tell(now).await
+    }
+
+    /// What was under way when its channel was removed, or was put into the outbox at that moment.
+    async fn give_up_for_removed(&self, now: Timestamp) -> Result<(), StoreError> {
         let count = self.store.give_up_for_removed(now).await?;
         if count > 0 {
             tracing::warn!(count, "gave up on {count} deliveries to channels that were removed");
         }
-        if self.patience.is_zero() {
-            return Ok(());
-        }
+        Ok(())
+    }
+
+    async fn tell(&self, now: Timestamp) -> Result<(), StoreError> {
         let states = self.store.channel_states().await?;
         let source = PluginName::of_hub();
         let filter = AlertFilter {

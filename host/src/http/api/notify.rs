@@ -279,7 +279,7 @@ fn result(index: usize, sent: Result<Sent, Problem>) -> Value {
         Err(problem) => {
             let mut body = problem.body();
             if let Some(seconds) = problem.retry_after_s {
-                body["retry_after_s"] = seconds.into();
+                body.insert("retry_after_s".to_owned(), seconds.into());
             }
             json!({ "index": index, "status": "failed", "problem": body })
         }
