@@ -45,11 +45,15 @@ pub fn receipt(receipt: &Receipt) -> Value {
     json!(receipt)
 }
 
-/// What a provider thinks. What the answer cost is left out: it differs from call to call.
+/// What a provider thinks. What the answer cost is left out: it differs from call to call. So is the version
+/// of a prompt where there is none.
 pub fn analysis(analysis: &Analysis) -> Value {
     let mut value = json!(analysis);
     if let Value::Object(fields) = &mut value {
         fields.remove("usage");
+        if analysis.prompt_version.is_none() {
+            fields.remove("prompt_version");
+        }
     }
     value
 }

@@ -69,7 +69,7 @@ impl Remote for Recording {
     }
 }
 
-fn answers(input: &Value) -> Vec<Result<Response, HttpError>> {
+pub(super) fn answers(input: &Value) -> Vec<Result<Response, HttpError>> {
     match input {
         Value::Array(list) => list.iter().map(answer).collect(),
         one => vec![answer(one)],

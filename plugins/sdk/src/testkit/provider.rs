@@ -2,15 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::notifier::Recording;
+use super::notifier::{Recording, answers};
 use super::{alerts, embedded, error_json, json_text, run, text};
 use crate::http::{HttpError, Remote, Request, Response, Signing};
 use crate::intelligence::{Analysis, AnalysisRequest, Priority, Provider, SnapshotKind, Surroundings};
 
 /// Compares what the provider says to every input.
 ///
-/// An input is `{"request": {…}, "config": {…}, "snapshots": {"memory": {…}, …}}`. A snapshot that is
-/// missing is one that was not granted.
+/// An input is `{"request": {…}, "config": {…}, "snapshots": {"memory": {…}, …}, "answer": {…}}`. A snapshot that
+/// is missing is one that was not granted; the answer is the remote's, as for a notifier, and without one
+/// nobody answers in time.
 pub fn provider<P: Provider>(folder: &str) {
     run(folder, |_, input| {
         let input: Value = serde_json::from_slice(input).expect("an input is JSON");
@@ -21,11 +22,16 @@ pub fn provider<P: Provider>(folder: &str) {
             alerts: alerts(request),
             checks: json_text(request, "checks"),
             options: json_text(request, "options"),
-            max_output_tokens: 1_000,
+            max_output_tokens: request["max_output_tokens"]
+                .as_u64()
+                .map_or(1_000, |tokens| u32::try_from(tokens).expect("a limit is a small number")),
         };
         let mut machine = Machine {
             snapshots: input["snapshots"].clone(),
-            remote: Recording { answers: vec![Err(HttpError::Timeout)], requests: Vec::new() },
+            remote: Recording {
+                answers: input.get("answer").map_or_else(|| vec![Err(HttpError::Timeout)], answers),
+                requests: Vec::new(),
+            },
         };
         let mut result = match P::analyze(&request, &json_text(&input, "config"), &mut machine) {
             Ok(analysis) => analysis_json(&analysis),
@@ -90,11 +96,15 @@ fn analysis_json(analysis: &Analysis) -> Value {
             "details": embedded(&recommendation.details),
         })
     });
-    json!({
+    let mut value = json!({
         "summary": analysis.summary,
         "probable_cause": analysis.probable_cause,
         "recommendations": recommendations.collect::<Value>(),
         "model": analysis.model,
-        "prompt_version": analysis.prompt_version,
-    })
+    });
+    // Left out where there is no prompt, as at the host.
+    if let (Some(version), Value::Object(fields)) = (&analysis.prompt_version, &mut value) {
+        fields.insert("prompt_version".to_owned(), json!(version));
+    }
+    value
 }

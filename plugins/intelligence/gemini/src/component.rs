@@ -1,0 +1,3 @@
+//! The provider as a component.
+
+plugin_sdk::export_model_provider!(crate::Gemini);
