@@ -168,6 +168,57 @@ async fn what_call_prints_is_what_cases_expect() {
     assert_eq!((code, &found[0][0]), (Some(0), &json!("/method")), "problems are pairs: {found} {said}");
 }
 
+/// Providers that ask a language model, and the header that each has its key in.
+const MODELS: [(&str, &str); 7] = [
+    ("claude", "x-api-key"),
+    ("copilot", "authorization"),
+    ("gemini", "x-goog-api-key"),
+    ("grok", "authorization"),
+    ("mistral", "authorization"),
+    ("ollama", "authorization"),
+    ("openai", "authorization"),
+];
+
+#[tokio::test]
+async fn providers_send_their_key_in_a_header_to_what_is_granted_and_nowhere_else() {
+    const KEY: &str = "canary-key-81f3a9";
+    let sink = Sink::start([]).await;
+    let url = sink.url();
+    let (origin, _) = url.rsplit_once('/').unwrap();
+    let grants: String =
+        MODELS.iter().map(|(name, _)| format!("[provider.{name}]\nallow_hosts = [\"{origin}\"]\n")).collect();
+    let ungranted = home(&[]).await.with("MODEL_KEY", KEY).with_local_remotes();
+    let granted =
+        home(&[("plugins.toml", grants.as_bytes())]).await.with("MODEL_KEY", KEY).with_local_remotes();
+    let input = br#"{"task": "incident", "incident": {"title": "DiskFull"}}"#;
+    for (index, (name, header)) in MODELS.into_iter().enumerate() {
+        let config = json!({ "api_key": "env:MODEL_KEY", "base_url": url }).to_string();
+        let asking = [name, "analyze", "--config", &config];
+        let (code, found, said) = call(&ungranted, &asking, input).await;
+        let message = found["message"].as_str().unwrap_or_default().to_owned();
+        assert_eq!((code, &found["error"]), (Some(1), &json!("config")), "{found} {said}");
+        assert!(
+            message.contains(&format!("give `{name}` the line `allow_hosts = [\"{origin}\"]`")),
+            "{found}"
+        );
+        assert_eq!(sink.received().len(), index, "{name} sent something that was not granted");
+
+        let (_, found, said) = call(&granted, &asking, input).await;
+        // The sink says `ok`, which is no answer of a model.
+        assert_eq!(found["error"], "unavailable", "{found} {said}");
+        assert!(!format!("{found}{said}").contains(KEY), "{found} {said}");
+        let request = sink.wait(index + 1).await.pop().unwrap();
+        assert_eq!(request.header(header).trim_start_matches("Bearer "), KEY, "{name}");
+        let elsewhere = request.headers.iter().filter(|(sent, _)| sent != header);
+        assert!(elsewhere.into_iter().all(|(_, value)| !value.contains(KEY)), "{name}");
+        assert!(
+            !request.target.contains(KEY) && !String::from_utf8_lossy(&request.body).contains(KEY),
+            "{name}"
+        );
+        assert!(String::from_utf8_lossy(&request.body).contains("DiskFull"), "{name}");
+    }
+}
+
 /// A provider whose summary is the snapshot that it asks for, or why there is none.
 fn gauge() -> Vec<u8> {
     let mut image = Image::new();

@@ -8,7 +8,7 @@ use sandbox::Manifest;
 
 /// Every component that is shipped, and all of its imports. A new one is a line here, and a reviewer
 /// who asks what it is for.
-const SHIPPED: [(&str, PluginKind, &[&str]); 12] = [
+const SHIPPED: [(&str, PluginKind, &[&str]); 19] = [
     ("drivers/alertmanager", PluginKind::Driver, &["types"]),
     ("drivers/datadog", PluginKind::Driver, &["types"]),
     ("drivers/generic", PluginKind::Driver, &["types"]),
@@ -17,7 +17,14 @@ const SHIPPED: [(&str, PluginKind, &[&str]); 12] = [
     ("drivers/opsgenie", PluginKind::Driver, &["types"]),
     ("drivers/pagerduty", PluginKind::Driver, &["types"]),
     ("drivers/zabbix", PluginKind::Driver, &["types"]),
+    ("intelligence/claude", PluginKind::Intelligence, &["host-clock", "host-http", "types"]),
+    ("intelligence/copilot", PluginKind::Intelligence, &["host-clock", "host-http", "types"]),
+    ("intelligence/gemini", PluginKind::Intelligence, &["host-clock", "host-http", "types"]),
+    ("intelligence/grok", PluginKind::Intelligence, &["host-clock", "host-http", "types"]),
     ("intelligence/local", PluginKind::Intelligence, &["host-clock", "host-http", "host-system", "types"]),
+    ("intelligence/mistral", PluginKind::Intelligence, &["host-clock", "host-http", "types"]),
+    ("intelligence/ollama", PluginKind::Intelligence, &["host-clock", "host-http", "types"]),
+    ("intelligence/openai", PluginKind::Intelligence, &["host-clock", "host-http", "types"]),
     ("notifiers/generic", PluginKind::Notifier, &["host-clock", "host-http", "types"]),
     ("notifiers/pagerduty", PluginKind::Notifier, &["host-clock", "host-http", "types"]),
     ("notifiers/slack", PluginKind::Notifier, &["host-clock", "host-http", "host-log", "types"]),

@@ -1,11 +1,12 @@
-//! The drivers as the host embeds them, and how a webhook reaches one.
+//! The plugins as the host embeds them, and how a webhook reaches a driver.
 
 use std::path::{Path, PathBuf};
 
 use domain::golden;
 use domain::limits::Limits;
-use domain::plugin::{Incoming, PluginKind, PluginName};
-use sandbox::{Driver, LogLevel, PluginLog, Sandbox};
+use domain::plugin::{AnalysisRequest, Incoming, PluginKind, PluginName};
+use sandbox::{ComponentFile, Driver, LoadRequest, LogLevel, Plugin, PluginLog, Provider, Sandbox};
+use serde_json::json;
 
 pub(crate) const JSON: &str = "application/json";
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
@@ -22,6 +23,43 @@ fn root() -> PathBuf {
 
 fn components() -> PathBuf {
     root().join("target/components/drivers")
+}
+
+/// The names of all built providers.
+pub(crate) fn providers() -> Vec<String> {
+    let files = std::fs::read_dir(root().join("target/components/intelligence"));
+    let files = files.expect("`cargo xtask plugins` builds the components");
+    files.map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned()).collect()
+}
+
+/// The folder of a provider's golden inputs.
+pub(crate) fn provider_testdata(name: &str) -> PathBuf {
+    root().join(format!("plugins/intelligence/{name}/testdata"))
+}
+
+/// One built provider with the limits that it has by default.
+pub(crate) fn provider(name: &str) -> Provider {
+    let file = root().join(format!("target/components/intelligence/{name}.wasm"));
+    let bytes = std::fs::read(file).expect("`cargo xtask plugins` builds the components");
+    let (name, file) = (name.parse().unwrap(), ComponentFile::new(bytes.into()));
+    let (kind, limits) = (PluginKind::Intelligence, Limits::of(PluginKind::Intelligence));
+    let sandbox = Sandbox::new(&sandbox::Settings::default()).unwrap();
+    match sandbox.load(&LoadRequest { kind, name: &name, file: &file, limits }, &|_| {}).unwrap() {
+        Plugin::Provider(provider) => provider,
+        other => panic!("{other:?} is no provider"),
+    }
+}
+
+/// What a provider is asked about an incident.
+pub(crate) fn question(task: &str) -> AnalysisRequest {
+    AnalysisRequest {
+        task: task.to_owned(),
+        incident: json!({ "title": "DiskFull on db-3", "status": "open", "severity": "critical" }),
+        alerts: Vec::new(),
+        checks: json!([{ "checker": "disk", "status": "critical", "message": "/ is 97 % full." }]),
+        options: json!({}),
+        max_output_tokens: 1_000,
+    }
 }
 
 /// The folder of a driver's golden inputs.

@@ -4,6 +4,10 @@
 
 // `cfg(test)` tells the lints that helpers are test code too.
 #[cfg(test)]
+mod ai_sdks;
+#[cfg(test)]
+mod answers;
+#[cfg(test)]
 mod any_json;
 #[cfg(test)]
 mod built;

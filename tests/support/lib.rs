@@ -13,6 +13,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod ai_sdks;
 mod alertmanager;
 mod cache;
 mod env;
@@ -27,6 +28,7 @@ mod slack_sdk;
 mod standard_webhooks;
 mod wait;
 
+pub use ai_sdks::AiSdks;
 pub use alertmanager::Alertmanager;
 pub use cache::{Cache, Kind};
 pub use env::binary;

@@ -23,6 +23,7 @@ const SPENT: &[&str] = &[
     "billing_not_active",
     "credit balance",
     "spend limit",
+    "spend_limit",
     "spending limit",
 ];
 
@@ -87,6 +88,8 @@ impl Fault {
         };
         let detail = root.get("detail");
         let details = if detail.starts_with('[') { detail } else { inner.get("details") };
+        let lone: Option<Pairs<'_>> =
+            details.starts_with('{').then(|| serde_json::from_str(details).ok()).flatten();
         let details: Items<Pairs<'_>> = serde_json::from_str(details).unwrap_or_default();
         let mut fault = Self {
             is_error: !error.is_empty() && error != "{}",
@@ -101,8 +104,8 @@ impl Fault {
             details.items.first().map_or("", |first| first.get("msg")),
         ];
         fault.message = crate::text::first(&candidates).to_owned();
-        for pairs in [&inner, root].into_iter().chain(details.items.iter().take(8)) {
-            for name in ["type", "code", "status", "reason"] {
+        for pairs in [&inner, root].into_iter().chain(&lone).chain(details.items.iter().take(8)) {
+            for name in ["type", "code", "status", "reason", "error_code"] {
                 fault.words.push_str(&pairs.get(name).to_lowercase());
                 fault.words.push('\n');
             }
@@ -148,7 +151,7 @@ impl Fault {
             let text = said(", the key is not accepted");
             return PluginError::Auth(format!("{text}\nhint: set `api_key` to a key of {name}"));
         }
-        if self.says(TOO_LONG) || status == 413 {
+        if status == 413 || (matches!(status, 200..300 | 400 | 422) && self.says(TOO_LONG)) {
             let text = said(", the report is too long for the model");
             return PluginError::Rejected(format!("{text}\nhint: set `model` to one with a larger context"));
         }

@@ -29,14 +29,19 @@ const PROGRAMS: &[Program] = &[
 struct Library {
     /// Also the folder it is in, among the tools.
     suite: &'static str,
-    /// Package with its version, as pip takes it.
-    package: &'static str,
+    /// Packages with their versions, as pip takes them, with a blank between.
+    packages: &'static str,
 }
 
 const LIBRARIES: &[Library] = &[
-    Library { suite: "standardwebhooks", package: "standardwebhooks==1.1.0" },
-    Library { suite: "slack_sdk", package: "slack_sdk==3.47.0" },
-    Library { suite: "schemathesis", package: "schemathesis==4.32.5" },
+    Library { suite: "standardwebhooks", packages: "standardwebhooks==1.1.0" },
+    Library { suite: "schemathesis", packages: "schemathesis==4.32.5" },
+    Library { suite: "slack_sdk", packages: "slack_sdk==3.47.0" },
+    // The official clients of language models.
+    Library {
+        suite: "ai_sdks",
+        packages: "openai==3.54.0 anthropic==2.12.0 google-genai==3.4.0 mistralai==3.7.0 ollama==0.6.3",
+    },
 ];
 
 /// Suites whose program or library is here.
@@ -60,7 +65,7 @@ pub(crate) fn prepare(may_install: bool, target_directory: &Path, report: &mut R
     let mut present = programs(may_install, report);
     for library in LIBRARIES {
         let folder = target_directory.join("tools").join(library.suite);
-        let mut install = python::install(&folder, library.package);
+        let mut install = python::install(&folder, library.packages);
         if may_install && !folder.is_dir() {
             report.step("libraries", || process::run(&mut install).map(|()| Outcome::Passed));
         }
@@ -104,7 +109,7 @@ mod tests {
     fn in_ci_every_suite_is_required() {
         assert_eq!(
             Present::default().required(true),
-            "alertmanager,memcached,redis,standardwebhooks,slack_sdk,schemathesis"
+            "alertmanager,memcached,redis,standardwebhooks,schemathesis,slack_sdk,ai_sdks"
         );
     }
 
