@@ -16,7 +16,7 @@ use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner, contextu
 use sandbox::{CallError, HostServices, LogLevel, PluginLog, Provider};
 use serde_json::{Value, json};
 
-use crate::any_json::{Json, Vocabulary, any_text};
+use crate::any_json::{Json, Vocabulary, any_text, odd_scalar};
 use crate::built;
 use crate::mutate::{mutated, mutation};
 
@@ -146,6 +146,9 @@ impl Subject {
             }),
             self.words.document().prop_map(|document| text(&document)),
             any_text(),
+            prop::collection::vec(recommendation(), 1..30).prop_map(|list| {
+                text(&Json::Object(vec![("recommendations".to_owned(), Json::List(list))]))
+            }),
             (select(&["[", "{", "[,", "{\"a\":[", "[1]", "\\\""]), 1..100_000_usize)
                 .prop_map(|(unit, times)| unit.repeat(times)),
         ];
@@ -158,6 +161,25 @@ impl Subject {
             answer.to_string().into_bytes()
         });
     }
+}
+
+/// A recommendation of the right form, with anything in its fields.
+fn recommendation() -> BoxedStrategy<Json> {
+    let any = || prop_oneof![2 => any_text().prop_map(|text| Json::text(&text)), 1 => odd_scalar()];
+    let actions = prop::collection::vec(any(), 0..20).prop_map(Json::List);
+    let fields = (any(), any(), any(), any(), prop_oneof![3 => actions, 1 => any()]);
+    let name = |name: &str, value: Json| (name.to_owned(), value);
+    fields
+        .prop_map(move |(kind, priority, title, description, actions)| {
+            Json::Object(vec![
+                name("type", kind),
+                name("priority", priority),
+                name("title", title),
+                name("description", description),
+                name("actions", actions),
+            ])
+        })
+        .boxed()
 }
 
 fn text(document: &Json) -> String {
