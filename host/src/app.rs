@@ -29,6 +29,7 @@ use crate::pipeline::{self, Outputs, Pipeline};
 use crate::plugins::{self, Catalogue};
 use crate::rotation::Rotation;
 use crate::telemetry::{self, export, metrics};
+use crate::template::Templates;
 
 /// How long the first pause between tries of a run is.
 const RUN_RETRY_BASE: Duration = Duration::from_secs(2);
@@ -107,7 +108,9 @@ pub fn delivering(
     catalogue: Arc<Catalogue>,
 ) -> Result<deliver::Parts> {
     let egress = Arc::new(Egress::open(&config.egress)?);
-    Ok(deliver::Parts { store, catalogue, keys, egress, references: Arc::clone(&config.references) })
+    let references = Arc::clone(&config.references);
+    let templates = Arc::new(Templates::new(config.templates.folder.clone()));
+    Ok(deliver::Parts { store, catalogue, keys, egress, references, templates })
 }
 
 /// What opens the results of stages.

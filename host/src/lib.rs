@@ -22,4 +22,5 @@ pub mod pipeline;
 pub mod plugins;
 pub mod rotation;
 pub mod telemetry;
+pub mod template;
 pub mod worker;

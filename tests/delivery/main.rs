@@ -26,4 +26,6 @@ mod restart;
 #[cfg(test)]
 mod retry;
 #[cfg(test)]
+mod templates;
+#[cfg(test)]
 mod workers;

@@ -16,6 +16,7 @@ mod replay;
 mod route;
 mod run;
 mod secrets;
+mod template;
 mod why;
 
 use std::process::ExitCode;
@@ -88,6 +89,9 @@ enum Command {
     /// Plugins and their contract
     #[command(subcommand)]
     Plugin(plugin::Command),
+    /// How notifications read
+    #[command(subcommand)]
+    Template(template::Command),
     /// The secret key and what it seals
     #[command(subcommand)]
     Secrets(secrets::Command),
@@ -158,6 +162,7 @@ fn run(command: Command) -> Result<()> {
         Command::Config(ConfigCommand::Metrics) => output::text(&telemetry::metrics::reference()),
         Command::Config(ConfigCommand::Checkers) => output::text(&checks::reference()),
         Command::Plugin(command) if command.needs_no_secrets() => plugin::look(command),
+        Command::Template(command) if command.needs_no_secrets() => template::look(command),
         command => with_config(command),
     }
 }
@@ -203,6 +208,7 @@ async fn dispatch(command: Command, config: Config) -> Result<()> {
         Command::Why(command) => why::why(command, &config).await,
         Command::Trace(command) => why::trace(command, &config).await,
         Command::Plugin(command) => plugin::run(command, &config).await,
+        Command::Template(command) => template::run(command, &config).await,
         Command::Secrets(command) => secrets::run(command, &config).await,
         Command::Config(_)
         | Command::Check(_)

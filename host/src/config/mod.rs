@@ -19,6 +19,7 @@ mod server;
 mod show;
 mod source;
 mod telemetry;
+mod templates;
 
 pub use auth::AuthSettings;
 pub use checks::CheckSettings;
@@ -35,6 +36,7 @@ pub use server::ServerSettings;
 pub use show::{Setting, settings};
 pub use source::{Problems, Source};
 pub use telemetry::{ExportSettings, LogFormat, TelemetrySettings};
+pub use templates::TemplateSettings;
 
 use std::sync::Arc;
 
@@ -72,6 +74,8 @@ pub struct Config {
     pub plugins: PluginSettings,
     /// Where plugins may go.
     pub egress: EgressSettings,
+    /// Where templates are.
+    pub templates: TemplateSettings,
     /// How runs and deliveries are worked off.
     pub pipeline: PipelineSettings,
     /// What is checked about this machine.
@@ -115,6 +119,7 @@ impl Config {
             limits,
             plugins,
             egress: EgressSettings::read(source),
+            templates: TemplateSettings::read(source),
             pipeline,
             checks,
             retention,
@@ -147,6 +152,7 @@ const SECTIONS: &[(&str, &[Variable])] = &[
     ("Limits", limits::VARIABLES),
     ("Plugins", plugins::VARIABLES),
     ("Egress", egress::VARIABLES),
+    ("Templates", templates::VARIABLES),
     ("Pipeline", pipeline::VARIABLES),
     ("Checks of this machine", checks::VARIABLES),
     ("Retention", retention::VARIABLES),

@@ -101,10 +101,11 @@ async fn send(
     let row = delivery.channel.id.to_string();
     let settings = open(parts, Purpose::Channel, "channel", "settings", &row, &delivery.channel_settings)?;
     let notification = notification(parts, delivery)?;
-    let means = Means { egress: &parts.egress, references: &parts.references };
+    let Parts { egress, references, templates, .. } = parts;
+    let means = Means { egress, references, templates };
     let call = Call {
         entry: &entry,
-        channel: Some(delivery.channel.id),
+        channel: Some(&delivery.channel),
         settings: &settings,
         notification: &notification,
         run_id: delivery.run_id,

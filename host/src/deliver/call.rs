@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use domain::delivery::Channel;
 use domain::id::{ChannelId, RunId, TraceId};
 use domain::plugin::{Notification, PluginError, PluginKind, Receipt};
 use domain::trace::TraceParent;
@@ -9,9 +10,11 @@ use sandbox::{CallError, Trap};
 use serde_json::Value;
 
 use super::classify::{self, Verdict};
+use super::words;
 use crate::config::References;
 use crate::egress::{Egress, Grants};
 use crate::plugins::{CallLog, ChannelError, ChannelSettings, NotifierEntry, Outside, count_call};
+use crate::template::{ChannelTemplates, Recipient, TemplateError, Templates};
 
 /// What every call needs of the host.
 pub(super) struct Means<'a> {
@@ -19,6 +22,8 @@ pub(super) struct Means<'a> {
     pub(super) egress: &'a Arc<Egress>,
     /// What references to secrets lead to.
     pub(super) references: &'a References,
+    /// How notifications read.
+    pub(super) templates: &'a Arc<Templates>,
 }
 
 /// One call.
@@ -26,7 +31,7 @@ pub(super) struct Call<'a> {
     /// The notifier, and what it may reach whatever the channel.
     pub(super) entry: &'a NotifierEntry,
     /// The stored channel whose settings these are; none for settings that came with a request.
-    pub(super) channel: Option<ChannelId>,
+    pub(super) channel: Option<&'a Channel>,
     /// The settings, opened.
     pub(super) settings: &'a Value,
     /// What is told.
@@ -77,12 +82,14 @@ impl Failure {
 
 /// Calls the notifier once.
 pub(super) async fn call(means: &Means<'_>, call: Call<'_>) -> Result<Receipt, Failure> {
-    let Call { entry, channel, settings, notification, .. } = call;
-    // The one place where settings are taken apart for a call: what of them is the host's own is not the
-    // plugin's, and leaves them here.
+    let Call { entry, settings, notification, .. } = call;
+    let channel = call.channel.map(|channel| channel.id);
     let ChannelSettings { config, origins, secrets } =
         split(entry, channel, settings, means.references).map_err(Failure::Settings)?;
     let plugin = &entry.notifier.info().plugin.name;
+    let name = call.channel.map_or_else(|| plugin.to_string(), |channel| channel.name.clone());
+    let to = Recipient { channel: name, notifier: plugin.clone() };
+    let notification = &words::put(means.templates, to, own(settings).1, notification.clone()).await;
     let grants = Grants { plugin: plugin.clone(), channel, origins, secrets, trace: Some(call.step) };
     let log = CallLog::new(PluginKind::Notifier, plugin, call.run_id, call.trace_id);
     let limits = entry.notifier.limits().egress;
@@ -97,6 +104,13 @@ pub(super) async fn call(means: &Means<'_>, call: Call<'_>) -> Result<Receipt, F
     })
 }
 
+/// Settings in two: what is the notifier's, and the templates, which are the host's.
+pub(super) fn own(settings: &Value) -> (Value, Result<ChannelTemplates, TemplateError>) {
+    let mut settings = settings.clone();
+    let templates = ChannelTemplates::take(&mut settings);
+    (settings, templates)
+}
+
 /// Settings of a channel with all that it may reach: its own addresses and those of `plugins.toml`. Settings
 /// that came with a request reach the latter alone.
 pub(super) fn split(
@@ -105,8 +119,9 @@ pub(super) fn split(
     settings: &Value,
     references: &References,
 ) -> Result<ChannelSettings, ChannelError> {
+    let (settings, _) = own(settings);
     match channel {
-        Some(_) => ChannelSettings::split(&entry.schema, settings, &entry.allow_hosts, references),
-        None => ChannelSettings::ad_hoc(&entry.schema, settings, &entry.allow_hosts),
+        Some(_) => ChannelSettings::split(&entry.schema, &settings, &entry.allow_hosts, references),
+        None => ChannelSettings::ad_hoc(&entry.schema, &settings, &entry.allow_hosts),
     }
 }

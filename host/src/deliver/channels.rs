@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::delivery::Channel;
 use domain::id::{ChannelId, RunId, TraceId};
-use domain::plugin::{PluginKind, PluginName};
+use domain::plugin::{PluginKind, PluginName, Problem};
 use domain::time::Timestamp;
 use sandbox::CallError;
 use serde::Serialize;
@@ -17,6 +17,7 @@ use super::worker::Parts;
 use crate::clock::{self, Ids};
 use crate::egress::{Grants, Origin};
 use crate::plugins::{CallLog, ChannelError, NotifierEntry, Outside, keep_secrets, mark_secrets};
+use crate::template::{Recipient, Templates};
 
 /// How long a name may be, in bytes.
 const MAX_NAME_BYTES: usize = 64;
@@ -130,7 +131,7 @@ impl Channels {
         }
         let entry = self.notifier(notifier)?;
         let id = ChannelId::mint(&mut Ids);
-        let warnings = self.check(&entry, id, settings).await?;
+        let warnings = self.check(&entry, (id, name), settings).await?;
         let channel = Channel {
             id,
             name: name.to_owned(),
@@ -157,7 +158,7 @@ impl Channels {
         let old = seal::open(keys, id, &sealed).map_err(ManageError::Sealed)?;
         let settings = changed(&entry, change, &old)
             .map_err(|error| ManageError::Settings { notifier: channel.notifier.clone(), error })?;
-        let warnings = self.check(&entry, id, &settings).await?;
+        let warnings = self.check(&entry, (id, &channel.name), &settings).await?;
         let new = seal::seal(keys, id, &settings).map_err(ManageError::Sealed)?;
         store.change_channel(id, &sealed, &new).await?;
         self.saved(id, warnings, actor, "changed").await
@@ -247,7 +248,7 @@ impl Channels {
             .ok_or_else(|| ManageError::NotLoaded(channel.notifier.clone()))?;
         let sealed = store.channel_settings(channel.id).await?;
         let settings = seal::open(keys, channel.id, &sealed).map_err(ManageError::Sealed)?;
-        self.check(&entry, channel.id, &settings).await.map(|_| ())
+        self.check(&entry, (channel.id, &channel.name), &settings).await.map(|_| ())
     }
 
     /// The notifier of this name.
@@ -270,12 +271,17 @@ impl Channels {
     async fn check(
         &self,
         entry: &NotifierEntry,
-        id: ChannelId,
+        (id, name): (ChannelId, &str),
         settings: &Value,
     ) -> Result<Vec<String>, ManageError> {
-        let Parts { egress, references, .. } = &self.parts;
+        let Parts { egress, references, templates, .. } = &self.parts;
         let plugin = &entry.notifier.info().plugin.name;
         let wrong = |error| ManageError::Settings { notifier: plugin.clone(), error };
+        let to = Recipient { channel: name.to_owned(), notifier: plugin.clone() };
+        let problems = template_problems(templates, &to, settings);
+        if !problems.is_empty() {
+            return Err(wrong(ChannelError::Invalid(problems)));
+        }
         let split = call::split(entry, Some(id), settings, references).map_err(wrong)?;
         let mut warnings = Vec::new();
         for origin in &split.origins {
@@ -326,6 +332,15 @@ impl Channels {
             "{actor} {did} channel `{name}` of notifier `{plugin}`{grant}"
         );
         Ok(Saved { channel, warnings })
+    }
+}
+
+/// What is wrong with the templates of a channel.
+fn template_problems(templates: &Templates, to: &Recipient, settings: &Value) -> Vec<Problem> {
+    let problem = |message: String| Problem { path: "/templates".to_owned(), message };
+    match call::own(settings).1 {
+        Ok(own) => templates.check(to, &own).iter().map(|found| problem(found.to_string())).collect(),
+        Err(error) => vec![problem(error.to_string())],
     }
 }
 

@@ -8,6 +8,7 @@ mod classify;
 mod now;
 mod seal;
 mod traffic;
+mod words;
 mod worker;
 
 pub use channels::{Change, Channels, ManageError, Saved, Shown};

@@ -304,12 +304,11 @@ impl Sender {
         (run_id, trace_id): (RunId, TraceId),
         until: Instant,
     ) -> Result<Option<String>, NowError> {
-        let Parts { egress, references, .. } = &self.parts;
+        let Parts { egress, references, templates, .. } = &self.parts;
         let step = TraceParent { trace_id, span_id: SpanId::mint(&mut Ids), sampled: export::is_on() };
-        let channel = goal.channel.as_ref().map(|channel| channel.id);
         let call = Call {
             entry: &goal.entry,
-            channel,
+            channel: goal.channel.as_ref(),
             settings: &goal.settings,
             notification,
             run_id,
@@ -319,7 +318,7 @@ impl Sender {
         let until = tokio::time::Instant::from_std(until);
         let slot = tokio::time::timeout_at(until, self.slots.acquire()).await;
         let Ok(Ok(_slot)) = slot else { return Err(NowError::Busy) };
-        let means = Means { egress, references };
+        let means = Means { egress, references, templates };
         match tokio::time::timeout_at(until, call::call(&means, call)).await {
             Ok(Ok(receipt)) => Ok(receipt.remote_ref),
             Ok(Err(failure)) => Err(sorted(failure, goal)),

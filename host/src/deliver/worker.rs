@@ -17,6 +17,7 @@ use crate::config::References;
 use crate::crypto::KeyRing;
 use crate::egress::Egress;
 use crate::plugins::Catalogue;
+use crate::template::Templates;
 use crate::worker::{self, LEASE, Work};
 
 /// What deliveries need.
@@ -32,6 +33,8 @@ pub struct Parts {
     pub egress: Arc<Egress>,
     /// What references to secrets lead to.
     pub references: Arc<References>,
+    /// How notifications read.
+    pub templates: Arc<Templates>,
 }
 
 /// The worker.

@@ -185,6 +185,40 @@ pub(super) fn incident(passage: &Passage<'_>) -> Value {
     })
 }
 
+/// The incident as notifiers and templates see it: with what else there is to say of it.
+fn told(passage: &Passage<'_>) -> Value {
+    let mut told = incident(passage);
+    let word = |key: &str, most| {
+        let word = passage.analysis.as_ref().and_then(|analysis| analysis.get(key)?.as_str());
+        clip(word.unwrap_or_default(), most)
+    };
+    let more = json!({
+        "told_at": clock::now(),
+        "firing": passage.context.incident.firing,
+        "total": passage.context.total,
+        "by": passage.run.moment.by,
+        "analysis": {
+            "asked": passage.route.stages.contains(&Stage::Analyze),
+            "summary": word("summary", 2000),
+            "probable_cause": word("probable_cause", 2000),
+            "model": word("model", 100),
+        },
+        "machine": troubles(passage).map(|trouble| clip(trouble, 500)).take(20).collect::<Vec<_>>(),
+    });
+    if let (Value::Object(told), Value::Object(more)) = (&mut told, more) {
+        told.extend(more);
+    }
+    told
+}
+
+/// What the checks of the hub's own machine complain of.
+fn troubles<'a>(passage: &'a Passage<'_>) -> impl Iterator<Item = &'a str> {
+    let checks = passage.checks.as_array().into_iter().flatten();
+    let is_bad =
+        |check: &&Value| matches!(check.get("status").and_then(Value::as_str), Some("warning" | "critical"));
+    checks.filter(is_bad).filter_map(|check| check.get("message")?.as_str())
+}
+
 /// What to tell of an end where nobody was told of the beginning.
 fn both(passage: &Passage<'_>) -> Option<Notification> {
     let (incident, moment) = (&passage.context.incident, &passage.run.moment);
@@ -227,8 +261,9 @@ fn notification(passage: &Passage<'_>) -> Notification {
         payload: None,
         severity: moment.severity.into(),
         status: moment.status.into(),
-        incident: incident(passage),
-        links: alerts.iter().flat_map(|alert| alert.links.clone()).collect(),
+        incident: told(passage),
+        // Of two that have one name the worse alert's is kept.
+        links: alerts.iter().rev().flat_map(|alert| alert.links.clone()).collect(),
         alerts,
         recommendations: recommendations(passage.analysis.as_ref()),
         tags: tags.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
@@ -246,7 +281,8 @@ fn title(passage: &Passage<'_>) -> String {
     format!("[{word}] {}", passage.context.incident.title)
 }
 
-/// What, where, since when, how bad, why and what to do, for a person who was asleep a minute ago.
+/// What, where, since when, how bad, why and what to do. The templates say it better; this is what is sent
+/// where none of them can be used.
 fn message(passage: &Passage<'_>) -> String {
     let (context, moment) = (passage.context, &passage.run.moment);
     let incident = &context.incident;
@@ -260,12 +296,7 @@ fn message(passage: &Passage<'_>) -> String {
     lines.extend(context.alerts.iter().take(5).map(alert_line));
     if moment.status != AlertStatus::Resolved {
         lines.extend(analysis_lines(passage));
-        let troubles = passage.checks.as_array().into_iter().flatten().filter(|check| {
-            matches!(check.get("status").and_then(Value::as_str), Some("warning" | "critical"))
-        });
-        lines.extend(
-            troubles.filter_map(|check| Some(format!("Hub machine: {}", check.get("message")?.as_str()?))),
-        );
+        lines.extend(troubles(passage).map(|trouble| format!("Hub machine: {trouble}")));
     }
     lines.join("\n")
 }

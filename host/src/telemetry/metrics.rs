@@ -16,7 +16,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 pub use count::{
     Backlog, ChannelFigures, attempt, backlog, breaker, channel, check, commit, data_keys_left, egress_call,
     forgotten, plugin_call, plugin_spent, queue, rate_limited, refused_caller, request, run, secret_refused,
-    sent, stage, uncounted_request, unmapped_word, wal, webhook, webhook_refused,
+    sent, stage, template_failed, uncounted_request, unmapped_word, wal, webhook, webhook_refused,
 };
 
 /// What a figure does over time.
@@ -96,6 +96,9 @@ families! {
     ATTEMPTS = Counter "watchbell_delivery_attempts_total" ["notifier", "outcome"]
         "Attempts at deliveries: `delivered`, `retry`, `dead` when it was the last, or `stale` when it failed and \
          something newer waits.";
+    TEMPLATES_FAILED = Counter "watchbell_template_failures_total" ["template", "notifier"]
+        "Templates that could not be used, so that others' words were sent: for a `title`, a `text`, an `html` or a \
+         `payload`.";
     ATTEMPT_DURATION = Histogram "watchbell_delivery_attempt_duration_seconds" ["notifier"]
         "How long an attempt took.";
     SENDS = Counter "watchbell_sends_total" ["notifier", "outcome"]

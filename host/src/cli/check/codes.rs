@@ -90,6 +90,7 @@ codes! {
     ChannelFails = "W028" "A channel takes nothing: its last attempts failed.",
     Held = "W029" "Notifications wait for a channel that is switched off.",
     RouteChannel = "W030" "A route names a channel that is not there or is switched off.",
+    Template = "W031" "A template cannot be used: others' words are sent in its place.",
 }
 
 impl Code {

@@ -8,6 +8,7 @@ use super::Findings;
 use super::codes::Code;
 use crate::checks::{Disk, Machine};
 use crate::config::{Config, Source, is_open_to_others};
+use crate::template::{Kind, Recipient, Templates};
 
 /// Readable by the group or by others.
 const READABLE: u32 = 0o044;
@@ -47,6 +48,26 @@ pub(super) fn plugin_folder(config: &Config, findings: &mut Findings) {
         if mode(path).is_some_and(|mode| mode & WRITABLE != 0) {
             let message = format!("`{}` can be written by other users of this machine", path.display());
             findings.add(Code::FolderWritable, message, format!("chmod go-w {}", path.display()));
+        }
+    }
+}
+
+/// Templates that are for all channels of a notifier; those that a channel names are looked at with it.
+pub(super) fn templates(config: &Config, findings: &mut Findings) {
+    let templates = Templates::new(config.templates.folder.clone());
+    let hint = "docs/TEMPLATES.md tells what templates can be; `watchbell template check` looks again";
+    let names = match templates.files() {
+        Ok(names) => names,
+        Err(error) => {
+            let message = format!("the folder `WATCHBELL_TEMPLATES_DIR` cannot be read: {}", error.kind());
+            return findings.add(Code::Template, message, "make it, or take the setting away");
+        }
+    };
+    for name in names {
+        let Some((notifier, kind)) = Kind::of_file(&name) else { continue };
+        let to = Recipient { channel: "sample".to_owned(), notifier };
+        if let Some(problem) = templates.check_file(&to, kind, &name) {
+            findings.add(Code::Template, problem.to_string(), hint);
         }
     }
 }

@@ -111,6 +111,7 @@ async fn look(source: &Source, deploy: bool) -> Findings {
         settings::deploy(&config, &mut findings);
     }
     files::plugin_folder(&config, &mut findings);
+    files::templates(&config, &mut findings);
     files::disk(&config, &mut findings).await;
     let catalogue = plugins::load(&config, &mut findings).await;
     storage::look(&config, catalogue.as_ref(), &mut findings).await;

@@ -146,6 +146,12 @@ pub fn attempt(notifier: &PluginName, outcome: &'static str, took: Duration) {
     counter!(names::ATTEMPTS, "notifier" => notifier, "outcome" => outcome).increment(1);
 }
 
+/// A template could not be used.
+pub fn template_failed(template: &'static str, notifier: &PluginName) {
+    counter!(names::TEMPLATES_FAILED, "template" => template, "notifier" => notifier.to_string())
+        .increment(1);
+}
+
 /// A channel is left alone, or answers again.
 pub fn breaker(channel: &str, is_open: bool) {
     gauge!(names::BREAKER_OPEN, "channel" => channel.to_owned()).set(f64::from(u8::from(is_open)));

@@ -25,7 +25,7 @@ pub(crate) const LAYERS: &[Layer] = &[
         module: "cli",
         may_name: &[
             "app", "auth", "checks", "deliver", "egress", "explain", "ingest", "pipeline", "plugins",
-            "rotation", "sandbox", "store",
+            "rotation", "sandbox", "store", "template",
         ],
     },
     // Builds every long-lived part once, so it is the one place that knows them all.
@@ -33,13 +33,13 @@ pub(crate) const LAYERS: &[Layer] = &[
         module: "app",
         may_name: &[
             "auth", "checks", "console", "deliver", "egress", "http", "ingest", "jobs", "pipeline",
-            "plugins", "rotation", "sandbox", "store",
+            "plugins", "rotation", "sandbox", "store", "template",
         ],
     },
     // Turns requests into calls; it asks the catalogue in `plugins` and never the sandbox itself.
     Layer {
         module: "http",
-        may_name: &["auth", "deliver", "explain", "ingest", "pipeline", "plugins", "store"],
+        may_name: &["auth", "deliver", "explain", "ingest", "pipeline", "plugins", "store", "template"],
     },
     Layer {
         module: "console",
@@ -54,7 +54,9 @@ pub(crate) const LAYERS: &[Layer] = &[
     Layer { module: "ingest", may_name: &["plugins", "sandbox", "store"] },
     // Does not know HTTP: a stage reads and writes the store and calls a provider.
     Layer { module: "pipeline", may_name: &["checks", "egress", "plugins", "sandbox", "store", "worker"] },
-    Layer { module: "deliver", may_name: &["egress", "plugins", "sandbox", "store", "worker"] },
+    Layer { module: "deliver", may_name: &["egress", "plugins", "sandbox", "store", "template", "worker"] },
+    // Puts what is to be told into words; reads its files and nothing else.
+    Layer { module: "template", may_name: &[] },
     // Claims and leases, for pipeline and deliver.
     Layer { module: "worker", may_name: &["store"] },
     // The catalogue loads components and hands them `egress` as a trait of the sandbox.
