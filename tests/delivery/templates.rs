@@ -71,10 +71,12 @@ async fn a_template_that_was_mended_helps_the_next_attempt() {
     let folder = home.path().join("templates");
     fs::create_dir(&folder).unwrap();
     let file = folder.join("generic_text.j2");
-    fs::write(&file, "{{ broken").unwrap();
     let hub = home.with("WATCHBELL_TEMPLATES_DIR", folder.to_str().unwrap()).start().await;
     let sink = Sink::start([Answer::Status(503, Vec::new())]).await;
     hub.add_channel("ops", &sink.url()).await;
+    fs::write(&file, "{{ broken").unwrap();
+    let warned = hub.cli_text(&["check"]).await;
+    assert!(warned.contains("W030") && warned.contains("`generic_text.j2`, line 1"), "{warned}");
     hub.accept("/alerts/webhook/", &alert("DiskFull")).await;
     let first = told(&sink, 1).await;
     assert!(first["message"].as_str().unwrap().contains("Note: template `generic_text.j2`"), "{first}");

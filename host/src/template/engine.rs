@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::context::{self, Sheet};
 use super::{Kind, MAX_MESSAGE_CHARS, Trouble, filters};
 
-/// How much work one template may be: each step of it and each 64 bytes that it makes count one. The built-in
-/// document for 20 alerts takes a tenth; all of it is some tens of milliseconds, and at most 13 MB.
+/// How much work one template may be: each step of it and each 64 bytes that it makes count one. All of it takes
+/// some tens of milliseconds and at most 13 MB. A guess, far above what built-in templates need.
 const FUEL: u64 = 200_000;
 /// How deep templates may nest.
 const MAX_DEPTH: usize = 50;

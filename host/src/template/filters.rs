@@ -32,23 +32,24 @@ fn clock(value: &str) -> Result<String, Error> {
 
 /// `4 min ago`, seen from when the notification was written: the same at every attempt.
 fn ago(state: &State<'_, '_>, value: &str) -> Result<String, Error> {
-    let span = told_at(state)?.since(timestamp(value)?);
+    let from = timestamp(value)?;
+    let span = told_at(state).unwrap_or(from).since(from);
     Ok(if span < Duration::from_secs(1) { "just now".to_owned() } else { format!("{} ago", span_of(span)) })
 }
 
 /// `12 min`, until another time or until the notification was written.
 fn lasted(state: &State<'_, '_>, value: &str, end: Option<&str>) -> Result<String, Error> {
+    let from = timestamp(value)?;
     let end = match end {
         Some(end) => timestamp(end)?,
-        None => told_at(state)?,
+        None => told_at(state).unwrap_or(from),
     };
-    Ok(span_of(end.since(timestamp(value)?)))
+    Ok(span_of(end.since(from)))
 }
 
-fn told_at(state: &State<'_, '_>) -> Result<Timestamp, Error> {
-    let told_at = state.lookup("incident").and_then(|incident| incident.get_attr("told_at").ok());
-    let missing = || Error::new(ErrorKind::InvalidOperation, "`incident.told_at` is not a time");
-    timestamp(told_at.as_ref().and_then(minijinja::Value::as_str).ok_or_else(missing)?)
+/// None for what somebody wrote by hand.
+fn told_at(state: &State<'_, '_>) -> Option<Timestamp> {
+    state.lookup("incident")?.get_attr("told_at").ok()?.as_str()?.parse().ok()
 }
 
 fn timestamp(text: &str) -> Result<Timestamp, Error> {

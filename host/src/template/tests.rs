@@ -177,6 +177,24 @@ fn nothing_that_a_sender_writes_becomes_markup_json_or_a_line_of_its_own() {
 }
 
 #[test]
+fn a_message_written_by_hand_is_said_as_it_is() {
+    let mut by_hand = sample("no-alerts");
+    by_hand.incident =
+        json!({ "title": "Hello", "opened_at": "2026-11-23T14:02:11Z", "run_id": "r", "trace_id": "t" });
+    by_hand.message = "Lunch is <ready>\nnow".to_owned();
+    let words = own(json!({ "title": "{{ title }} {{ incident.opened_at | ago }}" }));
+    let (told, failures) = Templates::new(None).render(&to("email"), &words, by_hand);
+    assert!(failures.is_empty(), "{failures:?}");
+    assert_eq!(
+        (told.message.as_str(), told.title.as_str()),
+        ("Lunch is <ready>\nnow", "[INFO] Heartbeat just now")
+    );
+    let html = told.html.unwrap();
+    assert!(html.contains("Lunch is &lt;ready&gt;\nnow") && html.contains(">Hello</h1>"), "{html}");
+    assert!(!html.contains("It began") && !html.contains("Analysis"), "{html}");
+}
+
+#[test]
 fn files_of_the_folder_are_taken_by_name_and_by_notifier_and_anew_each_time() {
     let folder = tempfile::tempdir().unwrap();
     let templates = Templates::new(Some(folder.path().to_owned()));
