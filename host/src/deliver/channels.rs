@@ -131,7 +131,7 @@ impl Channels {
         }
         let entry = self.notifier(notifier)?;
         let id = ChannelId::mint(&mut Ids);
-        let warnings = self.check(&entry, (id, name), settings).await?;
+        let warnings = self.check_whole(&entry, (id, name), settings).await?;
         let channel = Channel {
             id,
             name: name.to_owned(),
@@ -158,7 +158,7 @@ impl Channels {
         let old = seal::open(keys, id, &sealed).map_err(ManageError::Sealed)?;
         let settings = changed(&entry, change, &old)
             .map_err(|error| ManageError::Settings { notifier: channel.notifier.clone(), error })?;
-        let warnings = self.check(&entry, (id, &channel.name), &settings).await?;
+        let warnings = self.check_whole(&entry, (id, &channel.name), &settings).await?;
         let new = seal::seal(keys, id, &settings).map_err(ManageError::Sealed)?;
         store.change_channel(id, &sealed, &new).await?;
         self.saved(id, warnings, actor, "changed").await
@@ -248,7 +248,7 @@ impl Channels {
             .ok_or_else(|| ManageError::NotLoaded(channel.notifier.clone()))?;
         let sealed = store.channel_settings(channel.id).await?;
         let settings = seal::open(keys, channel.id, &sealed).map_err(ManageError::Sealed)?;
-        self.check(&entry, (channel.id, &channel.name), &settings).await.map(|_| ())
+        self.check(&entry, channel.id, &settings).await.map(|_| ())
     }
 
     /// The notifier of this name.
@@ -266,22 +266,33 @@ impl Channels {
         })
     }
 
-    /// Asks the schema, the host's own rules and then the plugin whether settings can work; returns what may
-    /// not be meant.
-    async fn check(
+    /// Looks settings over before they are kept: with their templates, without which a channel can send.
+    async fn check_whole(
         &self,
         entry: &NotifierEntry,
         (id, name): (ChannelId, &str),
         settings: &Value,
     ) -> Result<Vec<String>, ManageError> {
-        let Parts { egress, references, templates, .. } = &self.parts;
+        let notifier = entry.notifier.info().plugin.name.clone();
+        let to = Recipient { channel: name.to_owned(), notifier: notifier.clone() };
+        let problems = template_problems(&self.parts.templates, &to, settings);
+        if !problems.is_empty() {
+            return Err(ManageError::Settings { notifier, error: ChannelError::Invalid(problems) });
+        }
+        self.check(entry, id, settings).await
+    }
+
+    /// Asks the schema, the host's own rules and then the plugin whether settings can work; returns what may
+    /// not be meant.
+    async fn check(
+        &self,
+        entry: &NotifierEntry,
+        id: ChannelId,
+        settings: &Value,
+    ) -> Result<Vec<String>, ManageError> {
+        let Parts { egress, references, .. } = &self.parts;
         let plugin = &entry.notifier.info().plugin.name;
         let wrong = |error| ManageError::Settings { notifier: plugin.clone(), error };
-        let to = Recipient { channel: name.to_owned(), notifier: plugin.clone() };
-        let problems = template_problems(templates, &to, settings);
-        if !problems.is_empty() {
-            return Err(wrong(ChannelError::Invalid(problems)));
-        }
         let split = call::split(entry, Some(id), settings, references).map_err(wrong)?;
         let mut warnings = Vec::new();
         for origin in &split.origins {

@@ -19,7 +19,7 @@ pub enum ChannelError {
     Invalid(Vec<Problem>),
     /// No setting says where to go, and nothing else does.
     #[error(
-        "no setting holds an http or https address, so there is nowhere to send to\n\
+        "no setting holds an address, so there is nowhere to send to\n\
          hint: if the notifier knows where, grant it `allow_hosts` in `plugins.toml`"
     )]
     NoAddress,
@@ -51,8 +51,9 @@ impl ChannelSettings {
     /// Takes settings apart along the notifier's schema, follows references to secrets, and checks all of it
     /// against the schema.
     ///
-    /// The channel's own addresses are its grant, beside what its notifier is `granted` in `plugins.toml`. Its
-    /// secrets are bound to its own addresses (a secret that is an address to its own, as [`BoundSecret`] says);
+    /// The channel's own addresses (settings of the format `uri`, and secrets that are one) are its grant,
+    /// beside what its notifier is `granted` in `plugins.toml`; without any, those that the schema gives as a
+    /// default. Its secrets are bound to its own addresses (a secret that is an address to its own, as [`BoundSecret`] says);
     /// without any, to what is granted.
     ///
     /// # Errors
@@ -64,6 +65,9 @@ impl ChannelSettings {
         references: &References,
     ) -> Result<Self, ChannelError> {
         let (config, mut split) = checked(schema, settings, references)?;
+        if split.origins.is_empty() {
+            default_addresses(schema.described()).for_each(|address| split.note_origin(address));
+        }
         let own = std::mem::take(&mut split.origins);
         let secrets = split.bound_to(if own.is_empty() { granted } else { &own });
         let more: Vec<Origin> = granted.iter().filter(|origin| !own.contains(origin)).cloned().collect();
@@ -195,6 +199,18 @@ fn part<'a>(schema: &'a Value, name: &str) -> &'a Value {
     named.or_else(|| schema.get("additionalProperties")).unwrap_or(&Value::Null)
 }
 
+/// Whether a setting is where to go, and not only something that looks like it.
+fn is_address(schema: &Value) -> bool {
+    schema.get("format").and_then(Value::as_str) == Some("uri")
+}
+
+/// Where a channel goes whose settings do not say it.
+fn default_addresses(schema: &Value) -> impl Iterator<Item = &str> {
+    let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    let addresses = properties.filter(|(_, property)| is_address(property));
+    addresses.filter_map(|(_, property)| property.get("default")?.as_str())
+}
+
 struct Split<'a> {
     references: &'a References,
     origins: Vec<Origin>,
@@ -260,7 +276,9 @@ impl<'a> Split<'a> {
                 Ok(Both { shown, resolved })
             }
             Value::String(text) => {
-                self.note_origin(text);
+                if is_address(schema) {
+                    self.note_origin(text);
+                }
                 Ok(Both { shown: value.clone(), resolved: value.clone() })
             }
             other => Ok(Both { shown: other.clone(), resolved: other.clone() }),
@@ -345,6 +363,27 @@ mod tests {
             (split.origins.as_slice(), split.secrets[0].origins.as_slice()),
             (&granted[..], &granted[..])
         );
+    }
+
+    #[test]
+    fn only_addresses_grant_and_the_default_does_where_none_is_given() {
+        let schema = SettingsSchema::new(&json!({
+            "type": "object",
+            "properties": {
+                "api_url": {"type": "string", "format": "uri", "default": "https://api.example"},
+                "shown": {"type": "string"},
+                "token": {"type": "string", "format": "secret"}
+            }
+        }))
+        .unwrap();
+        for (given, expected) in [
+            (json!({"token": "hunter2", "shown": "https://elsewhere.example"}), "https://api.example"),
+            (json!({"token": "hunter2", "api_url": "https://eu.example/x"}), "https://eu.example"),
+        ] {
+            let split = ChannelSettings::split(&schema, &given, &[], &References::default()).unwrap();
+            assert_eq!(split.origins, [expected.parse().unwrap()], "{given}");
+            assert_eq!(split.secrets[0].origins, split.origins);
+        }
     }
 
     #[test]
