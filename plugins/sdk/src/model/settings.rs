@@ -135,10 +135,7 @@ impl Settings<'_> {
 /// All settings of a provider, or what is wrong with them.
 pub(super) fn read<M: ModelProvider>(config: &str) -> Result<M, Vec<Problem>> {
     let config = if config.is_empty() { "{}" } else { config };
-    let pairs: Pairs<'_> = match serde_json::from_str(config) {
-        Ok(pairs) => pairs,
-        Err(_) => Pairs::default(),
-    };
+    let pairs: Pairs<'_> = serde_json::from_str(config).unwrap_or_default();
     let mut settings = Settings { pairs, problems: Vec::new() };
     let provider = M::read_settings(&mut settings);
     if settings.problems.is_empty() { Ok(provider) } else { Err(settings.problems) }
