@@ -34,7 +34,6 @@ use domain::trace::{SpanId, TraceParent};
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use moka::sync::Cache;
-
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
 

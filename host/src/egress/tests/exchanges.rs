@@ -21,7 +21,7 @@ async fn a_granted_request_arrives_whole_and_its_answer_comes_back() {
     let seen = remote.requests().remove(0);
     assert!(seen.starts_with("post /services/t0?x=1 http/1.1\r\n"), "{seen}");
     assert!(seen.contains(&format!("host: public.test:{}\r\n", remote.port())), "{seen}");
-    assert!(seen.contains(&concat!("user-agent: watchbell/", env!("CARGO_PKG_VERSION"), "\r\n")), "{seen}");
+    assert!(seen.contains(concat!("user-agent: watchbell/", env!("CARGO_PKG_VERSION"), "\r\n")), "{seen}");
     assert!(!seen.contains("accept-encoding") && !seen.contains("referer"), "{seen}");
     assert!(seen.ends_with("\r\n\r\n{\"text\":\"hi\"}"), "{seen}");
 }
@@ -160,6 +160,23 @@ async fn requests_and_bytes_are_counted_over_one_call() {
     assert!(matches!(send(b"").await, Err(HttpError::BudgetExceeded(_))), "the fourth request");
     assert_eq!(remote.accepted(), 3);
     assert_eq!(budget.used(), Usage { calls: 3, sent_bytes: 10, received_bytes: 15 });
+}
+
+#[tokio::test]
+async fn connections_are_shared_under_the_same_grants_only() {
+    let remote = Remote::start(|_| Reply::Kept("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")).await;
+    let url = format!("http://public.test:{}/", remote.port());
+    let egress = egress(Table::default());
+    let own = grants(&[&url]);
+    let other_plugin = Grants { plugin: "generic".parse().unwrap(), ..own.clone() };
+    let other_channel = Grants { channel: Some(ChannelId::mint(&mut Ids)), ..own.clone() };
+    let more = grants(&[&url, "https://elsewhere.example"]);
+    for (grants, connections) in
+        [(&own, 1), (&own, 1), (&other_plugin, 2), (&other_channel, 3), (&more, 4), (&own, 4), (&more, 4)]
+    {
+        send(&egress, grants, request("GET", &url)).await.unwrap();
+        assert_eq!(remote.accepted(), connections, "{grants:?}");
+    }
 }
 
 #[tokio::test]

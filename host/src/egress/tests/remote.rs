@@ -13,6 +13,8 @@ use tokio::task::AbortHandle;
 pub(super) enum Reply {
     /// Answers with status line, headers and body as given, then closes.
     Text(String),
+    /// Answers with this and takes the next request over the same connection.
+    Kept(&'static str),
     /// Reads and never answers.
     Hang,
     /// Sends the head, then a byte now and then, without end.
@@ -107,13 +109,17 @@ impl Drop for Remote {
 }
 
 async fn serve(mut stream: TcpStream, log: Arc<Mutex<Vec<String>>>, behaviour: Arc<Behaviour>) {
-    let Some(request) = read_request(&mut stream).await else { return };
-    let reply = behaviour(&request);
-    log.lock().unwrap().push(request);
+    let reply = loop {
+        let Some(request) = read_request(&mut stream).await else { return };
+        let reply = behaviour(&request);
+        log.lock().unwrap().push(request);
+        let Reply::Kept(text) = reply else { break reply };
+        stream.write_all(text.as_bytes()).await.unwrap();
+    };
     let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
     match reply {
         Reply::Text(text) => drop(stream.write_all(text.as_bytes()).await),
-        Reply::Close => {}
+        Reply::Close | Reply::Kept(_) => {}
         Reply::Hang => std::future::pending().await,
         Reply::Drip => {
             let mut beat = tokio::time::interval(Duration::from_millis(10));

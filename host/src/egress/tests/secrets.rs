@@ -76,6 +76,22 @@ async fn a_secret_on_its_way_to_a_host_it_is_not_bound_to_is_denied_by_name() {
     assert_eq!(remote.accepted(), 0);
 }
 
+#[test]
+fn a_secret_on_its_way_elsewhere_is_counted_granted_or_not() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let mut grants = grants(&["https://granted.example"]);
+    grants.secrets = vec![secret("token", TOKEN, &["https://api.example"])];
+    for (host, counted) in [("granted", 1), ("denied", 2)] {
+        let credential = Some("token".to_owned());
+        let asked = HttpRequest { credential, ..request("GET", &format!("https://{host}.example/")) };
+        let refused = ::metrics::with_local_recorder(&recorder, || prepare::prepare(&grants, asked).err());
+        assert!(matches!(refused, Some(HttpError::Denied(_))), "{refused:?}");
+        let line = format!("watchbell_egress_secrets_refused_total{{plugin=\"slack\"}} {counted}");
+        let shown = recorder.handle().render();
+        assert!(shown.contains(&line), "{shown}");
+    }
+}
+
 #[tokio::test]
 async fn a_secret_cannot_be_spelt_as_a_host_nor_read_in_a_refusal() {
     let mut grants = grants(&["https://api.example"]);
