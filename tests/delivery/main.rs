@@ -12,6 +12,8 @@ mod explaining;
 #[cfg(test)]
 mod failing;
 #[cfg(test)]
+mod mail;
+#[cfg(test)]
 mod notifiers;
 #[cfg(test)]
 mod order;

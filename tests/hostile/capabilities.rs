@@ -8,7 +8,7 @@ use sandbox::Manifest;
 
 /// Every component that is shipped, and all of its imports. A new one is a line here, and a reviewer
 /// who asks what it is for.
-const SHIPPED: [(&str, PluginKind, &[&str]); 19] = [
+const SHIPPED: [(&str, PluginKind, &[&str]); 20] = [
     ("drivers/alertmanager", PluginKind::Driver, &["types"]),
     ("drivers/datadog", PluginKind::Driver, &["types"]),
     ("drivers/generic", PluginKind::Driver, &["types"]),
@@ -25,6 +25,7 @@ const SHIPPED: [(&str, PluginKind, &[&str]); 19] = [
     ("intelligence/mistral", PluginKind::Intelligence, &["host-clock", "host-http", "types"]),
     ("intelligence/ollama", PluginKind::Intelligence, &["host-clock", "host-http", "types"]),
     ("intelligence/openai", PluginKind::Intelligence, &["host-clock", "host-http", "types"]),
+    ("notifiers/email", PluginKind::Notifier, &["host-log", "host-mail", "types"]),
     ("notifiers/generic", PluginKind::Notifier, &["host-clock", "host-http", "types"]),
     ("notifiers/pagerduty", PluginKind::Notifier, &["host-clock", "host-http", "types"]),
     ("notifiers/slack", PluginKind::Notifier, &["host-clock", "host-http", "host-log", "types"]),
@@ -34,7 +35,7 @@ const SHIPPED: [(&str, PluginKind, &[&str]); 19] = [
 const fn granted(kind: PluginKind) -> &'static [&'static str] {
     match kind {
         PluginKind::Driver => &["types", "host-log"],
-        PluginKind::Notifier => &["types", "host-log", "host-clock", "host-random", "host-http"],
+        PluginKind::Notifier => &["types", "host-log", "host-clock", "host-random", "host-http", "host-mail"],
         PluginKind::Intelligence => {
             &["types", "host-log", "host-clock", "host-random", "host-http", "host-system"]
         }

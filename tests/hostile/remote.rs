@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use domain::alert::{ReportedSeverity, ReportedStatus};
-use domain::egress::{HttpError, HttpRequest, HttpResponse, SnapshotKind};
+use domain::egress::{HttpError, HttpRequest, HttpResponse, MailError, MailMessage, SentMail, SnapshotKind};
 use domain::plugin::Notification;
 use domain::time::Timestamp;
 use sandbox::{HostServices, LogLevel, PluginLog};
@@ -64,6 +64,14 @@ impl HostServices for Host {
             }
             Ok(HttpResponse { status: 200, headers: vec![], body: b"ok".to_vec() })
         })
+    }
+
+    fn mail<'a>(
+        &'a self,
+        _message: MailMessage,
+        _time_left: Duration,
+    ) -> Pin<Box<dyn Future<Output = Result<SentMail, MailError>> + Send + 'a>> {
+        Box::pin(async { Err(MailError::Denied("not granted".to_owned())) })
     }
 
     fn snapshot(&self, _kind: SnapshotKind, _options: &str) -> Result<String, String> {

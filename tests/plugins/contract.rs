@@ -47,8 +47,8 @@ fn driver_gets_logging_and_nothing_else() {
 }
 
 #[test]
-fn notifier_gets_clock_random_and_http() {
-    let imports = ["host-clock", "host-http", "host-log", "host-random", "types"];
+fn notifier_gets_clock_random_http_and_mail() {
+    let imports = ["host-clock", "host-http", "host-log", "host-mail", "host-random", "types"];
     check_world("alert-notifier", &imports, "notifier");
 }
 

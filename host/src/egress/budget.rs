@@ -104,6 +104,20 @@ impl Budget {
         Ok(())
     }
 
+    /// Takes bytes that are sent over a connection, which was counted by itself.
+    pub(super) fn take_sent(&self, bytes: usize) -> Result<(), HttpError> {
+        let mut used = self.lock();
+        let sent_bytes = used.sent_bytes.saturating_add(bytes);
+        if sent_bytes > self.limits.sent_bytes {
+            return Err(HttpError::BudgetExceeded(format!(
+                "more than {} bytes sent",
+                self.limits.sent_bytes
+            )));
+        }
+        used.sent_bytes = sent_bytes;
+        Ok(())
+    }
+
     /// Takes received bytes; `so_far` of the same answer have been taken before.
     pub(super) fn take_received(&self, so_far: usize, bytes: usize) -> Result<(), HttpError> {
         let mut used = self.lock();

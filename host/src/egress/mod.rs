@@ -15,6 +15,7 @@ mod dial;
 mod exchange;
 mod foresee;
 mod headers;
+mod mail;
 mod origin;
 mod prepare;
 mod redact;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use domain::egress::{HttpError, HttpRequest, HttpResponse, SnapshotKind};
+use domain::egress::{HttpError, HttpRequest, HttpResponse, MailError, MailMessage, SentMail, SnapshotKind};
 use domain::id::{RunId, TraceId};
 use domain::limits::EgressLimits;
 use domain::plugin::{PluginKind, PluginName};
@@ -145,6 +145,14 @@ impl HostServices for Outside {
             }
             result
         })
+    }
+
+    fn mail<'a>(
+        &'a self,
+        message: MailMessage,
+        time_left: Duration,
+    ) -> Pin<Box<dyn Future<Output = Result<SentMail, MailError>> + Send + 'a>> {
+        Box::pin(self.egress.mail(&self.grants, &self.budget, message, time_left))
     }
 
     fn snapshot(&self, kind: SnapshotKind, options: &str) -> Result<String, String> {

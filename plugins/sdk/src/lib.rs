@@ -12,8 +12,8 @@
 //! The rest is what plugins of one kind would otherwise each write: reading JSON that may hold
 //! anything ([`json`]), the words that senders use for severity and status ([`words`]), times
 //! ([`time`]), alerts within the bounds of the contract ([`alert`]), HTTP requests and what their
-//! answers mean ([`http`]), asking a language model ([`model`]), and on the native side the golden tests
-//! (`testkit`).
+//! answers mean ([`http`]), the same for mail ([`mail`]), asking a language model ([`model`]), and on the
+//! native side the golden tests (`testkit`).
 //!
 //! On `wasm32` this crate also brings the allocator: see the module `allocator`.
 
@@ -31,6 +31,7 @@ pub mod http;
 pub mod intelligence;
 pub mod json;
 pub mod log;
+pub mod mail;
 pub mod model;
 pub mod notifier;
 mod repeats;

@@ -33,27 +33,26 @@ pub trait Notifier {
 #[macro_export]
 macro_rules! export_notifier {
     ($notifier:ty) => {
+        $crate::export_notifier!($notifier, $crate::notifier::Notifier, $crate::http::HostRemote);
+    };
+    ($notifier:ty, $kind:path, $remote:expr) => {
         struct Component;
 
         impl $crate::notifier::Guest for Component {
             fn metadata() -> $crate::notifier::NotifierInfo {
-                <$notifier as $crate::notifier::Notifier>::metadata()
+                <$notifier as $kind>::metadata()
             }
 
             fn validate_config(config: String) -> Vec<$crate::notifier::Problem> {
-                <$notifier as $crate::notifier::Notifier>::validate_config(&config)
+                <$notifier as $kind>::validate_config(&config)
             }
 
             fn send(
                 notification: $crate::notifier::Notification,
                 config: String,
             ) -> Result<$crate::notifier::Receipt, $crate::PluginError> {
-                <$notifier as $crate::notifier::Notifier>::send(
-                    &notification,
-                    &config,
-                    &mut $crate::http::HostRemote,
-                )
-                .map_err($crate::within_bounds)
+                <$notifier as $kind>::send(&notification, &config, &mut $remote)
+                    .map_err($crate::within_bounds)
             }
         }
 

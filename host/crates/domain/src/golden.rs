@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use crate::alert::ParsedAlert;
-use crate::egress::HttpRequest;
+use crate::egress::{HttpRequest, MailMessage};
 use crate::plugin::{Analysis, Outcome, Parsed, PluginError, Problem, Receipt};
 use crate::time::Timestamp;
 
@@ -79,6 +79,17 @@ pub fn request(request: &HttpRequest) -> Value {
         "timeout_ms": request.timeout_ms,
         "signing": request.signing,
     })
+}
+
+/// A mail that a plugin sent; what it left out is left out.
+pub fn mail(mail: &MailMessage) -> Value {
+    let mut value = json!(mail);
+    if let Value::Object(fields) = &mut value {
+        fields.retain(|_, field| !(field.is_null() || field.as_array().is_some_and(Vec::is_empty)));
+        let headers = mail.headers.iter().map(|(name, value)| (name.clone(), json!(value)));
+        fields.insert("headers".to_owned(), headers.collect::<serde_json::Map<_, _>>().into());
+    }
+    json!({ "mail": value })
 }
 
 /// A plugin's own refusal.

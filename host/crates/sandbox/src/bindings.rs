@@ -53,6 +53,7 @@ pub(crate) mod notifier {
             "watchbell:plugin/host-random.bytes": trappable,
             "watchbell:plugin/host-http.send": async | trappable,
             "watchbell:plugin/host-http.send-signed": async | trappable,
+            "watchbell:plugin/host-mail.send": async | trappable,
         },
         with: {
             "watchbell:plugin/types": crate::bindings::driver::watchbell::plugin::types,

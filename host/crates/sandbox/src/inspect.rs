@@ -74,7 +74,7 @@ const fn interface(kind: PluginKind) -> &'static str {
 const fn granted(kind: PluginKind) -> &'static [&'static str] {
     match kind {
         PluginKind::Driver => &[],
-        PluginKind::Notifier => &["host-clock", "host-random", "host-http"],
+        PluginKind::Notifier => &["host-clock", "host-random", "host-http", "host-mail"],
         PluginKind::Intelligence => &["host-clock", "host-random", "host-http", "host-system"],
     }
 }
@@ -271,6 +271,12 @@ mod tests {
         assert_eq!(check(&clock, "watchbell:plugin/notifier@0.1.0", PluginKind::Notifier), "ok");
         assert_eq!(check(&system, "watchbell:plugin/notifier@0.1.0", PluginKind::Notifier), "load.import");
         assert_eq!(check(&system, "watchbell:plugin/intelligence@0.1.0", PluginKind::Intelligence), "ok");
+        let mail = ["watchbell:plugin/host-mail@0.1.0"];
+        assert_eq!(check(&mail, "watchbell:plugin/notifier@0.1.0", PluginKind::Notifier), "ok");
+        assert_eq!(
+            check(&mail, "watchbell:plugin/intelligence@0.1.0", PluginKind::Intelligence),
+            "load.import"
+        );
         assert_eq!(
             check(&["wasi:cli/environment@0.2.0"], "watchbell:plugin/notifier@0.1.0", PluginKind::Notifier),
             "load.import"

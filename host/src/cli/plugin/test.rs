@@ -25,6 +25,7 @@ it) and `<case>.expected.json`. The component is `plugin.wasm` beside the cases 
   drivers    The input is the body of a webhook; it arrives at 2026-06-01T12:00:00Z.
   notifiers  {\"notification\": {…}, \"config\": {…}, \"answer\": {\"status\", \"headers\", \"body\"}}; what the
              remote answers is part of the input (or {\"error\": \"timeout\"}), and nothing is sent.
+             A mail server answers {\"code\", \"text\", \"refused\": [{\"address\", \"code\", \"text\"}]}.
   providers  {\"request\": {…}, \"config\": {…}, \"snapshots\": {\"memory\": {…}, …}}
 
   watchbell plugin test acme/ --update && git diff acme/

@@ -6,6 +6,8 @@
 mod addresses;
 mod dialling;
 mod exchanges;
+mod mail;
+mod mail_server;
 mod recording;
 mod redirects;
 mod remote;

@@ -6,16 +6,23 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use domain::egress::{HttpError, HttpRequest, HttpResponse, SnapshotKind};
+use domain::egress::{
+    HttpError, HttpRequest, HttpResponse, MailError, MailMessage, MailReply, RefusedRecipient, SentMail,
+    SnapshotKind,
+};
 use domain::golden;
 use domain::time::Timestamp;
 use sandbox::{HostServices, LogLevel, PluginLog};
 use serde_json::Value;
 
-/// Answers every request alike and keeps what was asked.
+type HttpAnswer = Result<HttpResponse, HttpError>;
+type MailAnswer = Result<SentMail, MailError>;
+
+/// Answers every request and every mail alike and keeps what was asked.
 pub(super) struct Rehearsal {
     /// In turn, the last for ever.
-    answers: Vec<Result<HttpResponse, HttpError>>,
+    http: Vec<HttpAnswer>,
+    mail: MailAnswer,
     snapshots: Value,
     requests: Mutex<Vec<Value>>,
 }
@@ -24,14 +31,31 @@ impl Rehearsal {
     /// What the `answer` and the `snapshots` of an input say. Answers in a list are given in turn; without one nobody answers in time;
     /// a snapshot that is missing is not granted.
     pub(super) fn new(input: &Value) -> Result<Self> {
-        let answers = match input.get("answer") {
-            Some(Value::Array(answers)) => answers.iter().map(answer_of).collect::<Result<_>>(),
-            Some(answer) => answer_of(answer).map(|answer| vec![answer]),
-            None => Ok(Vec::new()),
-        };
-        let answers = answers.context("`answer`")?;
+        let mut http = Vec::new();
+        let mut mail = Err(MailError::Timeout("no answer in time".to_owned()));
+        match input.get("answer") {
+            None => {}
+            Some(Value::Array(answers)) => {
+                http = answers.iter().map(http_answer).collect::<Result<_>>().context("`answer`")?;
+            }
+            // Which of the two it is, only the plugin knows.
+            Some(answer) => match (http_answer(answer), mail_answer(answer)) {
+                (Err(error), None) => return Err(error).context("`answer`"),
+                (found, other) => {
+                    http.extend(found);
+                    mail = other.unwrap_or(mail);
+                }
+            },
+        }
         let snapshots = input.get("snapshots").cloned().unwrap_or_default();
-        Ok(Self { answers, snapshots, requests: Mutex::default() })
+        Ok(Self { http, mail, snapshots, requests: Mutex::default() })
+    }
+
+    /// Keeps a request; returns how many there are.
+    fn keep(&self, request: Value) -> usize {
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        requests.push(request);
+        requests.len()
     }
 
     /// The requests so far.
@@ -41,8 +65,8 @@ impl Rehearsal {
 }
 
 /// `{"status", "headers", "body"}`, or `{"error"}` with the name of an `http-error`.
-fn answer_of(input: &Value) -> Result<Result<HttpResponse, HttpError>> {
-    let text = |name: &str| input.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+fn http_answer(input: &Value) -> Result<HttpAnswer> {
+    let text = |name| text(input, name);
     let reason = text("reason");
     if let Some(error) = input.get("error") {
         return Ok(Err(match error.as_str().unwrap_or_default() {
@@ -52,7 +76,9 @@ fn answer_of(input: &Value) -> Result<Result<HttpResponse, HttpError>> {
             "timeout" => HttpError::Timeout,
             "too-large" => HttpError::TooLarge,
             "budget-exceeded" => HttpError::BudgetExceeded(reason),
-            _ => bail!("`error` is no `http-error` of the contract\nhint: `watchbell plugin wit` has them"),
+            _ => bail!(
+                "`error` is no `http-error` or `mail-error` of the contract\nhint: `watchbell plugin wit` has them"
+            ),
         }));
     }
     let status = input.get("status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
@@ -65,6 +91,41 @@ fn answer_of(input: &Value) -> Result<Result<HttpResponse, HttpError>> {
         headers: headers.map(header).collect(),
         body: text("body").into_bytes(),
     }))
+}
+
+/// `{"code", "text", "refused"}`, or `{"error"}` with the name of a `mail-error` and what goes with it.
+fn mail_answer(input: &Value) -> Option<MailAnswer> {
+    let reason = text(input, "reason");
+    let Some(error) = input.get("error") else {
+        return Some(Ok(SentMail { reply: reply(input)?, refused: recipients(input, "refused")? }));
+    };
+    Some(Err(match error.as_str()? {
+        "denied" => MailError::Denied(reason),
+        "invalid-message" => MailError::InvalidMessage(reason),
+        "unreachable" => MailError::Unreachable(reason),
+        "timeout" => MailError::Timeout(reason),
+        "tls" => MailError::Tls(reason),
+        "auth" => MailError::Auth(reason),
+        "refused" => {
+            MailError::Refused { reply: reply(input)?, recipients: recipients(input, "recipients")? }
+        }
+        "budget-exceeded" => MailError::BudgetExceeded(reason),
+        _ => return None,
+    }))
+}
+
+fn reply(input: &Value) -> Option<MailReply> {
+    let code = input.get("code")?.as_u64().and_then(|code| u16::try_from(code).ok())?;
+    Some(MailReply { code, text: text(input, "text") })
+}
+
+fn recipients(input: &Value, name: &str) -> Option<Vec<RefusedRecipient>> {
+    let list = input.get(name).and_then(Value::as_array).into_iter().flatten();
+    list.map(|one| Some(RefusedRecipient { address: text(one, "address"), reply: reply(one)? })).collect()
+}
+
+fn text(input: &Value, name: &str) -> String {
+    input.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 impl PluginLog for Rehearsal {
@@ -86,11 +147,18 @@ impl HostServices for Rehearsal {
         request: HttpRequest,
         _time_left: Duration,
     ) -> Pin<Box<dyn Future<Output = Result<HttpResponse, HttpError>> + Send + 'a>> {
-        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        requests.push(golden::request(&request));
-        let turn = requests.len().min(self.answers.len());
-        let answer = self.answers.get(turn.saturating_sub(1)).cloned();
+        let turn = self.keep(golden::request(&request)).min(self.http.len());
+        let answer = self.http.get(turn.saturating_sub(1)).cloned();
         Box::pin(std::future::ready(answer.unwrap_or(Err(HttpError::Timeout))))
+    }
+
+    fn mail<'a>(
+        &'a self,
+        message: MailMessage,
+        _time_left: Duration,
+    ) -> Pin<Box<dyn Future<Output = Result<SentMail, MailError>> + Send + 'a>> {
+        self.keep(golden::mail(&message));
+        Box::pin(std::future::ready(self.mail.clone()))
     }
 
     fn snapshot(&self, kind: SnapshotKind, _options: &str) -> Result<String, String> {

@@ -1,7 +1,8 @@
 //! Golden tests: a folder of inputs, and what a plugin makes of each.
 //!
 //! `testdata/<case>.json` is an input, or `testdata/<case>.form` where a sender of webhooks has forms;
-//! `testdata/<case>.expected.json` is the result as it was reviewed. A test calls [`driver`], [`notifier`] or [`provider`] once for its plugin's folder. With
+//! `testdata/<case>.expected.json` is the result as it was reviewed. A test calls [`driver`], [`notifier`],
+//! [`mail_notifier`] or [`provider`] once for its plugin's folder. With
 //! the environment variable `BLESS=1` the expected files are written instead of compared; read the
 //! difference before committing it. Failures panic, as a test's assertion does.
 
@@ -14,6 +15,7 @@
 
 mod bounds;
 mod driver;
+mod mail;
 mod notifier;
 mod provider;
 mod shape;
@@ -27,6 +29,7 @@ pub use bounds::breach;
 pub use driver::{
     FORM, RECEIVED_AT, alert_in, alerts_in, alerts_of, driver, incoming, parse, sample, variations,
 };
+pub use mail::mail_notifier;
 pub use notifier::notifier;
 pub use provider::provider;
 pub use shape::{matching, matching_form};

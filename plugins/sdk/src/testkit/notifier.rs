@@ -4,8 +4,9 @@
 use serde_json::{Value, json};
 
 use super::{alerts, embedded, error_json, json_text, labels, pairs, run, severity, status, text};
+use crate::PluginError;
 use crate::http::{HttpError, Remote, Request, Response, Signing};
-use crate::notifier::{Notification, Notifier};
+use crate::notifier::{Notification, Notifier, Problem, Receipt};
 
 /// Compares what the notifier does for every input.
 ///
@@ -17,17 +18,26 @@ pub fn notifier<N: Notifier>(folder: &str) {
         let input: Value = serde_json::from_slice(input).expect("an input is JSON");
         let config = json_text(&input, "config");
         let mut remote = Recording { answers: answers(&input["answer"]), requests: Vec::new() };
-        let result = match N::send(&notification(&input["notification"]), &config, &mut remote) {
-            Ok(receipt) => json!({ "remote_ref": receipt.remote_ref, "detail": embedded(&receipt.detail) }),
-            Err(error) => error_json(&error),
-        };
-        let problems = N::validate_config(&config);
-        json!({
-            "problems": problems.iter().map(|p| json!([p.path, p.message])).collect::<Value>(),
-            "requests": remote.requests,
-            "result": result,
-        })
+        let result = N::send(&notification(&input["notification"]), &config, &mut remote);
+        outcome(&N::validate_config(&config), remote.requests, result)
     });
+}
+
+/// What came of one input, in the form of the expected file.
+pub(super) fn outcome(
+    problems: &[Problem],
+    requests: Vec<Value>,
+    result: Result<Receipt, PluginError>,
+) -> Value {
+    let result = match result {
+        Ok(receipt) => json!({ "remote_ref": receipt.remote_ref, "detail": embedded(&receipt.detail) }),
+        Err(error) => error_json(&error),
+    };
+    json!({
+        "problems": problems.iter().map(|p| json!([p.path, p.message])).collect::<Value>(),
+        "requests": requests,
+        "result": result,
+    })
 }
 
 /// A remote that answers as it was told and keeps what it was asked.
@@ -96,7 +106,7 @@ fn answer(input: &Value) -> Result<Response, HttpError> {
     })
 }
 
-fn notification(input: &Value) -> Notification {
+pub(super) fn notification(input: &Value) -> Notification {
     Notification {
         id: text(input, "id"),
         attempt: input["attempt"].as_u64().and_then(|attempt| u32::try_from(attempt).ok()).unwrap_or(1),

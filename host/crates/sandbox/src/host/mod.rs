@@ -6,6 +6,7 @@
 mod clock;
 mod http;
 mod log;
+mod mail;
 mod random;
 mod system;
 
@@ -15,7 +16,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::egress::{HttpError, HttpRequest, HttpResponse, SnapshotKind};
+use domain::egress::{HttpError, HttpRequest, HttpResponse, MailError, MailMessage, SentMail, SnapshotKind};
 use domain::time::Timestamp;
 
 use crate::bindings::driver::watchbell::plugin::types;
@@ -94,6 +95,16 @@ pub trait HostServices: PluginLog {
         request: HttpRequest,
         time_left: Duration,
     ) -> Pin<Box<dyn Future<Output = Result<HttpResponse, HttpError>> + Send + 'a>>;
+
+    /// Hands a message to a mail server and waits for its last answer, at most `time_left`.
+    ///
+    /// # Errors
+    /// [`MailError`], which the plugin sees as it is.
+    fn mail<'a>(
+        &'a self,
+        message: MailMessage,
+        time_left: Duration,
+    ) -> Pin<Box<dyn Future<Output = Result<SentMail, MailError>> + Send + 'a>>;
 
     /// Describes this machine as JSON of the shape that the contract gives.
     ///

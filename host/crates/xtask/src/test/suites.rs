@@ -34,6 +34,7 @@ struct Library {
 }
 
 const LIBRARIES: &[Library] = &[
+    Library { suite: "aiosmtpd", packages: "aiosmtpd==1.4.6" },
     Library { suite: "standardwebhooks", packages: "standardwebhooks==1.1.0" },
     Library { suite: "schemathesis", packages: "schemathesis==4.32.5" },
     Library { suite: "slack_sdk", packages: "slack_sdk==3.47.0" },
@@ -109,7 +110,7 @@ mod tests {
     fn in_ci_every_suite_is_required() {
         assert_eq!(
             Present::default().required(true),
-            "alertmanager,memcached,redis,standardwebhooks,schemathesis,slack_sdk,ai_sdks"
+            "alertmanager,memcached,redis,aiosmtpd,standardwebhooks,schemathesis,slack_sdk,ai_sdks"
         );
     }
 

@@ -1,0 +1,3 @@
+//! The notifier as a component.
+
+plugin_sdk::export_mail_notifier!(crate::Email);
