@@ -42,6 +42,8 @@ pub(super) enum Command {
         json: bool,
     },
     /// Send again what was given up on, under the same idempotency key
+    #[command(override_usage = "watchbell delivery retry <ID>\n       \
+                                watchbell delivery retry --all [--channel <CHANNEL>] [--since <SINCE>]")]
     Retry {
         /// One delivery
         #[arg(required_unless_present = "all")]

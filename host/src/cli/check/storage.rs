@@ -204,7 +204,8 @@ async fn backlog(store: &Store, fails: bool, findings: &mut Findings) -> Result<
         }
     }
     if waiting.dead > 0 {
-        let hint = "`watchbell delivery list --status dead` says why, `watchbell delivery retry` sends again";
+        let hint = "`watchbell delivery list --status dead` says why, `watchbell delivery retry` sends again; with \
+                    `--all` it lets go of what something newer has overtaken";
         findings.add(Code::Dead, format!("{} notifications were given up on", waiting.dead), hint);
     }
     Ok(())
