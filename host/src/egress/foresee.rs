@@ -15,9 +15,12 @@ impl Egress {
         let host = origin.host();
         let addresses = match origin.address() {
             Some(address) => vec![address],
-            None => tokio::time::timeout(LOOK_UP_WITHIN, self.dialler.resolver.resolve(host)).await.ok()?.ok()?,
+            None => {
+                tokio::time::timeout(LOOK_UP_WITHIN, self.dialler.resolver.resolve(host)).await.ok()?.ok()?
+            }
         };
-        let refusal = addresses.into_iter().find_map(|address| vet(&self.dialler.allow, host, address).err())?;
+        let refusal =
+            addresses.into_iter().find_map(|address| vet(&self.dialler.allow, host, address).err())?;
         let host = host.trim_start_matches('[').trim_end_matches(']');
         Some(format!(
             "nothing can be sent there: {refusal}\nhint: if that is meant, `SSRF_ALLOWED_HOSTS={host}`"

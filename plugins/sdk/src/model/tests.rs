@@ -58,6 +58,10 @@ impl Remote for Script {
         Ok(Response { status, headers: Vec::new(), body: body.into_bytes() })
     }
 
+    fn send_signed(&mut self, request: &Request, _signing: &Signing) -> Result<Response, HttpError> {
+        self.send(request)
+    }
+
     fn now(&mut self) -> i64 {
         0
     }
