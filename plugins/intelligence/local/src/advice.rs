@@ -1,6 +1,7 @@
 //! From areas and evidence to what a person can do.
 
 use plugin_sdk::intelligence::{Priority, Recommendation};
+use serde_json::{Map, Value, json};
 
 use crate::area::Area;
 use crate::incident::Subject;
@@ -13,6 +14,17 @@ pub(crate) struct Evidence {
     pub(crate) area: Area,
     pub(crate) is_urgent: bool,
     pub(crate) text: String,
+    /// Figures behind it, by name; only what was measured on this machine has some.
+    pub(crate) figures: Option<Value>,
+}
+
+impl Evidence {
+    /// Adds figures under a name.
+    pub(crate) fn add(&mut self, name: &str, figures: Value) {
+        if let Value::Object(known) = self.figures.get_or_insert_with(|| Value::Object(Map::new())) {
+            known.insert(name.to_owned(), figures);
+        }
+    }
 }
 
 /// One area with all that speaks for it.
@@ -22,6 +34,8 @@ pub(crate) struct Finding {
     is_named: bool,
     is_urgent: bool,
     pub(crate) evidence: Vec<String>,
+    /// The figures behind it; lists of the same name are one.
+    figures: Map<String, Value>,
 }
 
 /// The areas to speak of: those with urgent evidence that the incident names first, then the others
@@ -42,6 +56,7 @@ pub(crate) fn findings(named: &[Area], evidence: &[Evidence], subject: &Subject)
                 is_named: named.contains(&area),
                 is_urgent: of_area().any(|piece| piece.is_urgent),
                 evidence: of_area().map(|piece| piece.text.clone()).collect(),
+                figures: together(of_area().filter_map(|piece| piece.figures.as_ref())),
             }
         })
         .collect();
@@ -50,9 +65,26 @@ pub(crate) fn findings(named: &[Area], evidence: &[Evidence], subject: &Subject)
     findings.truncate(MAX_FINDINGS);
     if findings.is_empty() {
         let is_urgent = subject.is_critical;
-        findings.push(Finding { area: Area::General, is_named: true, is_urgent, evidence: Vec::new() });
+        findings.push(Finding {
+            area: Area::General,
+            is_named: true,
+            is_urgent,
+            evidence: Vec::new(),
+            figures: Map::new(),
+        });
     }
     findings
+}
+
+fn together<'a>(all: impl Iterator<Item = &'a Value>) -> Map<String, Value> {
+    let mut known: Map<String, Value> = Map::new();
+    for (name, value) in all.filter_map(Value::as_object).flatten() {
+        match (known.get_mut(name), value) {
+            (Some(Value::Array(items)), Value::Array(more)) => items.extend(more.iter().cloned()),
+            _ => drop(known.insert(name.clone(), value.clone())),
+        }
+    }
+    known
 }
 
 impl Finding {
@@ -80,6 +112,8 @@ impl Finding {
         }
         let host = subject.host();
         let place = host.unwrap_or("the machine concerned");
+        let mut details = self.figures.clone();
+        details.insert("evidence".to_owned(), json!(self.evidence));
         let fill = |action: &&str| action.replace("{place}", place).replace("{host}", host.unwrap_or("HOST"));
         Recommendation {
             kind: self.area.kind().to_owned(),
@@ -87,7 +121,7 @@ impl Finding {
             title: title.to_owned(),
             description,
             actions: actions.iter().map(fill).collect(),
-            details: serde_json::json!({ "evidence": self.evidence }).to_string(),
+            details: Value::Object(details).to_string(),
         }
     }
 }
@@ -95,7 +129,7 @@ impl Finding {
 impl Area {
     /// Title, description and steps. `{place}` is where the incident happens, `{host}` the same inside
     /// a command.
-    fn advice(self) -> (&'static str, &'static str, &'static [&'static str]) {
+    pub(crate) fn advice(self) -> (&'static str, &'static str, &'static [&'static str]) {
         match self {
             Self::Disk => (
                 "Make room on the disk",

@@ -35,6 +35,6 @@ impl Check<'_> {
             "" => format!("Check `{checker}` is {}.", self.status.as_str()),
             message => format!("Check `{checker}`: {}.", clip(message.trim_end_matches('.'), 500)),
         };
-        Some(Evidence { area: Area::of_checker(checker), is_urgent, text })
+        Some(Evidence { area: Area::of_checker(checker), is_urgent, text, figures: None })
     }
 }

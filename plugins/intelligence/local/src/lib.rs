@@ -15,14 +15,19 @@ mod checks;
 #[cfg(target_arch = "wasm32")]
 mod component;
 mod incident;
+mod look;
 mod machine;
+mod settings;
 
-use plugin_sdk::intelligence::{Analysis, AnalysisRequest, Problem, Provider, ProviderInfo, Surroundings};
+use plugin_sdk::intelligence::{
+    Analysis, AnalysisRequest, Problem, Provider, ProviderInfo, Recommendation, Surroundings,
+};
 use plugin_sdk::{PluginError, plugin_info};
 
 use crate::advice::Finding;
 use crate::area::Area;
 use crate::incident::Subject;
+use crate::settings::Settings;
 
 /// The provider.
 #[derive(Debug)]
@@ -36,60 +41,55 @@ impl Provider for Local {
                 env!("CARGO_PKG_VERSION"),
                 "Advice from rules, checks and this machine",
             ),
-            config_schema: r#"{"type":"object","properties":{},"additionalProperties":false}"#.to_owned(),
+            config_schema: settings::SCHEMA.to_owned(),
             hosts: Vec::new(),
             tasks: ["incident", "memory", "disk"].map(ToOwned::to_owned).to_vec(),
         }
     }
 
-    fn validate_config(_config: &str) -> Vec<Problem> {
-        Vec::new()
+    fn validate_config(config: &str) -> Vec<Problem> {
+        settings::problems(config)
     }
 
     fn analyze(
         request: &AnalysisRequest,
-        _config: &str,
+        config: &str,
         surroundings: &mut dyn Surroundings,
     ) -> Result<Analysis, PluginError> {
-        let subject = Subject::read(&request.incident, &request.alerts);
-        let named = match request.task.as_str() {
-            "incident" => area::named_in(&subject),
-            "memory" => vec![Area::Memory],
-            "disk" => vec![Area::Disk],
-            task => {
-                return Err(PluginError::Unsupported(format!(
-                    "task `{}` is none of `incident`, `memory` and `disk`",
-                    plugin_sdk::text::cut(task, 64)
-                )));
-            }
-        };
-        let mut evidence = checks::failing(&request.checks);
-        evidence.extend(machine::look(surroundings));
-        if request.task != "incident" {
-            evidence.retain(|piece| named.contains(&piece.area));
-            if evidence.is_empty() {
-                return Ok(nothing_stands_out(&named));
-            }
+        let settings = Settings::read(&request.options, config);
+        match request.task.as_str() {
+            "incident" => Ok(incident(request, &settings, surroundings)),
+            "memory" => Ok(look::memory(&settings, surroundings)),
+            "disk" => Ok(look::disk(&settings, surroundings)),
+            task => Err(PluginError::Unsupported(format!(
+                "task `{}` is none of `incident`, `memory` and `disk`",
+                plugin_sdk::text::cut(task, 64)
+            ))),
         }
-        let findings = advice::findings(&named, &evidence, &subject);
-        Ok(Analysis {
-            summary: summary(&subject, &findings),
-            probable_cause: probable_cause(&findings),
-            recommendations: findings.iter().map(|finding| finding.recommendation(&subject)).collect(),
-            model: "local".to_owned(),
-            prompt_version: None,
-            usage: None,
-        })
     }
 }
 
-/// The answer to a question about one area where there is nothing to say.
-fn nothing_stands_out(named: &[Area]) -> Analysis {
-    let nouns: Vec<&str> = named.iter().map(|area| area.noun()).collect();
+/// What an incident is about, by its words and by what stands out here.
+fn incident(request: &AnalysisRequest, settings: &Settings, surroundings: &mut dyn Surroundings) -> Analysis {
+    let subject = Subject::read(&request.incident, &request.alerts);
+    let named = area::named_in(&subject);
+    let mut evidence = machine::look(settings, surroundings);
+    if named.contains(&Area::Disk) {
+        machine::name_files(&mut evidence, settings, surroundings);
+    }
+    let mut all = checks::failing(&request.checks);
+    all.append(&mut evidence);
+    let findings = advice::findings(&named, &all, &subject);
+    let recommendations = findings.iter().map(|finding| finding.recommendation(&subject)).collect();
+    analysis(summary(&subject, &findings), probable_cause(&findings), recommendations)
+}
+
+/// An answer of this provider.
+fn analysis(summary: String, probable_cause: String, recommendations: Vec<Recommendation>) -> Analysis {
     Analysis {
-        summary: format!("Nothing stands out about {}.", nouns.join(" and ")),
-        probable_cause: String::new(),
-        recommendations: Vec::new(),
+        summary,
+        probable_cause,
+        recommendations,
         model: "local".to_owned(),
         prompt_version: None,
         usage: None,
