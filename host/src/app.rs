@@ -24,6 +24,7 @@ use crate::http;
 use crate::ingest::{
     self, Admission, Again, Ingest, Recorded, Recorder, SecretSources, WebhookSecrets, Writer,
 };
+use crate::intelligence::{self, Intelligence};
 use crate::jobs::{self, ChannelWatch, Retention, SelfCheck};
 use crate::pipeline::{self, Outputs, Pipeline};
 use crate::plugins::{self, Catalogue};
@@ -120,6 +121,19 @@ pub fn delivering(
 pub async fn outputs(config: &Config) -> Result<(Store, Outputs)> {
     let (store, keys) = open(config).await?;
     Ok((store.clone(), Outputs::new(store, keys)))
+}
+
+/// What asks providers, for a command.
+///
+/// # Errors
+/// When the database does not open, or a built-in provider does not load.
+pub async fn intelligence(config: &Config) -> Result<Intelligence> {
+    let (store, keys) = open(config).await?;
+    let catalogue = plugins::start(&config.plugins, |kind, _| kind == PluginKind::Intelligence).await?;
+    let machine = Arc::new(Machine::new());
+    let checks = Arc::new(Checks::new(&config.checks.plan, Arc::clone(&machine)));
+    let (catalogue, egress) = (Arc::new(catalogue), Arc::new(Egress::open(&config.egress)?));
+    Ok(Intelligence::new(intelligence::Parts { store, catalogue, keys, egress, machine, checks }, config))
 }
 
 /// The secrets that senders sign with: those of the settings and those that are stored.
@@ -247,6 +261,15 @@ impl Parts {
             let recorder = Recorder::new(Arc::clone(&keys), handle.clone());
             (SelfCheck::new(Arc::clone(&checks), recorder, config.checks.instance.clone()), pause)
         });
+        let asking = intelligence::Parts {
+            store: store.clone(),
+            catalogue: Arc::clone(&catalogue),
+            keys: Arc::clone(&keys),
+            egress: Arc::clone(&delivering.egress),
+            machine,
+            checks: Arc::clone(&checks),
+        };
+        let intelligence = Arc::new(Intelligence::new(asking, config));
         let context = Arc::new(http::Context {
             store: store.clone(),
             authenticator: Arc::new(Authenticator::new(
@@ -264,6 +287,7 @@ impl Parts {
             sender: Sender::new(delivering.clone()),
             catalogue: Arc::clone(&catalogue),
             webhook_secrets: secrets,
+            intelligence: Arc::clone(&intelligence),
             metrics: metrics::start(clock::now())?,
             bodies: http::Bodies::new(config.server.body_limit_bytes, config.server.body_budget_bytes),
             runs: Arc::clone(&runs),
@@ -272,14 +296,9 @@ impl Parts {
         });
         let pipeline = pipeline::Parts {
             store: store.clone(),
-            catalogue,
-            keys,
-            egress: Arc::clone(&delivering.egress),
-            references: Arc::clone(&config.references),
-            machine,
+            keys: Arc::clone(&keys),
             checks,
-            provider: config.plugins.provider.clone(),
-            analyze_budget: config.pipeline.analyze_budget,
+            intelligence,
             retry: Policy {
                 base: RUN_RETRY_BASE,
                 factor: config.pipeline.backoff_factor,

@@ -17,6 +17,7 @@ pub mod egress;
 pub mod explain;
 pub mod http;
 pub mod ingest;
+pub mod intelligence;
 pub mod jobs;
 pub mod pipeline;
 pub mod plugins;

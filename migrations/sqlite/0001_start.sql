@@ -234,6 +234,23 @@ CREATE TABLE channel (
     created_at INTEGER NOT NULL
 ) STRICT;
 
+-- Providers of intelligence that were set up or chosen while the hub ran; others are as `plugins.toml` says.
+CREATE TABLE provider (
+    name       TEXT    NOT NULL PRIMARY KEY, -- the plugin
+    settings   BLOB    NOT NULL,             -- empty: those of `plugins.toml`
+    active     INTEGER UNIQUE,               -- 1 for the active one, else NULL: at most one
+    updated_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Tokens that providers used, by day: a budget that hubs share and that outlives them.
+CREATE TABLE token_use (
+    day           INTEGER NOT NULL,          -- days since 1970 in UTC
+    provider      TEXT    NOT NULL,          -- the plugin; it may be gone
+    input_tokens  INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    PRIMARY KEY (day, provider)
+) STRICT, WITHOUT ROWID;
+
 -- How each channel is doing; a row of its own, so that settings are not written again with every attempt.
 CREATE TABLE channel_health (
     channel_id      TEXT    NOT NULL PRIMARY KEY REFERENCES channel (id) ON DELETE CASCADE,

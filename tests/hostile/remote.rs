@@ -74,8 +74,13 @@ impl HostServices for Host {
         Box::pin(async { Err(MailError::Denied("not granted".to_owned())) })
     }
 
-    fn snapshot(&self, _kind: SnapshotKind, _options: &str) -> Result<String, String> {
-        Err("not granted".to_owned())
+    fn snapshot<'a>(
+        &'a self,
+        _kind: SnapshotKind,
+        _options: &'a str,
+        _time_left: Duration,
+    ) -> Pin<Box<dyn Future<Output = Result<String, String>> + Send + 'a>> {
+        Box::pin(std::future::ready(Err("not granted".to_owned())))
     }
 }
 

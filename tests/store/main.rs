@@ -26,6 +26,8 @@ mod outbox;
 #[cfg(test)]
 mod overtaken;
 #[cfg(test)]
+mod provider;
+#[cfg(test)]
 mod read;
 #[cfg(test)]
 mod route;

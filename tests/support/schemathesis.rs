@@ -69,6 +69,15 @@ checks.positive_data_acceptance.enabled = false
 include-name = \"POST /manage/channels/{id}/test/\"
 checks.positive_data_acceptance.enabled = false
 [[operations]]
+include-name = \"POST /intelligence/recommendations/\"
+checks.positive_data_acceptance.enabled = false
+[[operations]]
+include-name = \"GET /intelligence/disk/\"
+checks.positive_data_acceptance.enabled = false
+[[operations]]
+include-name = \"PUT /manage/providers/{name}/\"
+checks.positive_data_acceptance.enabled = false
+[[operations]]
 include-name = \"POST /manage/secrets/webhook/{driver}/\"
 checks.positive_data_acceptance.enabled = false
 ";

@@ -1,7 +1,5 @@
 //! What fills the folders that fill by themselves: logs, temporary files, caches.
 
-mod walk;
-
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -9,9 +7,9 @@ use serde_json::json;
 
 use super::about::{About, Choice, Kind, Thresholds};
 use super::root::Root;
+use super::walk::{self, Bounds, Found};
 use super::{Finding, Look, Settings, plural, size, tenth};
 use crate::clock;
-use walk::{Bounds, Found};
 
 const GIB: f64 = 1_073_741_824.0;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

@@ -1,13 +1,46 @@
 //! Snapshots for plugins, in the shapes of `wit/host.wit`.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use domain::egress::SnapshotKind;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::files::Folders;
+use super::machine::Machine;
 use super::probe::{MAX_PROCESSES, Snapshot};
 
 /// How many processes without a wish.
 const DEFAULT_PROCESSES: usize = 10;
+
+/// What of this machine may be shown to plugins.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// How it is.
+    pub machine: Arc<Machine>,
+    /// What may be looked through.
+    pub folders: Arc<Folders>,
+}
+
+impl Shown {
+    /// A part of it as the JSON that `host-system` promises, within `time_left`.
+    ///
+    /// # Errors
+    /// Text for the plugin: options that are not understood, or what is not to be had.
+    pub async fn tell(
+        &self,
+        kind: SnapshotKind,
+        options: &str,
+        time_left: Duration,
+    ) -> Result<String, String> {
+        if kind == SnapshotKind::Files {
+            return self.folders.list(options, time_left).await;
+        }
+        let snapshot = self.machine.snapshot().await.map_err(|error| error.to_string())?;
+        snapshot_json(&snapshot, kind, options)
+    }
+}
 
 /// A part of a snapshot as the JSON that `host-system` promises.
 ///
@@ -15,7 +48,11 @@ const DEFAULT_PROCESSES: usize = 10;
 ///
 /// # Errors
 /// Text for the plugin: options that are not understood, or what is not to be had on this machine.
-pub fn snapshot_json(snapshot: &Snapshot, kind: SnapshotKind, options: &str) -> Result<String, String> {
+pub(super) fn snapshot_json(
+    snapshot: &Snapshot,
+    kind: SnapshotKind,
+    options: &str,
+) -> Result<String, String> {
     match kind {
         SnapshotKind::Memory => write(snapshot.memory.as_ref(), "memory"),
         SnapshotKind::Cpu => write(snapshot.cpu.as_ref(), "processors"),
@@ -29,7 +66,7 @@ pub fn snapshot_json(snapshot: &Snapshot, kind: SnapshotKind, options: &str) -> 
             let processes = serde_json::json!({ "processes": largest });
             write((!largest.is_empty()).then_some(&processes), "processes")
         }
-        SnapshotKind::Files => Err("no folder is open to providers".to_owned()),
+        SnapshotKind::Files => Err("files are in no snapshot".to_owned()),
     }
 }
 

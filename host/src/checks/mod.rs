@@ -12,6 +12,7 @@ mod disk;
 mod disk_analysis;
 mod disk_inodes;
 mod disk_temp;
+mod files;
 mod finding;
 mod hwmon;
 mod io_strain;
@@ -27,6 +28,7 @@ mod raid;
 mod reference;
 mod root;
 mod settings;
+mod walk;
 
 use std::fmt;
 use std::str::FromStr;
@@ -43,8 +45,9 @@ use root::Root;
 
 pub use about::{About, Choice, Kind, Thresholds};
 pub use alert::alerts;
+pub use files::{Folders, PathError};
 pub use finding::{CheckStatus, Finding};
-pub use json::snapshot_json;
+pub use json::Shown;
 pub use machine::{Machine, Unavailable};
 pub use probe::{Cpu, Disk, Load, Memory, Process, Snapshot, host_name};
 pub use reference::reference;

@@ -17,7 +17,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::deliver::{Change, Channels, ManageError, Parts, Saved, Sender, Shown};
 use crate::plugins::ChannelError;
-use given::Given;
+pub(super) use given::Given;
 
 #[derive(Subcommand)]
 pub(super) enum Command {

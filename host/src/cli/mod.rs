@@ -11,6 +11,7 @@ mod output;
 mod part;
 mod person;
 mod plugin;
+mod provider;
 mod quarantine;
 mod replay;
 mod route;
@@ -92,6 +93,9 @@ enum Command {
     /// How notifications read
     #[command(subcommand)]
     Template(template::Command),
+    /// Who analyses incidents
+    #[command(subcommand)]
+    Provider(provider::Command),
     /// The secret key and what it seals
     #[command(subcommand)]
     Secrets(secrets::Command),
@@ -209,6 +213,7 @@ async fn dispatch(command: Command, config: Config) -> Result<()> {
         Command::Trace(command) => why::trace(command, &config).await,
         Command::Plugin(command) => plugin::run(command, &config).await,
         Command::Template(command) => template::run(command, &config).await,
+        Command::Provider(command) => provider::run(command, &config).await,
         Command::Secrets(command) => secrets::run(command, &config).await,
         Command::Config(_)
         | Command::Check(_)

@@ -10,6 +10,7 @@ mod crypto;
 mod database;
 mod egress;
 mod https;
+mod intelligence;
 mod limits;
 mod pipeline;
 mod plugins;
@@ -27,6 +28,7 @@ pub use crash::CrashSettings;
 pub use database::DatabaseSettings;
 pub use egress::EgressSettings;
 pub use https::{HttpsSettings, TlsFiles};
+pub use intelligence::IntelligenceSettings;
 pub use limits::{CacheAddress, LimitSettings};
 pub use pipeline::PipelineSettings;
 pub use plugins::{CacheSettings, PluginSettings};
@@ -76,6 +78,8 @@ pub struct Config {
     pub egress: EgressSettings,
     /// Where templates are.
     pub templates: TemplateSettings,
+    /// What providers of intelligence are told, and what they may cost.
+    pub intelligence: IntelligenceSettings,
     /// How runs and deliveries are worked off.
     pub pipeline: PipelineSettings,
     /// What is checked about this machine.
@@ -100,6 +104,7 @@ impl Config {
         let crypto = crypto::read(source, &mut problems);
         let auth = AuthSettings::read(source, &mut problems);
         let limits = LimitSettings::read(source, &mut problems);
+        let intelligence = IntelligenceSettings::read(source, &mut problems);
         let pipeline = PipelineSettings::read(source, &mut problems);
         let checks = CheckSettings::read(source, &mut problems);
         let retention = RetentionSettings::read(source, &mut problems);
@@ -120,6 +125,7 @@ impl Config {
             plugins,
             egress: EgressSettings::read(source),
             templates: TemplateSettings::read(source),
+            intelligence,
             pipeline,
             checks,
             retention,
@@ -153,6 +159,7 @@ const SECTIONS: &[(&str, &[Variable])] = &[
     ("Plugins", plugins::VARIABLES),
     ("Egress", egress::VARIABLES),
     ("Templates", templates::VARIABLES),
+    ("Intelligence", intelligence::VARIABLES),
     ("Pipeline", pipeline::VARIABLES),
     ("Checks of this machine", checks::VARIABLES),
     ("Retention", retention::VARIABLES),

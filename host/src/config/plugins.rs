@@ -36,11 +36,6 @@ pub(super) const VARIABLES: &[Variable] = &[
         default: "512",
         meaning: "How much memory compiling one plugin may take, in MiB, 256 to 65536.",
     },
-    Variable {
-        name: "INTELLIGENCE_PROVIDER",
-        default: "local",
-        meaning: "The provider that analyses incidents.",
-    },
 ];
 
 /// Where plugins come from.
@@ -50,8 +45,6 @@ pub struct PluginSettings {
     pub file: PathBuf,
     /// Operators' own components.
     pub directory: PathBuf,
-    /// The active provider.
-    pub provider: String,
     /// The largest body that is taken; drivers must be able to read it.
     pub body_limit_bytes: usize,
     /// Where compiled plugins are kept; none without a secret key or when it is off.
@@ -88,7 +81,6 @@ impl PluginSettings {
         Self {
             file: text("WATCHBELL_PLUGINS_FILE", "plugins.toml").into(),
             directory: text("WATCHBELL_PLUGINS_DIR", "plugins.d").into(),
-            provider: text("INTELLIGENCE_PROVIDER", "local"),
             body_limit_bytes,
             cache,
             compile_cpu: Duration::from_secs(cpu_s),

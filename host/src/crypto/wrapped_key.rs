@@ -27,7 +27,7 @@ const SETTLES_WITHIN: Duration = Duration::from_secs(60);
 pub enum Purpose {
     /// Webhooks as they were received.
     Payload,
-    /// Secrets in the settings of channels.
+    /// Secrets in the settings of channels and providers.
     Channel,
     /// Results of stages.
     Artifact,

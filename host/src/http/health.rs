@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::Context;
-use super::openapi::{Alive, Ready};
+use super::openapi::{Alive, IntelligenceAlive, Ready};
 use super::problem::Problem;
 use crate::telemetry::chain;
 
@@ -22,13 +22,14 @@ pub(super) async fn alive() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// Incidents can be analysed: the built-in provider is always there.
+/// Incidents can be analysed, and by whom.
 #[utoipa::path(
     get, path = "/intelligence/health/", tag = "operations", operation_id = "intelligence_is_alive", security(),
-    responses((status = 200, description = "It is there.", body = Alive))
+    responses((status = 200, description = "It is there.", body = IntelligenceAlive))
 )]
-pub(super) async fn intelligence() -> Json<Value> {
-    alive().await
+pub(super) async fn intelligence(State(context): State<Arc<Context>>) -> Json<Value> {
+    let providers = context.intelligence.names();
+    Json(json!({ "name": "intelligence", "status": "ok", "providers": providers }))
 }
 
 /// The database answers too, so a webhook can be committed.

@@ -31,6 +31,7 @@ use crate::auth::Authenticator;
 use crate::config::HttpsSettings;
 use crate::deliver::{Channels, Sender};
 use crate::ingest::{Admission, Again, Ingest, WebhookSecrets};
+use crate::intelligence::Intelligence;
 use crate::pipeline::Outputs;
 use crate::plugins::Catalogue;
 pub use body::Bodies;
@@ -65,6 +66,8 @@ pub struct Context {
     pub catalogue: Arc<Catalogue>,
     /// What senders sign with.
     pub webhook_secrets: Arc<WebhookSecrets>,
+    /// Asks providers.
+    pub intelligence: Arc<Intelligence>,
     /// What was counted.
     pub metrics: PrometheusHandle,
     /// What reads bodies.
@@ -132,12 +135,23 @@ fn service(context: Arc<Context>) -> Routes {
         .route("/manage/channels/{id}/test", post(api::channels::test))
         .route("/manage/channels/{id}/disable", post(api::channels::disable))
         .route("/manage/channels/{id}/enable", post(api::channels::enable))
+        .route("/intelligence/providers", get(api::intelligence::providers))
+        .route("/intelligence/recommendations", get(api::intelligence::read).post(api::intelligence::ask))
+        .route("/intelligence/memory", get(api::intelligence::memory))
+        .route("/intelligence/disk", get(api::intelligence::disk))
         .route("/manage/deliveries", get(api::deliveries::list))
         .route("/manage/deliveries/retry", post(api::deliveries::retry_all))
         .route("/manage/deliveries/{id}", get(api::deliveries::one))
         .route("/manage/deliveries/{id}/retry", post(api::deliveries::retry))
         .route("/manage/keys", get(api::keys::list).post(api::keys::create))
         .route("/manage/keys/{id}/revoke", post(api::keys::revoke))
+        .route("/manage/providers", get(api::providers::list))
+        .route(
+            "/manage/providers/{name}",
+            get(api::providers::one).put(api::providers::set).delete(api::providers::reset),
+        )
+        .route("/manage/providers/{name}/activate", post(api::providers::activate))
+        .route("/manage/providers/{name}/test", post(api::providers::test))
         .route("/manage/quarantine", get(api::quarantine::list))
         .route("/manage/quarantine/reparse", post(api::quarantine::reparse_all))
         .route("/manage/quarantine/discard", post(api::quarantine::discard_all))

@@ -9,12 +9,11 @@ mod check;
 mod notify;
 mod outputs;
 mod pick;
-mod redact;
 pub mod routes;
 mod worker;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use domain::crash::{self, Point};
 use domain::id::ArtifactId;
@@ -28,12 +27,10 @@ use store::{
     ClaimedRun, Fault, IncidentContext, NewArtifact, RouteTaken, RunEnd, StageEnd, Store, StoreError,
 };
 
-use crate::checks::{Checks, Machine};
+use crate::checks::Checks;
 use crate::clock::{self, Ids};
-use crate::config::References;
 use crate::crypto::{CryptoError, KeyRing, Place, Purpose};
-use crate::egress::Egress;
-use crate::plugins::Catalogue;
+use crate::intelligence::{Intelligence, redacted};
 use crate::telemetry::export::{self, Side, Step};
 use crate::telemetry::{chain, metrics};
 
@@ -44,22 +41,12 @@ pub use worker::Pipeline;
 pub struct Parts {
     /// Where runs are kept.
     pub store: Store,
-    /// Providers.
-    pub catalogue: Arc<Catalogue>,
     /// Seals results.
     pub keys: Arc<KeyRing>,
-    /// The providers' way out.
-    pub egress: Arc<Egress>,
-    /// What references to secrets lead to.
-    pub references: Arc<References>,
-    /// This machine.
-    pub machine: Arc<Machine>,
-    /// What is checked about it.
+    /// What is checked about this machine.
     pub checks: Arc<Checks>,
-    /// The active provider.
-    pub provider: String,
-    /// How long analysis may take.
-    pub analyze_budget: Duration,
+    /// Asks providers.
+    pub intelligence: Arc<Intelligence>,
     /// When a stage is tried again.
     pub retry: Policy,
 }
@@ -194,7 +181,10 @@ impl Passage<'_> {
             let value = outputs::open(&self.parts.store, &self.parts.keys, id).await?;
             match stage {
                 Stage::Check => self.checks = value,
-                _ => self.analysis = (!value.is_null()).then_some(value),
+                _ => {
+                    self.analysis = value.get("analysis").filter(|analysis| analysis.is_object()).cloned();
+                    self.fallback_used = value.get("fallback_used").is_some_and(|used| used == true);
+                }
             }
         }
         Ok(status)
@@ -210,18 +200,26 @@ impl Passage<'_> {
     /// Ends a stage with what it found, sealed.
     async fn finish(&self, mut end: StageEnd, output: &Value) -> Result<(), RunError> {
         end.artifact = Some(self.seal(output.clone())?);
-        self.parts.store.finish_stage(self.run.claim, &end).await?;
+        self.end_stage(&end).await
+    }
+
+    async fn end_stage(&self, end: &StageEnd) -> Result<(), RunError> {
+        self.parts.store.finish_stage(self.run.claim, end).await?;
         crash::pass(Point::StageEnded);
         Ok(())
     }
 
     /// Seals a result, without what looks like a secret.
     fn seal(&self, output: Value) -> Result<NewArtifact, CryptoError> {
+        self.seal_as_is(&redacted(output))
+    }
+
+    /// Seals a result that has been looked through for secrets.
+    fn seal_as_is(&self, output: &Value) -> Result<NewArtifact, CryptoError> {
         let id = ArtifactId::mint(&mut Ids);
         let row = id.to_string();
         let place = Place { table: "artifact", column: "sealed", row: &row };
-        let output = redact::redacted(output).to_string();
-        let sealed = self.parts.keys.seal(Purpose::Artifact, place, output.as_bytes())?;
+        let sealed = self.parts.keys.seal(Purpose::Artifact, place, output.to_string().as_bytes())?;
         Ok(NewArtifact { id, sealed })
     }
 }

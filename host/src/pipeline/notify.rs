@@ -320,6 +320,9 @@ fn analysis_lines(passage: &Passage<'_>) -> Vec<String> {
         |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let cause = text(analysis, "probable_cause");
     let mut lines = Vec::new();
+    if passage.fallback_used {
+        lines.push("The analysis is not available; this is what local rules say.".to_owned());
+    }
     if !cause.is_empty() {
         lines.push(format!("Probable cause: {cause}"));
     }

@@ -217,6 +217,11 @@ impl Catalogue {
         all
     }
 
+    /// All providers in the order of their names.
+    pub fn providers(&self) -> Vec<Arc<ProviderEntry>> {
+        self.providers.load().values().cloned().collect()
+    }
+
     /// The provider of this name.
     pub fn provider(&self, name: &PluginName) -> Option<Arc<ProviderEntry>> {
         self.providers.load().get(name).cloned()

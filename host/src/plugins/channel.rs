@@ -94,7 +94,7 @@ impl ChannelSettings {
     ///
     /// # Errors
     /// As [`ChannelSettings::split`].
-    pub(super) fn of_granted(
+    pub fn of_granted(
         schema: &SettingsSchema,
         settings: &Value,
         granted: &[Origin],

@@ -20,7 +20,18 @@ use crate::egress::{Budget, Egress, Grants, Sent};
 use crate::telemetry::metrics;
 
 /// Answers what a plugin asks about this machine.
-pub type Snapshots = Arc<dyn Fn(SnapshotKind, &str) -> Result<String, String> + Send + Sync>;
+pub trait Snapshots: Send + Sync {
+    /// A part of it as JSON of the shape that the contract gives, within `time_left`.
+    ///
+    /// # Errors
+    /// Text for the plugin.
+    fn tell<'a>(
+        &'a self,
+        kind: SnapshotKind,
+        options: &'a str,
+        time_left: Duration,
+    ) -> Pin<Box<dyn Future<Output = Result<String, String>> + Send + 'a>>;
+}
 
 /// Takes a plugin's lines and says whose they are.
 #[derive(Debug, Clone)]
@@ -72,7 +83,7 @@ pub struct Outside {
     egress: Arc<Egress>,
     grants: Grants,
     budget: Budget,
-    snapshots: Option<Snapshots>,
+    snapshots: Option<Arc<dyn Snapshots>>,
     denied: AtomicBool,
     timed_out: AtomicBool,
 }
@@ -84,7 +95,7 @@ impl Outside {
         egress: Arc<Egress>,
         grants: Grants,
         limits: EgressLimits,
-        snapshots: Option<Snapshots>,
+        snapshots: Option<Arc<dyn Snapshots>>,
     ) -> Self {
         let (denied, timed_out) = (AtomicBool::new(false), AtomicBool::new(false));
         Self { log: Box::new(log), egress, grants, budget: Budget::new(limits), snapshots, denied, timed_out }
@@ -155,13 +166,17 @@ impl HostServices for Outside {
         Box::pin(self.egress.mail(&self.grants, &self.budget, message, time_left))
     }
 
-    fn snapshot(&self, kind: SnapshotKind, options: &str) -> Result<String, String> {
-        let plugin = &self.grants.plugin;
-        match &self.snapshots {
-            Some(snapshots) => snapshots(kind, options),
-            None => {
-                Err(format!("not granted\nhint: `system = true` under [provider.{plugin}] in plugins.toml"))
-            }
+    fn snapshot<'a>(
+        &'a self,
+        kind: SnapshotKind,
+        options: &'a str,
+        time_left: Duration,
+    ) -> Pin<Box<dyn Future<Output = Result<String, String>> + Send + 'a>> {
+        if let Some(snapshots) = &self.snapshots {
+            return snapshots.tell(kind, options, time_left);
         }
+        let plugin = &self.grants.plugin;
+        let why = format!("not granted\nhint: `system = true` under [provider.{plugin}] in plugins.toml");
+        Box::pin(std::future::ready(Err(why)))
     }
 }

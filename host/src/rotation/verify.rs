@@ -41,6 +41,7 @@ const fn place(column: SealedColumn) -> (Purpose, &'static str, &'static str) {
         SealedColumn::Artifact => (Purpose::Artifact, "artifact", "sealed"),
         SealedColumn::ChannelSettings => (Purpose::Channel, "channel", "settings"),
         SealedColumn::Notification => (Purpose::Delivery, "delivery", "notification"),
+        SealedColumn::ProviderSettings => (Purpose::Channel, "provider", "settings"),
     }
 }
 

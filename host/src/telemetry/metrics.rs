@@ -15,8 +15,9 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 pub use count::{
     Backlog, ChannelFigures, attempt, backlog, breaker, channel, check, commit, data_keys_left, egress_call,
-    forgotten, plugin_call, plugin_spent, queue, rate_limited, refused_caller, request, run, secret_refused,
-    sent, stage, template_failed, uncounted_request, unmapped_word, wal, webhook, webhook_refused,
+    forgotten, plugin_call, plugin_spent, provider_breaker, provider_spared, provider_tokens, queue,
+    rate_limited, refused_caller, request, run, secret_refused, sent, stage, template_failed,
+    uncounted_request, unmapped_word, wal, webhook, webhook_refused,
 };
 
 /// What a figure does over time.
@@ -117,6 +118,14 @@ families! {
         "1, or 0 for a channel that is switched off: what waits for it is held. Sampled.";
     BREAKER_OPEN = Gauge "watchbell_channel_breaker_open" ["channel"]
         "1 from when a channel is left alone because attempts in a row failed until it answers again. Missing for \
+         one that never was, of this process.";
+    PROVIDER_TOKENS = Counter "watchbell_provider_tokens_total" ["provider", "direction"]
+        "Tokens that providers say they used: `input` was read, `output` was written.";
+    PROVIDER_SPARED = Counter "watchbell_provider_spared_total" ["provider", "cause"]
+        "Times that a provider was not asked: `reused` an answer about the same state, `left_alone` because it \
+         failed, `token_budget` was used up.";
+    PROVIDER_BREAKER_OPEN = Gauge "watchbell_provider_breaker_open" ["provider"]
+        "1 from when a provider is left alone because calls in a row failed until it answers again. Missing for \
          one that never was, of this process.";
     DEAD_DELIVERIES = Gauge "watchbell_dead_deliveries" [] "Deliveries given up on, at most 10000. Sampled.";
     QUARANTINE_REQUESTS = Gauge "watchbell_quarantine_requests" []

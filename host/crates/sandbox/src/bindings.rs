@@ -69,7 +69,7 @@ pub(crate) mod provider {
         world: "intelligence-provider",
         require_store_data_send: true,
         imports: {
-            "watchbell:plugin/host-system.snapshot": trappable,
+            "watchbell:plugin/host-system.snapshot": async | trappable,
         },
         with: {
             "watchbell:plugin/types": crate::bindings::driver::watchbell::plugin::types,

@@ -18,9 +18,9 @@ async fn store() -> (tempfile::TempDir, Store) {
 }
 
 fn catalogue() -> Vec<Sql> {
-    use sql::{account, channel, ingest, keep, outbox, read, run, sealed};
-    [account::ALL, channel::ALL, ingest::ALL, keep::ALL, outbox::ALL, read::ALL, run::ALL, sealed::ALL]
-        .concat()
+    use sql::{account, channel, ingest, keep, outbox, provider, read, run, sealed};
+    let first = [account::ALL, channel::ALL, ingest::ALL, keep::ALL, outbox::ALL].concat();
+    [&first, provider::ALL, read::ALL, run::ALL, sealed::ALL].concat()
 }
 
 /// How the database would run a statement, one step per line.

@@ -16,11 +16,14 @@ pub enum SealedColumn {
     ChannelSettings,
     /// Notifications.
     Notification,
+    /// Settings of providers.
+    ProviderSettings,
 }
 
 impl SealedColumn {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Request, Self::Artifact, Self::ChannelSettings, Self::Notification];
+    pub const ALL: [Self; 5] =
+        [Self::Request, Self::Artifact, Self::ChannelSettings, Self::Notification, Self::ProviderSettings];
 }
 
 /// One sealed value.
@@ -49,6 +52,7 @@ impl Store {
             SealedColumn::Artifact => sql::sealed::SEALED_ARTIFACTS,
             SealedColumn::ChannelSettings => sql::sealed::SEALED_SETTINGS,
             SealedColumn::Notification => sql::sealed::SEALED_NOTIFICATIONS,
+            SealedColumn::ProviderSettings => sql::sealed::SEALED_PROVIDERS,
         });
         let statement = statement.bind(after.to_owned()).bind(i64::from(limit));
         let rows = statement.fetch_all(&self.inner.readers).await.doing("read what is sealed")?;

@@ -48,11 +48,13 @@ pub(crate) const COUNTS: &[(&str, &str)] = counted![
     "inbox",
     "incident",
     "incident_history",
+    "provider",
     "route",
     "run",
     "secret",
     "secret_key",
     "stage_execution",
+    "token_use",
 ];
 
 impl Store {

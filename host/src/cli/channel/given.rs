@@ -28,7 +28,7 @@ impl Given {
     }
 
     /// Those of `--settings` with those of `--set` over them.
-    pub(super) fn all(&self, schema: &Value) -> Result<Value> {
+    pub(in crate::cli) fn all(&self, schema: &Value) -> Result<Value> {
         let mut all = match &self.settings {
             Some(place) => whole(place, schema)?,
             None => Map::new(),

@@ -23,7 +23,7 @@ pub(super) async fn load(config: &Config, findings: &mut Findings) -> Option<Arc
                     "`sha256 = \"…\"` in `plugins.toml` (`sha256sum <file>`)",
                 );
             }
-            let provider = &config.plugins.provider;
+            let provider = &config.intelligence.provider;
             let loaded = provider.parse().ok().and_then(|name| survey.catalogue.provider(&name));
             if loaded.is_none() {
                 let message =

@@ -3,21 +3,23 @@
 use std::io::{IsTerminal as _, Read as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use domain::golden;
 use domain::limits::Limits;
 use domain::time::Timestamp;
 use sandbox::{CallError, LogLevel, PluginLog, Spent};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::AsWhat;
-use crate::checks::{Machine, snapshot_json};
+use crate::checks::{Folders, Machine, Shown};
 use crate::cli::output;
 use crate::clock;
-use crate::config::{EgressSettings, PluginSettings, References, Source};
+use crate::config::{EgressSettings, IntelligenceSettings, PluginSettings, Problems, References, Source};
 use crate::egress::Egress;
-use crate::plugins::{Around, Call, Function, Snapshots, Subject, Target};
+use crate::intelligence::View;
+use crate::plugins::{Around, Call, Function, Subject, Target};
 
 /// How to use it, below the list of options.
 pub(super) const HELP: &str = "\
@@ -100,22 +102,20 @@ pub(super) fn run(options: Options) -> Result<()> {
 async fn one(subject: &Subject, call: &Call, source: &Source) -> Result<Result<Value, CallError>> {
     let watch = Arc::new(Watch::default());
     let egress = Egress::open(&EgressSettings::read(source))?;
-    let snapshots = if call.function == Function::Analyze { snapshots().await } else { None };
+    let mut problems = Problems::default();
+    let roots = IntelligenceSettings::read(source, &mut problems).disk_roots;
+    ensure!(problems.is_empty(), "{problems}");
+    let folders = Arc::new(Folders::new(roots));
+    let shown = Shown { machine: Arc::new(Machine::new()), folders };
     let around = Around {
         egress: Arc::new(egress),
-        snapshots,
+        snapshots: Some(Arc::new(View::new(shown, Instant::now() + subject.limits().wall))),
         references: Arc::new(References::new(source)),
         log: Arc::<Watch>::clone(&watch),
     };
     let called = subject.call(call, around).await?;
     watch.report(subject.limits());
     Ok(called)
-}
-
-/// This machine as the pipeline shows it; none where it cannot be read in time.
-async fn snapshots() -> Option<Snapshots> {
-    let snapshot = Machine::new().snapshot().await.ok()?;
-    Some(Arc::new(move |kind, options: &str| snapshot_json(&snapshot, kind, options)))
 }
 
 /// A refusal as golden files have it; a call that was stopped alike, though none of them may expect it.

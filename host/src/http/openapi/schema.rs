@@ -14,6 +14,10 @@ use delivery::Delivery;
 pub(crate) use delivery::{DeliveryPage, DeliveryWithTries, RevivedDeliveries};
 pub(crate) use explained::Explanation;
 pub(crate) use pipeline::{Finished, Output, Resumed};
+pub(crate) use provider::{
+    FoundHere, IntelligenceAlive, NamedProviders, ProviderDetail, ProviderList, ProviderTrial,
+    RecommendedByProvider, ShownProvider,
+};
 pub(crate) use routes::{
     ChangedRoute, Condition, RemovedRoute, RouteList, RouteStage, RouteTrials, ShownRoute,
 };
@@ -65,6 +69,7 @@ mod channel;
 mod delivery;
 mod explained;
 mod pipeline;
+mod provider;
 mod routes;
 mod secret;
 mod stored;

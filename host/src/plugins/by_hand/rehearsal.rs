@@ -161,7 +161,12 @@ impl HostServices for Rehearsal {
         Box::pin(std::future::ready(self.mail.clone()))
     }
 
-    fn snapshot(&self, kind: SnapshotKind, _options: &str) -> Result<String, String> {
+    fn snapshot<'a>(
+        &'a self,
+        kind: SnapshotKind,
+        _options: &'a str,
+        _time_left: Duration,
+    ) -> Pin<Box<dyn Future<Output = Result<String, String>> + Send + 'a>> {
         let name = match kind {
             SnapshotKind::Memory => "memory",
             SnapshotKind::Cpu => "cpu",
@@ -170,6 +175,6 @@ impl HostServices for Rehearsal {
             SnapshotKind::Files => "files",
         };
         let snapshot = self.snapshots.get(name).map(Value::to_string);
-        snapshot.ok_or_else(|| "`system` is not granted".to_owned())
+        Box::pin(std::future::ready(snapshot.ok_or_else(|| "`system` is not granted".to_owned())))
     }
 }

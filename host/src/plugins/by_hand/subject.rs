@@ -82,7 +82,7 @@ pub struct Around {
     /// The way out, under the plugin's grants.
     pub egress: Arc<Egress>,
     /// This machine, for a provider that may ask about it.
-    pub snapshots: Option<Snapshots>,
+    pub snapshots: Option<Arc<dyn Snapshots>>,
     /// What references to secrets lead to.
     pub references: Arc<References>,
     /// Takes the lines of the call and what it used.

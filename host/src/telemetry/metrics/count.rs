@@ -157,6 +157,24 @@ pub fn breaker(channel: &str, is_open: bool) {
     gauge!(names::BREAKER_OPEN, "channel" => channel.to_owned()).set(f64::from(u8::from(is_open)));
 }
 
+/// A provider said what it used.
+pub fn provider_tokens(provider: &str, input: u64, output: u64) {
+    for (direction, tokens) in [("input", input), ("output", output)] {
+        counter!(names::PROVIDER_TOKENS, "provider" => provider.to_owned(), "direction" => direction)
+            .increment(tokens);
+    }
+}
+
+/// A provider was not asked.
+pub fn provider_spared(provider: &str, cause: &'static str) {
+    counter!(names::PROVIDER_SPARED, "provider" => provider.to_owned(), "cause" => cause).increment(1);
+}
+
+/// The breaker of a provider moved.
+pub fn provider_breaker(provider: &str, is_open: bool) {
+    gauge!(names::PROVIDER_BREAKER_OPEN, "provider" => provider.to_owned()).set(f64::from(u8::from(is_open)));
+}
+
 /// How a channel is doing, as it was sampled.
 #[derive(Debug, Clone, Copy)]
 pub struct ChannelFigures {

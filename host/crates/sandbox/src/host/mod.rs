@@ -106,11 +106,17 @@ pub trait HostServices: PluginLog {
         time_left: Duration,
     ) -> Pin<Box<dyn Future<Output = Result<SentMail, MailError>> + Send + 'a>>;
 
-    /// Describes this machine as JSON of the shape that the contract gives.
+    /// Describes this machine as JSON of the shape that the contract gives, within `time_left`: what remains
+    /// of the call's wall time.
     ///
     /// # Errors
     /// Text for the plugin: what is not granted or not to be had.
-    fn snapshot(&self, kind: SnapshotKind, options: &str) -> Result<String, String>;
+    fn snapshot<'a>(
+        &'a self,
+        kind: SnapshotKind,
+        options: &'a str,
+        time_left: Duration,
+    ) -> Pin<Box<dyn Future<Output = Result<String, String>> + Send + 'a>>;
 }
 
 /// A host function used against its rules; ends the call.

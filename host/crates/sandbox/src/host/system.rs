@@ -1,5 +1,7 @@
 //! `host-system`: what the host knows of its own machine.
 
+use std::sync::Arc;
+
 use domain::egress::SnapshotKind;
 
 use crate::bindings::provider::watchbell::plugin::host_system;
@@ -9,7 +11,7 @@ use crate::state::State;
 const MAX_OPTIONS: usize = 4 * 1024;
 
 impl host_system::Host for State {
-    fn snapshot(
+    async fn snapshot(
         &mut self,
         kind: host_system::SnapshotKind,
         options: String,
@@ -27,6 +29,9 @@ impl host_system::Host for State {
                 options.len()
             )));
         }
-        Ok(self.services("host-system")?.snapshot(kind, &options))
+        let services = Arc::clone(self.services("host-system")?);
+        let (meter, time_left) = (Arc::clone(&self.meter), self.wall_left());
+        // Looking through folders is the host's work.
+        Ok(meter.pause(services.snapshot(kind, &options, time_left)).await)
     }
 }

@@ -56,6 +56,10 @@ statements! {
     SEALED_SETTINGS = { any:
         "SELECT id, settings AS sealed FROM channel WHERE id > $1 ORDER BY id LIMIT $2" }
 
+    /// Sealed settings of providers in the order of their keys.
+    SEALED_PROVIDERS = { any:
+        "SELECT name AS id, settings AS sealed FROM provider WHERE name > $1 ORDER BY name LIMIT $2" }
+
     /// Sealed notifications in the order of their keys.
     SEALED_NOTIFICATIONS = { any:
         "SELECT id, notification AS sealed FROM delivery WHERE id > $1 ORDER BY id LIMIT $2" }

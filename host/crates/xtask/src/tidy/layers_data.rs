@@ -24,26 +24,61 @@ pub(crate) const LAYERS: &[Layer] = &[
     Layer {
         module: "cli",
         may_name: &[
-            "app", "auth", "checks", "deliver", "egress", "explain", "ingest", "pipeline", "plugins",
-            "rotation", "sandbox", "store", "template",
+            "app",
+            "auth",
+            "checks",
+            "deliver",
+            "egress",
+            "explain",
+            "ingest",
+            "intelligence",
+            "pipeline",
+            "plugins",
+            "rotation",
+            "sandbox",
+            "store",
+            "template",
         ],
     },
     // Builds every long-lived part once, so it is the one place that knows them all.
     Layer {
         module: "app",
         may_name: &[
-            "auth", "checks", "console", "deliver", "egress", "http", "ingest", "jobs", "pipeline",
-            "plugins", "rotation", "sandbox", "store", "template",
+            "auth",
+            "checks",
+            "console",
+            "deliver",
+            "egress",
+            "http",
+            "ingest",
+            "intelligence",
+            "jobs",
+            "pipeline",
+            "plugins",
+            "rotation",
+            "sandbox",
+            "store",
+            "template",
         ],
     },
     // Turns requests into calls; it asks the catalogue in `plugins` and never the sandbox itself.
     Layer {
         module: "http",
-        may_name: &["auth", "deliver", "explain", "ingest", "pipeline", "plugins", "store", "template"],
+        may_name: &[
+            "auth",
+            "deliver",
+            "explain",
+            "ingest",
+            "intelligence",
+            "pipeline",
+            "plugins",
+            "store",
+            "template",
+        ],
     },
     Layer {
         module: "console",
-        may_name: &["auth", "deliver", "explain", "ingest", "pipeline", "plugins", "store"],
+        may_name: &["auth", "deliver", "explain", "ingest", "intelligence", "pipeline", "plugins", "store"],
     },
     // Reads what the others wrote.
     Layer { module: "explain", may_name: &["store"] },
@@ -52,8 +87,10 @@ pub(crate) const LAYERS: &[Layer] = &[
     // What happens before a webhook is acknowledged. All who call plugins know their catalogue
     // (docs/decisions/0001).
     Layer { module: "ingest", may_name: &["plugins", "sandbox", "store"] },
-    // Does not know HTTP: a stage reads and writes the store and calls a provider.
-    Layer { module: "pipeline", may_name: &["checks", "egress", "plugins", "sandbox", "store", "worker"] },
+    // Does not know HTTP: a stage reads and writes the store. What left with a question is a type of `egress`.
+    Layer { module: "pipeline", may_name: &["checks", "egress", "intelligence", "store", "worker"] },
+    // Asks providers, for a stage of the pipeline and for people.
+    Layer { module: "intelligence", may_name: &["checks", "egress", "plugins", "sandbox", "store"] },
     Layer { module: "deliver", may_name: &["egress", "plugins", "sandbox", "store", "template", "worker"] },
     // Puts what is to be told into words; reads its files and nothing else.
     Layer { module: "template", may_name: &[] },

@@ -33,7 +33,8 @@ pub(crate) struct Output {
     /// What the check stage found, by checker.
     #[schema(required)]
     check: Option<Vec<Value>>,
-    /// What the analyze stage found.
+    /// What the analyze stage found: `provider`, its `analysis`, `fallback_used`, whose answer was `reused`, and
+    /// in `sent` every request as it left this machine, but for placeholders of secrets.
     #[schema(required)]
     analyze: Option<Value>,
     /// Whom the notify stage told.

@@ -1,7 +1,7 @@
-//! Hiding what looks like a secret in results of stages, before they are sealed and kept.
+//! Hiding what looks like a secret: in results of stages before they are kept, in questions before they leave.
 //!
-//! Results are made of what senders, this machine and providers say, and none of them is asked for secrets;
-//! but people put passwords into labels and command lines.
+//! Both are made of what senders, this machine and providers say, and none of them is asked for secrets; but
+//! people put passwords into labels and command lines.
 
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ const SECRET_NAMES: [&str; 9] =
 const SECRET_STARTS: [&str; 3] = ["bearer ", "basic ", "wbk_"];
 
 /// The value with what looks like a secret hidden.
-pub(super) fn redacted(value: Value) -> Value {
+pub fn redacted(value: Value) -> Value {
     match value {
         Value::Object(fields) => fields
             .into_iter()

@@ -76,8 +76,7 @@ impl Found {
     }
 
     fn add(&mut self, path: &Path, about: &Metadata, bounds: &Bounds) {
-        // What a file takes, not how long it says to be: one with holes may be longer than the disk.
-        let bytes = about.blocks().saturating_mul(BLOCK_BYTES);
+        let bytes = room(about);
         self.bytes = self.bytes.saturating_add(bytes);
         self.files = self.files.saturating_add(1);
         if about.modified().is_ok_and(|written| written < bounds.old_before) {
@@ -96,32 +95,46 @@ pub(super) fn all(folders: &[(String, PathBuf)], bounds: Bounds) -> Vec<Found> {
     let mut left = bounds.entries;
     let mut found = Vec::new();
     for (name, path) in folders {
-        // A link is followed nowhere, and a folder that is one is none.
-        let Ok(about) = fs::symlink_metadata(path) else { continue };
-        if about.is_dir() {
-            found.push(walk(name, path, about.dev(), &bounds, &mut left));
-        }
+        let mut folder = Found::empty(name);
+        let add = &mut |path: &Path, about: &Metadata| folder.add(path, about, &bounds);
+        let Some(walked) = each(path, &bounds, &mut left, add) else { continue };
+        found.push(Found { unreadable: walked.unreadable, cut_off: walked.cut_off, ..folder });
     }
     found
 }
 
-fn walk(name: &str, path: &Path, device: u64, bounds: &Bounds, left: &mut usize) -> Found {
-    let mut found = Found::empty(name);
+/// How a walk went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Walked {
+    /// Folders that could not be read.
+    pub(super) unreadable: u64,
+    pub(super) cut_off: Option<Cut>,
+}
+
+/// Shows every file in a folder and below, one with several names once; `left` is how many entries may
+/// still be looked at. None where there is no such folder: a link is followed nowhere, and a folder that
+/// is one is none.
+pub(super) fn each(
+    path: &Path,
+    bounds: &Bounds,
+    left: &mut usize,
+    show: &mut dyn FnMut(&Path, &Metadata),
+) -> Option<Walked> {
+    let device = fs::symlink_metadata(path).ok().filter(Metadata::is_dir)?.dev();
+    let mut walked = Walked::default();
     let mut seen: HashSet<u64> = HashSet::new();
     let mut waiting = vec![(path.to_owned(), 1u32)];
     while let Some((folder, depth)) = waiting.pop() {
         let Ok(entries) = fs::read_dir(&folder) else {
-            found.unreadable = found.unreadable.saturating_add(1);
+            walked.unreadable = walked.unreadable.saturating_add(1);
             continue;
         };
         for entry in entries.flatten() {
             if Instant::now() >= bounds.until {
-                found.cut_off = Some(Cut::Time);
-                return found;
+                return Some(Walked { cut_off: Some(Cut::Time), ..walked });
             }
             if *left == 0 {
-                found.cut_off = Some(Cut::Entries);
-                return found;
+                return Some(Walked { cut_off: Some(Cut::Entries), ..walked });
             }
             *left = left.saturating_sub(1);
             let path = entry.path();
@@ -133,11 +146,16 @@ fn walk(name: &str, path: &Path, device: u64, bounds: &Bounds, left: &mut usize)
             if about.is_dir() && depth < bounds.depth {
                 waiting.push((path, depth.saturating_add(1)));
             } else if about.is_dir() {
-                found.cut_off = Some(Cut::Depth);
+                walked.cut_off = Some(Cut::Depth);
             } else if about.is_file() && (about.nlink() == 1 || seen.insert(about.ino())) {
-                found.add(&path, &about, bounds);
+                show(&path, &about);
             }
         }
     }
-    found
+    Some(walked)
+}
+
+/// Room that a file takes: one with holes may say that it is longer than the disk.
+pub(super) fn room(about: &Metadata) -> u64 {
+    about.blocks().saturating_mul(BLOCK_BYTES)
 }
