@@ -28,6 +28,8 @@ mod injection;
 #[cfg(test)]
 mod inspecting;
 #[cfg(test)]
+mod intelligence;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod lifecycle;
@@ -43,6 +45,8 @@ mod paths;
 mod planted;
 #[cfg(test)]
 mod plugins;
+#[cfg(test)]
+mod providers;
 #[cfg(test)]
 mod quarantine;
 #[cfg(test)]
@@ -73,6 +77,8 @@ mod webhook_secrets;
 #[path = "../hostile/driver.rs"]
 #[expect(dead_code, reason = "the hostile tests use more of it")]
 mod driver;
+#[cfg(test)]
+mod echo;
 #[cfg(test)]
 #[path = "../hostile/kit.rs"]
 mod kit;

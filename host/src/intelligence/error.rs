@@ -44,6 +44,12 @@ pub enum ProviderError {
         "`{0}` is a reference or a placeholder: those are set where the hub runs, with `watchbell provider set`"
     )]
     Reference(String),
+    /// It may not look at this machine.
+    #[error(
+        "provider `{0}` may not look at this machine\n\
+         hint: `system = true` under [provider.{0}] in plugins.toml"
+    )]
+    NoSystem(String),
     /// It cannot be asked this.
     #[error("provider `{0}` has no task `{1}`")]
     Task(String, &'static str),

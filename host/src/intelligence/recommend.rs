@@ -169,6 +169,9 @@ impl Intelligence {
         if !set_up.info().tasks.iter().any(|known| known == task) {
             return Err(ProviderError::Task(name, task));
         }
+        if !set_up.entry.system {
+            return Err(ProviderError::NoSystem(name));
+        }
         let request = AnalysisRequest {
             task: task.to_owned(),
             incident: json!({}),

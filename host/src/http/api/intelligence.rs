@@ -131,6 +131,7 @@ async fn recommend(context: &Context, wanted: Wanted) -> Result<Json<Value>, Pro
         (status = 200, description = "What was found.", body = FoundHere),
         (status = 400, description = "A parameter out of its bounds."),
         (status = 404, description = "The provider `local` is not loaded."),
+        (status = 409, description = "It may not look at this machine: `plugins.toml` does not grant it."),
         (status = 502, description = "It gave no answer."),
         (status = 504, description = "It gave none in time."),
     )
@@ -155,6 +156,7 @@ pub(in crate::http) async fn memory(
         (status = 200, description = "What was found.", body = FoundHere),
         (status = 400, description = "A parameter out of its bounds, or a folder that may not be looked through."),
         (status = 404, description = "The provider `local` is not loaded."),
+        (status = 409, description = "It may not look at this machine: `plugins.toml` does not grant it."),
         (status = 502, description = "It gave no answer."),
         (status = 504, description = "It gave none in time."),
     )

@@ -139,6 +139,7 @@ impl From<ProviderError> for Problem {
             ProviderError::Unknown { .. } => {
                 Self::new(StatusCode::NOT_FOUND, "unknown-provider", error.to_string())
             }
+            ProviderError::NoSystem(_) => Self::new(StatusCode::CONFLICT, "not-granted", error.to_string()),
             ProviderError::Failed { ref fault, .. } => match fault.error_type.as_str() {
                 "token_budget" | "left_alone" => {
                     Self::new(StatusCode::SERVICE_UNAVAILABLE, "provider-unavailable", error.to_string())
