@@ -126,7 +126,7 @@ async fn results_of_stages_are_opened_by_managers_alone_without_secrets_and_the_
     let (_, token) = hub.create_key(&["--manage"]).await;
     let outputs = hub.send(hub.anonymous(Method::GET, &path).bearer_auth(token)).await.json();
     assert!(outputs["check"].as_array().is_some_and(|checks| checks.len() > 2), "{outputs}");
-    assert!(outputs["analyze"]["summary"].is_string(), "{outputs}");
+    assert!(outputs["analyze"]["analysis"]["summary"].is_string(), "{outputs}");
     assert_eq!(outputs["notify"]["deliveries"][0]["channel"], "ops", "{outputs}");
     assert!(!outputs.to_string().contains("hunter2-Kq"), "{outputs}");
     assert!(hub.log().find(0, "opened what the stages of run").is_some());

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use domain::egress::SnapshotKind;
 
+use super::json::snapshot_json;
 use super::probe::System;
 use super::*;
 
