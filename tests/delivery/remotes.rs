@@ -1,7 +1,7 @@
 //! Remotes that misbehave in every way there is: what the hub makes of each, and what others notice.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -222,9 +222,7 @@ async fn whatever_a_remote_does_it_is_classified() {
 #[tokio::test]
 async fn a_date_to_wait_for_is_waited_for() {
     let hub = Home::new().await.with_local_remotes().start().await;
-    let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(1_000);
-    let date = Duration::from_secs(date.as_secs());
-    let text = httpdate(date.as_secs());
+    let (date, text) = in_a_quarter_of_an_hour();
     let sink = Sink::start(std::iter::repeat_n(busy(&text), 1000)).await;
     hub.add_channel("busy", &sink.url()).await;
     hub.accept("/alerts/webhook/", &alert(0)).await;
@@ -237,14 +235,13 @@ async fn a_date_to_wait_for_is_waited_for() {
     assert!(due + second >= date && due <= date + took + second, "{text}: {delivery}");
 }
 
-/// A date as HTTP writes it (RFC 9110, section 5.6.7).
-fn httpdate(seconds: u64) -> String {
-    let output = std::process::Command::new("date")
-        .args(["-u", "-d", &format!("@{seconds}"), "+%a, %d %b %Y %H:%M:%S GMT"])
-        .env("LC_ALL", "C")
-        .output()
-        .unwrap();
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+/// A time to come, since the epoch and as HTTP writes it (RFC 9110, section 5.6.7).
+fn in_a_quarter_of_an_hour() -> (Duration, String) {
+    let arguments = ["-u", "-d", "+900 seconds", "+%s %a, %d %b %Y %H:%M:%S GMT"];
+    let output = std::process::Command::new("date").args(arguments).env("LC_ALL", "C").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (seconds, date) = text.trim().split_once(' ').unwrap();
+    (Duration::from_secs(seconds.parse().unwrap()), date.to_owned())
 }
 
 #[tokio::test]
