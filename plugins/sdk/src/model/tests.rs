@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::http::Signing;
 use crate::intelligence::Priority;
 
 struct Plain(Common);
