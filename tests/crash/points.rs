@@ -88,22 +88,26 @@ table! {
         Story::Batch { kept: true };
     /// The lease ends and the run is claimed again.
     a_run_that_is_claimed: "pipeline.claimed:1" => Story::Webhook(ONCE);
+    /// It was not claimed.
+    a_run_that_is_not_committed_as_claimed: "pipeline.claim.before_commit:1" => Story::Webhook(ONCE);
     /// A stage that did not end is begun again.
     check_begun: "pipeline.stage_begun:1" => Story::Webhook(Webhook { tries: [2, 1, 1], ..ONCE });
-    /// The end of a stage and what it found are one transaction.
+    /// The end of a stage, what it found and the beginning of the next are one transaction.
     check_not_committed: "pipeline.stage.before_commit:1" => Story::Webhook(Webhook { tries: [2, 1, 1], ..ONCE });
-    /// A stage that ended is not begun again.
-    check_ended: "pipeline.stage_ended:1" => Story::Webhook(ONCE);
+    /// A stage that ended is not begun again. The next had begun with its end.
+    check_ended: "pipeline.stage_ended:1" => Story::Webhook(Webhook { tries: [1, 2, 1], ..ONCE });
     /// Only the stage that was cut off is begun again.
     analyze_begun: "pipeline.stage_begun:2" => Story::Webhook(Webhook { tries: [1, 2, 1], ..ONCE });
     /// What was found is taken up.
-    analyze_ended: "pipeline.stage_ended:2" => Story::Webhook(ONCE);
+    analyze_ended: "pipeline.stage_ended:2" => Story::Webhook(Webhook { tries: [1, 1, 2], ..ONCE });
     /// Nothing is in the outbox, so nobody was told.
     notify_begun: "pipeline.stage_begun:3" => Story::Webhook(Webhook { tries: [1, 1, 2], ..ONCE });
     /// The outbox and the end of the stage are one transaction: no key is given out twice.
     notify_not_committed: "pipeline.notify.before_commit:1" => Story::Webhook(Webhook { tries: [1, 1, 2], ..ONCE });
     /// The outbox has it, and the run needs nobody any more.
     notify_committed: "pipeline.notify_committed:1" => Story::Webhook(ONCE);
+    /// Neither the claim nor its attempt is there.
+    a_delivery_that_is_not_committed_as_claimed: "deliver.claim.before_commit:1" => Story::Webhook(ONCE);
     /// The first attempt was cut off before the call: it counts, and the remote hears once.
     a_delivery_that_is_claimed: "deliver.claimed:1" => Story::Webhook(Webhook { attempts: 2, ..ONCE });
     /// Nobody can know whether the remote took it: it hears twice, under one key.

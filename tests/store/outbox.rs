@@ -47,7 +47,7 @@ pub(crate) async fn claim(world: &mut World, seconds: i64) -> Vec<ClaimedDeliver
 }
 
 pub(crate) async fn record(world: &World, claimed: &ClaimedDelivery, result: &AttemptResult, seconds: i64) {
-    world.store.record_attempt(claimed.id, claimed.lease, result, at(seconds)).await.unwrap();
+    world.store.record_attempt(claimed, result, at(seconds)).await.unwrap();
 }
 
 #[tokio::test]
@@ -240,7 +240,7 @@ async fn lease_of_a_dead_worker_passes_on_with_the_next_attempt() {
     assert_eq!((holder.id, holder.attempt), (late.id, 2));
 
     let before = world.store.delivery(ids[0]).await.unwrap();
-    let lost = world.store.record_attempt(late.id, late.lease, &delivered(Some("m")), at(65)).await;
+    let lost = world.store.record_attempt(&late, &delivered(Some("m")), at(65)).await;
     assert!(matches!(lost, Err(StoreError::LeaseLost(_))), "{lost:?}");
     assert_eq!(world.store.delivery(ids[0]).await.unwrap(), before);
     record(&world, &holder, &delivered(None), 66).await;
@@ -255,7 +255,7 @@ async fn lease_of_a_dead_worker_passes_on_with_the_next_attempt() {
         .collect();
     assert_eq!(outcomes, [AttemptOutcome::Started, AttemptOutcome::Delivered]);
     // Recorded once; the lease is spent.
-    let twice = world.store.record_attempt(holder.id, holder.lease, &dead(), at(67)).await;
+    let twice = world.store.record_attempt(&holder, &dead(), at(67)).await;
     assert!(matches!(twice, Err(StoreError::LeaseLost(_))), "{twice:?}");
 }
 
@@ -294,14 +294,13 @@ async fn the_attempt_that_ends_a_run_says_how() {
     world.notify(&run, &[&ops, &dev], 3).await;
     let claimed = claim(&mut world, 4).await;
     let record = async |number: usize, result: AttemptResult, seconds| {
-        let ClaimedDelivery { id, lease, .. } = claimed[number];
-        world.store.record_attempt(id, lease, &result, at(seconds)).await.unwrap().1
+        world.store.record_attempt(&claimed[number], &result, at(seconds)).await.unwrap().1
     };
     assert_eq!(record(0, dead(), 5).await, None, "the other one is under way");
     assert_eq!(record(1, delivered(None), 6).await, Some(RunStatus::Failed));
     world.store.retry_delivery(claimed[0].id, "a test", at(7)).await.unwrap();
     let again = claim(&mut world, 8).await.remove(0);
-    let end = world.store.record_attempt(again.id, again.lease, &delivered(None), at(9)).await.unwrap();
+    let end = world.store.record_attempt(&again, &delivered(None), at(9)).await.unwrap();
     assert_eq!(end, (DeliveryStatus::Delivered, Some(RunStatus::Notified)));
 }
 
@@ -382,7 +381,7 @@ async fn send_all(store: store::Store, number: u128) -> Vec<DeliveryId> {
             let store = store.clone();
             tasks.spawn(async move {
                 let sent = delivered(None);
-                patiently!(store.record_attempt(delivery.id, delivery.lease, &sent, at(11)));
+                patiently!(store.record_attempt(&delivery, &sent, at(11)));
             });
         }
         // Whoever had another's would be refused.
@@ -446,7 +445,7 @@ async fn what_waits_is_counted_with_the_time_it_was_due() {
     assert_eq!((waiting.deliveries, waiting.delivery_due_at), (2, Some(at(3))));
     assert_eq!((waiting.quarantined, waiting.quarantined_bytes), (1, 650));
     let claimed = claim(&mut world, 6).await;
-    world.store.record_attempt(claimed[0].id, claimed[0].lease, &dead(), at(7)).await.unwrap();
+    world.store.record_attempt(&claimed[0], &dead(), at(7)).await.unwrap();
     let left = world.store.backlog().await.unwrap();
     assert_eq!((left.deliveries, left.dead), (1, 1));
 }

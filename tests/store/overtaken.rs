@@ -79,7 +79,7 @@ async fn an_end_is_told_as_an_end_where_the_firing_may_have_been_seen() {
     assert_eq!(next.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), [end[0]]);
     assert_eq!(next[0].notification, OWN);
     // It fails in the end, and something newer waits: it is not tried again.
-    let now = world.store.record_attempt(claimed[1].id, claimed[1].lease, &retry(60), at(6)).await.unwrap();
+    let now = world.store.record_attempt(&claimed[1], &retry(60), at(6)).await.unwrap();
     assert_eq!(now, (DeliveryStatus::Stale, Some(RunStatus::Notified)), "it was the last of its run");
     assert_eq!(status(&world, first[1]).await, (DeliveryStatus::Stale, Some(end[1])));
     let last = claim(&mut world, 7).await;

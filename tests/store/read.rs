@@ -168,7 +168,8 @@ async fn context_shows_the_worst_twenty_alerts() {
         .collect();
     world.fire(2, over).await;
     let incidents = world.store.incidents(&IncidentFilter::default(), &everything()).await.unwrap().items;
-    let context = world.store.incident_context(incidents[0].id).await.unwrap();
+    let run = RunId::from(ulid::Ulid(1));
+    let context = world.store.run_context(run, incidents[0].id).await.unwrap().incident;
     assert_eq!((context.total, context.alerts.len()), (25, 20));
     assert_eq!((context.incident.firing, context.incident.severity), (15, Severity::Critical));
     assert_eq!(context.alerts[0].fingerprint, "f24");
@@ -184,7 +185,12 @@ async fn what_is_not_there_is_named() {
     let messages = [
         world.store.alert(AlertId::from(id)).await.unwrap_err().to_string(),
         world.store.incident(IncidentId::from(id)).await.unwrap_err().to_string(),
-        world.store.incident_context(IncidentId::from(id)).await.unwrap_err().to_string(),
+        world
+            .store
+            .run_context(RunId::from(ulid::Ulid(2)), IncidentId::from(id))
+            .await
+            .unwrap_err()
+            .to_string(),
         world.store.run(RunId::from(id)).await.unwrap_err().to_string(),
         world.store.delivery(id.into()).await.unwrap_err().to_string(),
         world.store.inbox_entry(id.into()).await.unwrap_err().to_string(),

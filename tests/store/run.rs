@@ -96,7 +96,7 @@ async fn failed_stage_is_tried_again_when_due() {
     assert_eq!(again.run.started_at, Some(at(2)));
     let attempt = world.store.begin_stage(again.claim, Stage::Check, None, at(31)).await.unwrap();
     assert_eq!(attempt, 2);
-    let stages = world.store.stage_executions(run.run.run_id).await.unwrap();
+    let stages = world.store.run(run.run.run_id).await.unwrap().stages;
     let states: Vec<_> = stages.iter().map(|stage| (stage.attempt, stage.status)).collect();
     assert_eq!(states, [(1, StageStatus::Failed), (2, StageStatus::Started)]);
     assert_eq!(stages[0].error_message.as_deref(), Some("it was timeout"));
@@ -117,7 +117,7 @@ async fn run_of_a_dead_worker_is_taken_over_after_its_last_stage() {
     assert!(other.claim_runs(at(61), LEASE, 9, &mut mint).await.unwrap().is_empty());
     let taken = other.claim_runs(at(62), LEASE, 9, &mut mint).await.unwrap().remove(0);
     assert_eq!((taken.run.run_id, taken.run.status), (dead.run.run_id, RunStatus::Checked));
-    let stages = other.stage_executions(taken.run.run_id).await.unwrap();
+    let stages = other.run(taken.run.run_id).await.unwrap().stages;
     let states: Vec<_> = stages.iter().map(|stage| (stage.stage, stage.status)).collect();
     assert_eq!(states, [(Stage::Check, StageStatus::Succeeded), (Stage::Analyze, StageStatus::Started)]);
     assert_eq!(other.begin_stage(taken.claim, Stage::Analyze, None, at(63)).await.unwrap(), 2);
@@ -244,7 +244,7 @@ async fn workers_share_a_transaction_and_a_refused_change_is_undone_alone() {
         });
     }
     for (run_id, is_late, begun) in changes.join_all().await {
-        let executions = world.store.stage_executions(run_id).await.unwrap();
+        let executions = world.store.run(run_id).await.unwrap().stages;
         match begun {
             Err(StoreError::LeaseLost(_)) if is_late => assert!(executions.is_empty()),
             Ok(1) if !is_late => assert_eq!(executions.len(), 1),
@@ -263,7 +263,7 @@ async fn a_change_is_carried_out_although_nobody_waits_for_it() {
     // Polled once, then dropped.
     drop(polled_once(change).await);
     world.store.begin_stage(waited_for.claim, Stage::Check, None, at(3)).await.unwrap();
-    assert_eq!(world.store.stage_executions(given_up.run.run_id).await.unwrap().len(), 1);
+    assert_eq!(world.store.run(given_up.run.run_id).await.unwrap().stages.len(), 1);
 }
 
 /// Polls a future once and hands it back.

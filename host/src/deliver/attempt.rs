@@ -39,7 +39,7 @@ pub(super) async fn attempt(parts: &Parts, under_way: &UnderWay) {
     let tries = delivery.attempt.saturating_sub(delivery.attempts_before);
     let result = schedule(verdict, tries, now);
     let took = now.since(started);
-    let recorded = parts.store.record_attempt(delivery.id, delivery.lease, &result, now).await;
+    let recorded = parts.store.record_attempt(delivery, &result, now).await;
     crash::pass(Point::DeliveryRecorded);
     let is_stale = matches!(recorded, Ok((DeliveryStatus::Stale, _)));
     let outcome = if is_stale { "stale" } else { word(&result) };

@@ -108,7 +108,8 @@ fn say_once(said: &Mutex<Option<String>>, trouble: Option<String>) {
 /// Takes away what is kept no longer, at once and then until stopped: a hub that never runs for long keeps
 /// nothing for longer than one that does.
 pub async fn retention(retention: Retention, stop: CancellationToken) {
-    at_once_and_every(RETENTION_EVERY, "retention", stop, || retention.round(clock::now())).await;
+    let round = || retention.round(clock::now(), &stop);
+    at_once_and_every(RETENTION_EVERY, "retention", stop.clone(), round).await;
 }
 
 /// Raises alerts about channels that fail, until stopped.

@@ -18,7 +18,6 @@ const MAX_OUTPUT_TOKENS: u32 = 1024;
 
 /// Asks the active provider, then the fallback, then nobody.
 pub(super) async fn stage(passage: &mut Passage<'_>) -> Result<RunStatus, RunError> {
-    let attempt = passage.begin(Stage::Analyze).await?;
     let request = AnalysisRequest {
         task: "incident".to_owned(),
         incident: notify::incident(passage),
@@ -36,7 +35,7 @@ pub(super) async fn stage(passage: &mut Passage<'_>) -> Result<RunStatus, RunErr
     let output = output(&thought);
     let end = StageEnd {
         stage: Stage::Analyze,
-        attempt,
+        attempt: passage.attempt,
         status,
         summary: thought.analysis.as_ref().map(|analysis| summary(&thought, analysis)),
         fault: thought.trouble,
@@ -44,7 +43,7 @@ pub(super) async fn stage(passage: &mut Passage<'_>) -> Result<RunStatus, RunErr
         fallback_used: passage.fallback_used,
         at: clock::now(),
     };
-    passage.end_stage(&end).await?;
+    passage.end_stage(end).await?;
     Ok(RunStatus::Analyzed)
 }
 

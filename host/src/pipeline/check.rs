@@ -15,7 +15,6 @@ const BUDGET: Duration = Duration::from_secs(2);
 
 /// Checks the machine. What cannot be checked is noted and does not stop the run.
 pub(super) async fn stage(passage: &mut Passage<'_>) -> Result<RunStatus, RunError> {
-    let attempt = passage.begin(Stage::Check).await?;
     let results = passage.parts.checks.run(BUDGET).await;
     let in_state = |wanted| results.iter().filter(|result| result.status == wanted).count();
     let (critical, warning) = (in_state(CheckStatus::Critical), in_state(CheckStatus::Warning));
@@ -27,7 +26,7 @@ pub(super) async fn stage(passage: &mut Passage<'_>) -> Result<RunStatus, RunErr
     passage.checks = json!(results);
     let end = StageEnd {
         stage: Stage::Check,
-        attempt,
+        attempt: passage.attempt,
         status: StageStatus::Succeeded,
         summary: Some(summary),
         fault: None,
@@ -35,6 +34,6 @@ pub(super) async fn stage(passage: &mut Passage<'_>) -> Result<RunStatus, RunErr
         fallback_used: false,
         at: clock::now(),
     };
-    passage.finish(end, &passage.checks).await?;
+    passage.finish(end, passage.checks.clone()).await?;
     Ok(RunStatus::Checked)
 }

@@ -12,6 +12,7 @@ mod pick;
 pub mod routes;
 mod worker;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,12 +20,13 @@ use domain::crash::{self, Point};
 use domain::id::ArtifactId;
 use domain::retry::Policy;
 use domain::route::Route;
-use domain::run::{Run, RunStatus, Stage, StageStatus};
+use domain::run::{Run, RunStatus, Stage, StageExecution, StageStatus};
 use domain::time::Timestamp;
 use domain::trace::SpanId;
 use serde_json::Value;
 use store::{
-    ClaimedRun, Fault, IncidentContext, NewArtifact, RouteTaken, RunEnd, StageEnd, Store, StoreError,
+    ClaimedRun, Fault, IncidentContext, NewArtifact, RouteTaken, RunContext, RunEnd, StageEnd, Store,
+    StoreError,
 };
 
 use crate::checks::Checks;
@@ -77,10 +79,10 @@ struct Passage<'a> {
     run: &'a ClaimedRun,
     context: &'a IncidentContext,
     route: &'a Route,
-    /// Why it is this route, where the run has not taken it yet: noted when its first stage begins.
-    taken: Option<&'a RouteTaken>,
-    /// The first stage that this passage begins.
-    first: Option<Stage>,
+    /// What is left to do, in order.
+    left: VecDeque<Stage>,
+    /// Which try at its stage is under way. It was begun when the stage before it ended, in one transaction.
+    attempt: u32,
     /// What the check stage found, as the contract describes it.
     checks: Value,
     /// What the analyze stage found; none where it was not asked or did not answer.
@@ -122,43 +124,42 @@ fn tell(run: &ClaimedRun, began: Timestamp, error: Option<&RunError>) {
 }
 
 async fn passage(parts: &Parts, run: &ClaimedRun) -> Result<(), RunError> {
-    let context = parts.store.incident_context(run.moment.incident_id).await?;
-    let routes = parts.store.routes().await?;
-    let (route, taken) = match pick::pick(run, &context, routes) {
+    let (run_id, incident_id) = (run.run.run_id, run.moment.incident_id);
+    let RunContext { incident, routes, stages } = parts.store.run_context(run_id, incident_id).await?;
+    let (route, taken) = match pick::pick(run, &incident, routes) {
         Ok(picked) => picked,
         Err(fault) => return Ok(end(parts, run, RunStatus::Failed, Some(fault)).await?),
     };
     let mut passage = Passage {
         parts,
         run,
-        context: &context,
+        context: &incident,
         route: &route,
-        taken: taken.as_ref(),
-        first: None,
+        left: route.stages.iter().copied().filter(|stage| *stage != Stage::Ingest).collect(),
+        attempt: 0,
         checks: Value::Array(Vec::new()),
         analysis: None,
         fallback_used: false,
     };
-    passage.take_stages().await
+    let status = passage.recall(&stages).await?;
+    passage.take_stages(status, taken.as_ref()).await
 }
 
 impl Passage<'_> {
-    async fn take_stages(&mut self) -> Result<(), RunError> {
-        let done = self.parts.store.stage_executions(self.run.run.run_id).await?;
-        let is_done = |stage: Stage| {
-            done.iter().any(|execution| {
-                execution.stage == stage
-                    && matches!(execution.status, StageStatus::Succeeded | StageStatus::Skipped)
-            })
-        };
-        self.first = self.route.stages.iter().copied().find(|stage| !is_done(*stage));
-        let mut status = RunStatus::Ingested;
-        for stage in self.route.stages.clone() {
-            let succeeded = is_done(stage);
+    /// Takes what is left. Why it is this route is noted with the first stage, where the run has not taken
+    /// it yet.
+    async fn take_stages(
+        &mut self,
+        mut status: RunStatus,
+        taken: Option<&RouteTaken>,
+    ) -> Result<(), RunError> {
+        if let Some(first) = self.left.front() {
+            self.attempt = self.parts.store.begin_stage(self.run.claim, *first, taken, clock::now()).await?;
+            crash::pass(Point::StageBegun);
+        }
+        while let Some(stage) = self.left.pop_front() {
             status = match stage {
                 Stage::Ingest => continue,
-                Stage::Check if succeeded => self.recall(Stage::Check).await?,
-                Stage::Analyze if succeeded => self.recall(Stage::Analyze).await?,
                 Stage::Check => timed(&self.run.run, stage, check::stage(self)).await?,
                 Stage::Analyze => timed(&self.run.run, stage, analyze::stage(self)).await?,
                 // The outbox rows and the end of the stage are one transaction; then the deliveries
@@ -170,42 +171,57 @@ impl Passage<'_> {
         Ok(())
     }
 
-    /// Takes up what a stage found before its worker died.
-    async fn recall(&mut self, stage: Stage) -> Result<RunStatus, RunError> {
-        let run = &self.run.run;
-        let (artifact, status) = match stage {
-            Stage::Check => (run.checker_output_ref, RunStatus::Checked),
-            _ => (run.intelligence_output_ref, RunStatus::Analyzed),
-        };
-        if let Some(id) = artifact {
-            let value = outputs::open(&self.parts.store, &self.parts.keys, id).await?;
-            match stage {
-                Stage::Check => self.checks = value,
-                _ => {
-                    self.analysis = value.get("analysis").filter(|analysis| analysis.is_object()).cloned();
-                    self.fallback_used = value.get("fallback_used").is_some_and(|used| used == true);
+    /// Takes up what stages found before their worker died: they are not left to do. Says how far that
+    /// brought the run.
+    async fn recall(&mut self, tried: &[StageExecution]) -> Result<RunStatus, RunError> {
+        let mut status = RunStatus::Ingested;
+        for stage in [Stage::Check, Stage::Analyze] {
+            let is_done = |execution: &StageExecution| {
+                execution.stage == stage
+                    && matches!(execution.status, StageStatus::Succeeded | StageStatus::Skipped)
+            };
+            if !self.left.contains(&stage) || !tried.iter().any(is_done) {
+                continue;
+            }
+            self.left.retain(|left| *left != stage);
+            let run = &self.run.run;
+            let (artifact, reached) = match stage {
+                Stage::Check => (run.checker_output_ref, RunStatus::Checked),
+                _ => (run.intelligence_output_ref, RunStatus::Analyzed),
+            };
+            status = reached;
+            if let Some(id) = artifact {
+                let value = outputs::open(&self.parts.store, &self.parts.keys, id).await?;
+                match stage {
+                    Stage::Check => self.checks = value,
+                    _ => {
+                        self.analysis =
+                            value.get("analysis").filter(|analysis| analysis.is_object()).cloned();
+                        self.fallback_used = value.get("fallback_used").is_some_and(|used| used == true);
+                    }
                 }
             }
         }
         Ok(status)
     }
 
-    async fn begin(&self, stage: Stage) -> Result<u32, RunError> {
-        let route = self.taken.filter(|_| self.first == Some(stage));
-        let attempt = self.parts.store.begin_stage(self.run.claim, stage, route, clock::now()).await?;
-        crash::pass(Point::StageBegun);
-        Ok(attempt)
+    /// Ends a stage with what it found, sealed, and begins the next.
+    async fn finish(&mut self, mut end: StageEnd, output: Value) -> Result<(), RunError> {
+        end.artifact = Some(self.seal(output)?);
+        self.end_stage(end).await
     }
 
-    /// Ends a stage with what it found, sealed.
-    async fn finish(&self, mut end: StageEnd, output: &Value) -> Result<(), RunError> {
-        end.artifact = Some(self.seal(output.clone())?);
-        self.end_stage(&end).await
-    }
-
-    async fn end_stage(&self, end: &StageEnd) -> Result<(), RunError> {
-        self.parts.store.finish_stage(self.run.claim, end).await?;
+    /// Ends a stage and begins the next.
+    async fn end_stage(&mut self, end: StageEnd) -> Result<(), RunError> {
+        let (store, claim) = (&self.parts.store, self.run.claim);
+        match self.left.front() {
+            Some(next) => self.attempt = store.next_stage(claim, &end, *next).await?,
+            None => store.finish_stage(claim, &end).await?,
+        }
         crash::pass(Point::StageEnded);
+        if !self.left.is_empty() {
+            crash::pass(Point::StageBegun);
+        }
         Ok(())
     }
 

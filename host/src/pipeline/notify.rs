@@ -35,10 +35,9 @@ struct Goal {
 /// Puts a notification for each channel of the route into the outbox.
 pub(super) async fn stage(passage: &Passage<'_>) -> Result<(), RunError> {
     let goals = goals(passage).await?;
-    let attempt = passage.begin(Stage::Notify).await?;
     let stage_end = |status, summary: &str, fault: Option<Fault>| StageEnd {
         stage: Stage::Notify,
-        attempt,
+        attempt: passage.attempt,
         status,
         summary: Some(summary.to_owned()),
         fault,

@@ -22,18 +22,23 @@ words! {
         ReparseBeforeCommit = "reparse.before_commit",
         /// It is committed, and not answered.
         ReparseAfterCommit = "reparse.after_commit",
+        /// Runs are claimed, not committed.
+        RunClaimBeforeCommit = "pipeline.claim.before_commit",
         /// A run is claimed, and nothing done for it.
         RunClaimed = "pipeline.claimed",
         /// A stage has begun.
         StageBegun = "pipeline.stage_begun",
-        /// The end of a stage other than notify is written with what it found, not committed.
+        /// The end of a stage other than notify is written with what it found and the beginning of the next, not
+        /// committed.
         StageBeforeCommit = "pipeline.stage.before_commit",
-        /// A stage other than notify has ended.
+        /// A stage other than notify has ended, and the next has begun with it.
         StageEnded = "pipeline.stage_ended",
         /// The deliveries of a run are written, not committed.
         NotifyBeforeCommit = "pipeline.notify.before_commit",
         /// The deliveries of a run are in the outbox.
         NotifyCommitted = "pipeline.notify_committed",
+        /// Deliveries are claimed and their attempts written, not committed.
+        DeliveryClaimBeforeCommit = "deliver.claim.before_commit",
         /// An attempt is written, and the remote not called.
         DeliveryClaimed = "deliver.claimed",
         /// The remote has answered, and it is not recorded.

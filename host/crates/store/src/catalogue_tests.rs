@@ -84,7 +84,7 @@ async fn hot_statements_use_their_indexes() {
         (sql::read::DELIVERIES_WAITING, "delivery_due"),
         (sql::read::DEAD_COUNT, "delivery_status"),
         (sql::read::QUARANTINE_SIZE, "inbox_quarantined"),
-        (sql::run::RUN_DELIVERIES, "delivery_run"),
+        (sql::run::SETTLE_RUN, "delivery_run"),
         (sql::ingest::SEEN_DELIVERIES, "(driver=? AND delivery_id=?)"),
         (sql::ingest::ALERTS_BY_KEY, "(fingerprint=? AND source=?)"),
         (sql::ingest::INCIDENTS_BY_ID_OR_KEY, "(id=?)"),

@@ -7,11 +7,12 @@ use domain::id::ChannelId;
 use domain::time::Timestamp;
 use serde::Serialize;
 
-use crate::db::{Columns as _, Connection, Row, query};
+use crate::db::{Columns as _, Row, query};
 use crate::error::{Doing as _, StoreError};
 use crate::open::Store;
 use crate::page::{List, Page, PageRequest};
-use crate::run::settle_run;
+use crate::run_change::settle;
+use crate::script::Script;
 use crate::sql;
 
 /// How old the time of the last success may grow before it is written again: most attempts write nothing.
@@ -169,12 +170,12 @@ impl Store {
             let mut tx = self.begin(DOING).await?;
             let waiting = query(sql::channel::WAITING_FOR_NOBODY).bind(now.as_micros()).bind(AT_ONCE);
             for row in waiting.fetch_all(&mut *tx).await.doing(DOING)? {
-                let give_up = query(sql::channel::GIVE_UP_DELIVERY)
-                    .bind("its channel was removed before it was sent")
+                let give_up = Script::new()
+                    .then(sql::channel::GIVE_UP_DELIVERY)
+                    .bind("its channel was removed before it was sent".to_owned())
                     .bind(now.as_micros())
                     .bind(row.text("id")?);
-                give_up.execute(&mut *tx).await.doing(DOING)?;
-                settle_run(&mut tx, row.parse("run_id")?, now).await?;
+                settle(give_up, row.parse("run_id")?, now).send(&mut tx).await.doing(DOING)?;
                 count += 1;
             }
             tx.commit().await.doing(DOING)?;
@@ -195,25 +196,20 @@ impl Store {
 }
 
 /// Takes note of how an attempt ended: `error` in words, or none where the remote took it.
-pub(crate) async fn note_health(
-    tx: &mut Connection,
-    id: ChannelId,
-    error: Option<&str>,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let note = match error {
-        None => query(sql::channel::CHANNEL_WORKS)
+pub(crate) fn note_health(script: Script, id: ChannelId, error: Option<&str>, now: Timestamp) -> Script {
+    match error {
+        None => script
+            .then(sql::channel::CHANNEL_WORKS)
             .bind(now.as_micros())
             .bind(id.to_string())
             .bind(now.before(SUCCESS_WITHIN).as_micros()),
-        Some(error) => query(sql::channel::CHANNEL_FAILS)
+        Some(error) => script
+            .then(sql::channel::CHANNEL_FAILS)
             .bind(now.as_micros())
             .bind(error.to_owned())
             .bind(now.as_micros())
             .bind(id.to_string()),
-    };
-    note.execute(&mut *tx).await.doing("note how a channel is doing")?;
-    Ok(())
+    }
 }
 
 fn read_state(row: &Row) -> Result<ChannelState, StoreError> {

@@ -15,7 +15,8 @@ pub(crate) type Pool = sqlx::Pool<Db>;
 pub(crate) type Row = sqlx::sqlite::SqliteRow;
 pub(crate) type Transaction = sqlx::Transaction<'static, Db>;
 pub(crate) type Connection = sqlx::SqliteConnection;
-pub(crate) type Query = sqlx::query::Query<'static, Db, <Db as sqlx::Database>::Arguments>;
+pub(crate) type Arguments = <Db as sqlx::Database>::Arguments;
+pub(crate) type Query = sqlx::query::Query<'static, Db, Arguments>;
 
 /// Makes a statement of the catalogue ready for its parameters.
 pub(crate) fn query(sql: Sql) -> Query {

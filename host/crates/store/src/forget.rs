@@ -9,8 +9,11 @@ use crate::error::{Doing as _, StoreError};
 use crate::open::Store;
 use crate::sql::{self, Sql};
 
-/// How many rows one step looks for: a transaction that holds nobody up.
-const STEP: u32 = 500;
+/// How many rows one step takes away: a transaction that webhooks hardly notice.
+const STEP: u32 = 100;
+/// How many requests are found at once that are beyond what may stay in quarantine: finding them means
+/// adding up all that is there.
+const FOUND_BEYOND: u32 = 500;
 
 /// What can be taken away for its age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,7 +113,7 @@ impl Store {
     /// [`StoreError::Unavailable`] if the database does not answer.
     pub async fn beyond_quota(&self, bytes: u64) -> Result<Vec<RunId>, StoreError> {
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-        let found = query(sql::ingest::BEYOND_QUOTA).bind(bytes).bind(STEP);
+        let found = query(sql::ingest::BEYOND_QUOTA).bind(bytes).bind(FOUND_BEYOND);
         let found = found.fetch_all(&self.inner.readers).await.doing("measure the quarantine")?;
         found.iter().map(|row| row.parse("run_id")).collect()
     }

@@ -11,6 +11,7 @@ use crate::db::{Columns as _, Row, Transaction, query};
 use crate::error::{Doing as _, StoreError};
 use crate::open::Store;
 use crate::page::{List, MAX_PAGE, Page, PageRequest};
+use crate::script::{Results, Script};
 use crate::sql;
 
 /// How many alerts plugins and people are told of with one incident: the worst.
@@ -120,19 +121,39 @@ impl Store {
         Ok(IncidentDetail { incident, alerts, history })
     }
 
-    /// Reads an incident as a run needs it.
+    /// Reads an incident as those who ask about it need it.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] if there is none.
     pub async fn incident_context(&self, id: IncidentId) -> Result<IncidentContext, StoreError> {
         const DOING: &str = "read an incident";
         let mut tx = self.snapshot(DOING).await?;
-        let incident = one(&mut tx, id).await?;
-        let alerts = worst(&mut tx, id, CONTEXT_ALERTS).await?;
-        let count = query(sql::read::COUNT_INCIDENT_ALERTS).bind(id.to_string());
-        let total = count.fetch_one(&mut *tx).await.doing(DOING)?.int("found")?;
-        Ok(IncidentContext { incident, alerts, total })
+        let mut came = look_at_incident(Script::new(), id).send(&mut tx).await.doing(DOING)?;
+        read_context(&mut came, id)
     }
+}
+
+/// Asks for what [`read_context`] reads.
+pub(crate) fn look_at_incident(script: Script, id: IncidentId) -> Script {
+    script
+        .then(sql::read::INCIDENT)
+        .bind(id.to_string())
+        .then(sql::read::INCIDENT_ALERTS)
+        .bind(id.to_string())
+        .bind(CONTEXT_ALERTS)
+        .then(sql::read::COUNT_INCIDENT_ALERTS)
+        .bind(id.to_string())
+}
+
+/// An incident as a run needs it.
+pub(crate) fn read_context(came: &mut Results, id: IncidentId) -> Result<IncidentContext, StoreError> {
+    let incident = came.rows();
+    let incident = incident.first().ok_or_else(|| StoreError::NotFound(format!("incident `{id}`")))?;
+    Ok(IncidentContext {
+        incident: read_incident(incident)?,
+        alerts: came.rows().iter().map(read_alert).collect::<Result<_, _>>()?,
+        total: came.row()?.int("found")?,
+    })
 }
 
 async fn one(tx: &mut Transaction, id: IncidentId) -> Result<Incident, StoreError> {

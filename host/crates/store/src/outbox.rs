@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::crash::{self, Point};
 use domain::delivery::{AttemptOutcome, AttemptResult, Channel, ClaimedDelivery, DeliveryStatus};
-use domain::id::{ChannelId, DeliveryId, IncidentId, LeaseToken, Mint};
+use domain::id::{ChannelId, DeliveryId, IncidentId, LeaseToken, Mint, RunId};
 use domain::run::RunStatus;
 use domain::time::Timestamp;
 
@@ -12,8 +12,9 @@ use crate::channel::note_health;
 use crate::db::{Columns as _, Connection, Row, query, readable};
 use crate::error::{Doing as _, StoreError};
 use crate::open::Store;
-use crate::outbox_put::{place, supersede};
-use crate::run::settle_run;
+use crate::outbox_put::supersede;
+use crate::run_change::{read_settled, settle};
+use crate::script::Script;
 use crate::sql;
 
 /// An enabled channel as workers see it.
@@ -42,18 +43,13 @@ impl Store {
         channels: &[(ChannelId, usize)],
         mint: &mut (dyn Mint + Send),
     ) -> Result<Vec<ClaimedDelivery>, StoreError> {
-        const DOING: &str = "claim deliveries";
-        let lease = LeaseToken::mint(mint);
-        let until = now.after(lease_for);
-        let mut tx = self.begin(DOING).await?;
-        let mut claimed = Vec::new();
-        for (channel, most) in channels {
-            claimed.extend(claim_of(&mut tx, *channel, *most, Claim { lease, now, until }).await?);
-        }
-        if !claimed.is_empty() {
-            tx.commit().await.doing(DOING)?;
-        }
-        Ok(claimed)
+        let claim = Claim {
+            lease: LeaseToken::mint(mint),
+            now,
+            until: now.after(lease_for),
+            channels: channels.to_vec(),
+        };
+        self.together(claim, |tx, claim| Box::pin(claim_deliveries(tx, claim))).await
     }
 
     /// Every enabled channel, and when the next delivery to it can be claimed.
@@ -78,21 +74,30 @@ impl Store {
         Ok(newest.is_some())
     }
 
-    /// Records how an attempt ended; returns how far the delivery is now, and how its run ended, if it did. One that would be tried again is
-    /// stale instead if a newer one for the same incident and channel waits. When the last delivery of a run
-    /// becomes final, the run ends with it: notified, or failed with `delivery_dead` if one is dead.
+    /// Records how an attempt ended; returns how far the delivery is now, and how its run ended, if it did.
+    /// One that would be tried again is stale instead if a newer one for the same incident and channel waits.
+    /// When the last delivery of a run becomes final, the run ends with it: notified, or failed with
+    /// `delivery_dead` if one is dead.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`] if another worker has the delivery; nothing is changed then.
     pub async fn record_attempt(
         &self,
-        id: DeliveryId,
-        lease: LeaseToken,
+        delivery: &ClaimedDelivery,
         result: &AttemptResult,
         now: Timestamp,
     ) -> Result<(DeliveryStatus, Option<RunStatus>), StoreError> {
-        let result = result.clone();
-        self.together(move |tx| Box::pin(record_attempt(tx, id, lease, result, now))).await
+        let attempt = Attempted {
+            id: delivery.id,
+            run_id: delivery.run_id,
+            incident_id: delivery.incident_id,
+            channel_id: delivery.channel.id,
+            attempt: delivery.attempt,
+            lease: delivery.lease,
+            result: result.clone(),
+            now,
+        };
+        self.together(attempt, |tx, attempt| Box::pin(record(tx, attempt))).await
     }
 
     /// Lengthens the lease on a delivery that takes its time.
@@ -114,92 +119,88 @@ impl Store {
     }
 }
 
-/// A claim on what is due of a channel.
-#[derive(Clone, Copy)]
+/// A claim on what is due, at most so many of each channel.
 struct Claim {
     lease: LeaseToken,
     now: Timestamp,
     until: Timestamp,
+    channels: Vec<(ChannelId, usize)>,
 }
 
-async fn claim_of(
-    tx: &mut Connection,
-    channel: ChannelId,
-    most: usize,
-    Claim { lease, now, until }: Claim,
-) -> Result<Vec<ClaimedDelivery>, StoreError> {
-    const DOING: &str = "claim deliveries";
-    let claim = query(sql::outbox::CLAIM_DELIVERIES)
-        .bind(lease.to_string())
-        .bind(until.as_micros())
-        .bind(channel.to_string())
-        .bind(now.as_micros())
-        .bind(i64::try_from(most).unwrap_or(i64::MAX));
-    if claim.execute(&mut *tx).await.doing(DOING)?.rows_affected() == 0 {
-        return Ok(Vec::new());
+async fn claim_deliveries(tx: &mut Connection, claim: &Claim) -> Result<Vec<ClaimedDelivery>, StoreError> {
+    let Claim { lease, now, until, channels } = claim;
+    let (lease, now, until) = (*lease, *now, *until);
+    let mut claimed = Vec::new();
+    for (channel, most) in channels {
+        let script = Script::new()
+            .then(sql::outbox::CLAIM_DELIVERIES)
+            .bind(lease.to_string())
+            .bind(until.as_micros())
+            .bind(channel.to_string())
+            .bind(now.as_micros())
+            .bind(i64::try_from(*most).unwrap_or(i64::MAX))
+            .then(sql::outbox::INSERT_ATTEMPTS)
+            .bind(now.as_micros())
+            .bind(channel.to_string())
+            .bind(until.as_micros())
+            .bind(lease.to_string())
+            .then(sql::outbox::CLAIMED_DELIVERIES)
+            .bind(channel.to_string())
+            .bind(until.as_micros())
+            .bind(lease.to_string());
+        let mut came = script.send(tx).await.doing("claim deliveries")?;
+        came.skip(2);
+        claimed.extend(readable(&came.rows(), |row| read_claimed(row, lease, until)));
     }
-    query(sql::outbox::INSERT_ATTEMPTS)
-        .bind(now.as_micros())
-        .bind(channel.to_string())
-        .bind(until.as_micros())
-        .bind(lease.to_string())
-        .execute(&mut *tx)
-        .await
-        .doing(DOING)?;
-    let claimed = query(sql::outbox::CLAIMED_DELIVERIES)
-        .bind(channel.to_string())
-        .bind(until.as_micros())
-        .bind(lease.to_string());
-    let rows = claimed.fetch_all(&mut *tx).await.doing(DOING)?;
-    Ok(readable(&rows, |row| read_claimed(row, lease, until)))
+    if !claimed.is_empty() {
+        crash::pass(Point::DeliveryClaimBeforeCommit);
+    }
+    Ok(claimed)
 }
 
-/// The claim is checked by the first change.
-async fn record_attempt(
-    tx: &mut Connection,
+/// An attempt that ended.
+struct Attempted {
     id: DeliveryId,
+    run_id: RunId,
+    incident_id: IncidentId,
+    channel_id: ChannelId,
+    attempt: u32,
     lease: LeaseToken,
     result: AttemptResult,
     now: Timestamp,
+}
+
+/// The claim is checked by the first change.
+async fn record(
+    tx: &mut Connection,
+    attempt: &Attempted,
 ) -> Result<(DeliveryStatus, Option<RunStatus>), StoreError> {
     const DOING: &str = "record an attempt";
-    let end = End::of(&result, now);
-    let recorded = query(sql::outbox::RECORD_DELIVERY)
-        .bind(end.status.as_str())
-        .bind(end.due_at.map(Timestamp::as_micros))
-        .bind(end.remote_ref)
-        .bind(end.error_type)
-        .bind(end.error_message)
-        .bind(end.status.is_final().then_some(now.as_micros()))
-        .bind(id.to_string())
-        .bind(lease.to_string())
-        .execute(&mut *tx)
-        .await
-        .doing(DOING)?;
-    if recorded.rows_affected() == 0 {
+    let Attempted { id, run_id, incident_id, channel_id, now, .. } = *attempt;
+    let end = End::of(&attempt.result, now);
+    let script = note_health(end.script(attempt), channel_id, end.error_message, now);
+    let script = if end.status.is_final() {
+        settle(script, run_id, now)
+    } else {
+        let newest = script.then(sql::outbox::NEWEST_UNFINISHED);
+        newest.bind(incident_id.to_string()).bind(channel_id.to_string())
+    };
+    let mut came = script.send(tx).await.doing(DOING)?;
+    if came.changed() == 0 {
         return Err(StoreError::LeaseLost(format!("delivery `{id}`")));
     }
-    let place = place(tx, id).await?;
-    query(sql::outbox::END_ATTEMPT)
-        .bind(end.outcome.as_str())
-        .bind(end.remote_ref)
-        .bind(end.error_type)
-        .bind(end.error_message)
-        .bind(now.as_micros())
-        .bind(id.to_string())
-        .bind(place.attempts)
-        .execute(&mut *tx)
-        .await
-        .doing(DOING)?;
-    note_health(tx, place.channel_id, end.error_message, now).await?;
-    let newest = if end.status.is_final() { None } else { place.newest_unfinished(tx).await? };
-    let now_is = match newest.filter(|newest| *newest != id) {
-        Some(newest) => (DeliveryStatus::Stale, supersede(tx, id, place.run_id, newest, now).await?),
-        None if end.status.is_final() => (end.status, settle_run(tx, place.run_id, now).await?),
-        None => (end.status, None),
+    came.skip(2);
+    let recorded = if end.status.is_final() {
+        (end.status, read_settled(&mut came)?)
+    } else {
+        let newest: Option<DeliveryId> = came.rows().first().map(|row| row.parse("id")).transpose()?;
+        match newest.filter(|newest| *newest != id) {
+            Some(newest) => (DeliveryStatus::Stale, supersede(tx, id, run_id, newest, now).await?),
+            None => (end.status, None),
+        }
     };
     crash::pass(Point::RecordBeforeCommit);
-    Ok(now_is)
+    Ok(recorded)
 }
 
 /// What a result means for the rows of the delivery and the attempt.
@@ -213,6 +214,28 @@ struct End<'a> {
 }
 
 impl<'a> End<'a> {
+    fn script(&self, attempt: &Attempted) -> Script {
+        let completed_at = self.status.is_final().then_some(attempt.now.as_micros());
+        Script::new()
+            .then(sql::outbox::RECORD_DELIVERY)
+            .bind(self.status.as_str())
+            .bind(self.due_at.map(Timestamp::as_micros))
+            .bind(self.remote_ref.map(str::to_owned))
+            .bind(self.error_type.map(str::to_owned))
+            .bind(self.error_message.map(str::to_owned))
+            .bind(completed_at)
+            .bind(attempt.id.to_string())
+            .bind(attempt.lease.to_string())
+            .then(sql::outbox::END_ATTEMPT)
+            .bind(self.outcome.as_str())
+            .bind(self.remote_ref.map(str::to_owned))
+            .bind(self.error_type.map(str::to_owned))
+            .bind(self.error_message.map(str::to_owned))
+            .bind(attempt.now.as_micros())
+            .bind(attempt.id.to_string())
+            .bind(attempt.attempt)
+    }
+
     fn of(result: &'a AttemptResult, now: Timestamp) -> Self {
         match result {
             AttemptResult::Delivered { remote_ref } => Self {

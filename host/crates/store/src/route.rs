@@ -53,20 +53,7 @@ impl Store {
     pub async fn routes(&self) -> Result<Routes, StoreError> {
         let statement = query(sql::channel::ROUTES);
         let rows = statement.fetch_all(&self.inner.readers).await.doing("list routes")?;
-        let mut found = Routes::default();
-        for row in &rows {
-            let problem = match read_route(row) {
-                Ok(kept) if kept.route.defects().is_empty() => {
-                    found.routes.push(kept);
-                    continue;
-                }
-                Ok(kept) => kept.route.defects().join("; "),
-                Err(error) => error.to_string().lines().next().unwrap_or_default().to_owned(),
-            };
-            let text = |column| row.text(column).unwrap_or_default();
-            found.broken.push(BrokenRoute { id: text("id"), name: text("name"), problem });
-        }
-        Ok(found)
+        Ok(read_routes(&rows))
     }
 
     /// Keeps a new route.
@@ -133,6 +120,24 @@ fn name_taken(error: StoreError, route: &Route) -> StoreError {
         StoreError::Conflict(_) => StoreError::Conflict(format!("there is a route `{}` already", route.name)),
         other => other,
     }
+}
+
+/// Sorts those that can be understood from the others.
+pub(crate) fn read_routes(rows: &[Row]) -> Routes {
+    let mut found = Routes::default();
+    for row in rows {
+        let problem = match read_route(row) {
+            Ok(kept) if kept.route.defects().is_empty() => {
+                found.routes.push(kept);
+                continue;
+            }
+            Ok(kept) => kept.route.defects().join("; "),
+            Err(error) => error.to_string().lines().next().unwrap_or_default().to_owned(),
+        };
+        let text = |column| row.text(column).unwrap_or_default();
+        found.broken.push(BrokenRoute { id: text("id"), name: text("name"), problem });
+    }
+    found
 }
 
 fn read_route(row: &Row) -> Result<KeptRoute, StoreError> {

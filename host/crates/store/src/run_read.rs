@@ -8,9 +8,12 @@ use serde::Serialize;
 use crate::db::{Columns as _, Row, query};
 use crate::error::{Doing as _, StoreError};
 use crate::inbox::{InboxEntry, read_entry};
+use crate::incident::{IncidentContext, look_at_incident, read_context};
 use crate::open::Store;
 use crate::outbox_read::read_delivery;
 use crate::page::{List, MAX_PAGE, Page, PageRequest};
+use crate::route::{Routes, read_routes};
+use crate::script::Script;
 use crate::sql;
 
 /// Which runs are wanted; what is none does not matter.
@@ -38,6 +41,17 @@ pub struct RunDetail {
     pub stages: Vec<StageExecution>,
     /// Its deliveries, in the order of sending, at most [`MAX_PAGE`].
     pub deliveries: Vec<Delivery>,
+}
+
+/// What a worker needs to take a run through its stages.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunContext {
+    /// The incident that it is about.
+    pub incident: IncidentContext,
+    /// The routes that there are.
+    pub routes: Routes,
+    /// Tries at its stages so far, in the order of time.
+    pub stages: Vec<StageExecution>,
 }
 
 /// The column by which runs are listed.
@@ -95,15 +109,24 @@ impl Store {
         statement.fetch_one(&self.inner.readers).await.doing("see what is newest")?.opt_parse("id")
     }
 
-    /// Reads the tries at the stages of a run, in the order of time: a worker that takes over goes on
-    /// after the last that succeeded.
+    /// Reads what a worker needs to take a run through its stages, all of one moment: the incident, the routes,
+    /// and the tries at stages so far, because who takes over goes on after the last that succeeded.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] if the database does not answer.
-    pub async fn stage_executions(&self, run_id: RunId) -> Result<Vec<StageExecution>, StoreError> {
-        let statement = query(sql::run::STAGE_EXECUTIONS).bind(run_id.to_string());
-        let rows = statement.fetch_all(&self.inner.readers).await.doing("read the stages of a run")?;
-        rows.iter().map(read_stage).collect()
+    /// [`StoreError::NotFound`] if there is no such incident.
+    pub async fn run_context(&self, run: RunId, incident: IncidentId) -> Result<RunContext, StoreError> {
+        const DOING: &str = "read what a run needs";
+        let script = look_at_incident(Script::new(), incident)
+            .then(sql::channel::ROUTES)
+            .then(sql::run::STAGE_EXECUTIONS)
+            .bind(run.to_string());
+        let mut tx = self.snapshot(DOING).await?;
+        let mut came = script.send(&mut tx).await.doing(DOING)?;
+        Ok(RunContext {
+            incident: read_context(&mut came, incident)?,
+            routes: read_routes(&came.rows()),
+            stages: came.rows().iter().map(read_stage).collect::<Result<_, _>>()?,
+        })
     }
 }
 

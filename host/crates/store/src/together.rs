@@ -1,9 +1,10 @@
 //! Small writes of workers, committed together.
 //!
 //! A transaction of its own would cost each of them a commit, and have webhooks wait behind every
-//! one. So they queue: whoever finds nobody at work starts a task that takes what waits, runs each
-//! change behind a savepoint, commits once and answers all. It ends when nothing waits. Meanwhile the
-//! next changes gather, as webhooks do for theirs.
+//! one. So they queue: whoever finds nobody at work starts a task that takes what waits, runs it all,
+//! commits once and answers. It ends when nothing waits. Meanwhile the next changes gather, as webhooks
+//! do for theirs. Where one refuses itself, which is rare, all are undone and run again, each behind a
+//! savepoint: two trips to the database for each of them.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -21,7 +22,10 @@ const DOING: &str = "store what workers did";
 const MAX_CHANGES: usize = 64;
 
 /// A change under way. It must leave committing and rolling back to us.
-pub(crate) type Changing<'c, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'c>>;
+type Changing<'c, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'c>>;
+
+/// Makes a change of what it is given. It may be run again after it was undone.
+type Make<S, T> = for<'c> fn(&'c mut Connection, &'c S) -> Changing<'c, T>;
 
 /// Changes that wait for the writer.
 #[derive(Default)]
@@ -46,26 +50,20 @@ trait Waiting: Send {
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
-struct Change<T, F> {
-    /// Taken when it is run.
-    change: Option<F>,
+struct Change<S, T> {
+    given: S,
+    make: Make<S, T>,
     outcome: Option<Result<T, StoreError>>,
     answer: oneshot::Sender<Result<T, StoreError>>,
 }
 
-impl<T, F> Waiting for Change<T, F>
-where
-    T: Send,
-    F: for<'c> FnOnce(&'c mut Connection) -> Changing<'c, T> + Send,
-{
+impl<S: Send + Sync, T: Send> Waiting for Change<S, T> {
     fn run<'c>(
         &'c mut self,
         connection: &'c mut Connection,
     ) -> Pin<Box<dyn Future<Output = bool> + Send + 'c>> {
         Box::pin(async move {
-            if let Some(change) = self.change.take() {
-                self.outcome = Some(change(connection).await);
-            }
+            self.outcome = Some((self.make)(connection, &self.given).await);
             matches!(self.outcome, Some(Ok(_)))
         })
     }
@@ -129,18 +127,19 @@ impl Drop for AtWork<'_> {
 }
 
 impl Store {
-    /// Runs a change in a transaction that it may share with others, and returns when that is committed.
-    /// A change that fails is undone alone. It is carried out even if nobody waits for it any longer.
+    /// Makes a change of what is given in a transaction that it may share with others, and returns when that
+    /// is committed. A change that fails is undone alone. It is carried out even if nobody waits for it any
+    /// longer.
     ///
     /// # Errors
     /// The change's own, or [`StoreError::Unavailable`] when the transaction did not come to an end.
-    pub(crate) async fn together<T, F>(&self, change: F) -> Result<T, StoreError>
+    pub(crate) async fn together<S, T>(&self, given: S, make: Make<S, T>) -> Result<T, StoreError>
     where
+        S: Send + Sync + 'static,
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut Connection) -> Changing<'c, T> + Send + 'static,
     {
         let (answer, wait) = oneshot::channel();
-        let change = Change { change: Some(change), outcome: None, answer };
+        let change = Change { given, make, outcome: None, answer };
         if self.inner.queue.add(Box::new(change)) {
             let store = self.clone();
             tokio::spawn(async move { store.work_off().await });
@@ -165,15 +164,28 @@ impl Store {
 
     async fn commit(&self, changes: &mut [Box<dyn Waiting>]) -> Result<(), StoreError> {
         let mut tx = self.begin(DOING).await?;
-        if let [only] = changes {
-            let keep = only.run(&mut tx).await;
-            return if keep { tx.commit().await } else { tx.rollback().await }.doing(DOING);
-        }
-        for change in changes {
-            behind_savepoint(&mut tx, change).await?;
+        if !run_all(&mut tx, changes).await {
+            tx.rollback().await.doing(DOING)?;
+            if changes.len() == 1 {
+                return Ok(());
+            }
+            tx = self.begin(DOING).await?;
+            for change in changes {
+                behind_savepoint(&mut tx, change).await?;
+            }
         }
         tx.commit().await.doing(DOING)
     }
+}
+
+/// Runs changes until one refuses itself; says whether none did.
+async fn run_all(tx: &mut Transaction, changes: &mut [Box<dyn Waiting>]) -> bool {
+    for change in changes {
+        if !change.run(tx).await {
+            return false;
+        }
+    }
+    true
 }
 
 async fn behind_savepoint(tx: &mut Transaction, change: &mut Box<dyn Waiting>) -> Result<(), StoreError> {

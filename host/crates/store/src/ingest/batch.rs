@@ -18,6 +18,7 @@ use crate::alert::read_alert;
 use crate::db::{Columns as _, Transaction, query, to_json};
 use crate::error::{Doing as _, StoreError};
 use crate::incident::read_incident;
+use crate::script::Script;
 use crate::sql;
 
 const DOING: &str = "store webhooks";
@@ -86,16 +87,22 @@ pub(super) async fn apply(
     let (incidents, alerts) = incidents_and_alerts(&plans)?;
     let (requests, inbox) = to_be_kept(new)?;
     let (alert_history, incident_history) = history(writes, &plans, mint)?;
-    // In the order of `WRITE_BATCH`.
-    let write = sqlx::query(sql::ingest::WRITE_BATCH.as_str())
+    use sql::ingest as i;
+    let write = Script::new()
+        .then(i::UPSERT_INCIDENTS)
         .bind(incidents)
+        .then(i::UPSERT_ALERTS)
         .bind(alerts)
+        .then(i::INSERT_RUNS)
         .bind(runs(new, &plans, now)?)
+        .then(i::INSERT_INBOX)
         .bind(requests)
         .bind(inbox)
+        .then(i::INSERT_ALERT_HISTORY)
         .bind(alert_history)
+        .then(i::INSERT_INCIDENT_HISTORY)
         .bind(incident_history);
-    write.execute(&mut **tx).await.doing(DOING)?;
+    write.send(tx).await.doing(DOING)?;
     Ok(plans)
 }
 

@@ -3,22 +3,8 @@
 //! `jsonb_each` (SQLite 3.51) parses the array once and hands on rows in binary form; with `json_each`
 //! every `->>` would find its way through the text of its row again, which doubles the cost of a batch.
 
-use std::sync::LazyLock;
-
 use super::read::{alert_columns, incident_columns};
-use super::{join, statements};
-
-/// Everything that a batch writes. Parameters: those of the statements, one after the other.
-pub(crate) static WRITE_BATCH: LazyLock<String> = LazyLock::new(|| {
-    join(&[
-        UPSERT_INCIDENTS,
-        UPSERT_ALERTS,
-        INSERT_RUNS,
-        INSERT_INBOX,
-        INSERT_ALERT_HISTORY,
-        INSERT_INCIDENT_HISTORY,
-    ])
-});
+use super::statements;
 
 statements! {
     /// Which delivery ids were seen before. Parameter: `[{"driver", "delivery_id"}]`.

@@ -25,6 +25,8 @@ pub(crate) struct Sql {
     pub(crate) name: &'static str,
     /// Its text.
     pub(crate) text: &'static str,
+    /// How many parameters it has.
+    pub(crate) parameters: usize,
 }
 
 impl Sql {
@@ -45,28 +47,19 @@ impl Sql {
             assert!(number == last + 1, "placeholders must be $1, $2, ... each once and in order");
             last = number;
         }
-        Self { name, text }
+        Self { name, text, parameters: last }
     }
 }
 
-/// Joins statements into one text that is sent at once: with SQLite each trip to the thread of its own
-/// costs as much as writing a few rows. Their placeholders count through.
-pub(crate) fn join(statements: &[Sql]) -> String {
-    let mut joined = String::new();
-    let mut before = 0;
-    for sql in statements {
-        let mut pieces = sql.text.split('$');
-        joined.push_str(pieces.next().unwrap_or_default());
-        let mut placeholders = 0;
-        for piece in pieces {
-            placeholders += 1;
-            let rest = piece.trim_start_matches(|digit: char| digit.is_ascii_digit());
-            let _infallible = write!(joined, "${}{rest}", before + placeholders);
-        }
-        before += placeholders;
-        joined.push_str(";\n");
+/// Adds a statement to others that are sent with it, behind so many placeholders of theirs.
+pub(crate) fn append(joined: &mut String, sql: Sql, before: usize) {
+    let mut pieces = sql.text.split('$');
+    joined.push_str(pieces.next().unwrap_or_default());
+    for (number, piece) in (before + 1..).zip(pieces) {
+        let rest = piece.trim_start_matches(|digit: char| digit.is_ascii_digit());
+        let _infallible = write!(joined, "${number}{rest}");
     }
-    joined
+    joined.push_str(";\n");
 }
 
 /// Declares statements, and `ALL` of them for the tests.
@@ -90,6 +83,9 @@ mod tests {
     #[test]
     fn placeholders_of_joined_statements_count_through() {
         let (first, second) = (Sql::new("A", "SELECT $1, $2 + 1"), Sql::new("B", "SELECT $1"));
-        assert_eq!(join(&[first, second]), "SELECT $1, $2 + 1;\nSELECT $3;\n");
+        let mut joined = String::new();
+        append(&mut joined, first, 0);
+        append(&mut joined, second, first.parameters);
+        assert_eq!(joined, "SELECT $1, $2 + 1;\nSELECT $3;\n");
     }
 }

@@ -90,7 +90,7 @@ statements! {
 
     /// Whose a delivery is, and how far it has come.
     DELIVERY_PLACE = { any:
-        "SELECT run_id, incident_id, channel_id, attempts, status FROM delivery WHERE id = $1" }
+        "SELECT run_id, attempts, status FROM delivery WHERE id = $1" }
 
     /// The newest delivery for an incident and a channel that is not final.
     NEWEST_UNFINISHED = { any:

@@ -12,6 +12,13 @@ macro_rules! run_columns {
     };
 }
 
+/// How many deliveries of a run were given up on.
+macro_rules! dead {
+    () => {
+        "(SELECT COUNT(*) FROM delivery AS d WHERE d.run_id = run.id AND d.status = 'dead')"
+    };
+}
+
 /// The start of the list of runs; conditions follow.
 pub(crate) const LIST_RUNS: &str = concat!("SELECT ", run_columns!(), " FROM run AS r WHERE true");
 
@@ -47,10 +54,11 @@ statements! {
     LAST_ATTEMPT = { any:
         "SELECT COALESCE(MAX(attempt), 0) AS attempt FROM stage_execution WHERE run_id = $1 AND stage = $2" }
 
-    /// Writes a try at a stage.
+    /// Writes the next try at a stage.
     INSERT_STAGE = { any:
         "INSERT INTO stage_execution (run_id, stage, attempt, status, started_at)
-         VALUES ($1, $2, $3, 'started', $4)" }
+         SELECT $1, $2, COALESCE(MAX(attempt), 0) + 1, 'started', $3 FROM stage_execution
+         WHERE run_id = $4 AND stage = $5" }
 
     /// Ends a try at a stage.
     END_STAGE = { any:
@@ -95,15 +103,18 @@ statements! {
              lease = NULL
          WHERE id = $5 AND lease = $6" }
 
-    /// How far the deliveries of a run have come.
-    RUN_DELIVERIES = { any:
-        "SELECT COUNT(due_at) AS unfinished, COUNT(CASE WHEN status = 'dead' THEN 1 END) AS dead
-         FROM delivery WHERE run_id = $1" }
+    /// Ends a run whose deliveries are all final: notified, or failed where one was given up on.
+    SETTLE_RUN = { any: concat!(
+        "UPDATE run SET status = CASE WHEN ", dead!(), " = 0 THEN 'NOTIFIED' ELSE 'FAILED' END,
+             error_type = CASE WHEN ", dead!(), " > 0 THEN 'delivery_dead' END,
+             error_message = CASE WHEN ", dead!(), " > 0 THEN CONCAT(", dead!(), ",
+                 ' of its deliveries were given up on; see them for the reasons') END,
+             completed_at = $1
+         WHERE id = $2 AND due_at IS NULL AND NOT EXISTS (
+             SELECT 1 FROM delivery AS d WHERE d.run_id = run.id AND d.due_at IS NOT NULL)") }
 
-    /// Ends a run whose deliveries are all final.
-    SETTLE_RUN = { any:
-        "UPDATE run SET status = $1, error_type = $2, error_message = $3, completed_at = $4
-         WHERE id = $5 AND due_at IS NULL" }
+    /// How far a run has come.
+    RUN_STATUS = { any: "SELECT status FROM run WHERE id = $1" }
 
     /// Waits again for deliveries that are tried again.
     REOPEN_RUN = { any:
