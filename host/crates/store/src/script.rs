@@ -11,6 +11,9 @@ use crate::db::{Arguments, Connection, Db, Row};
 use crate::error::StoreError;
 use crate::sql::{self, Sql};
 
+/// Room for the text of most steps, in bytes.
+const USUAL_LENGTH: usize = 2048;
+
 /// Statements with their parameters.
 pub(crate) struct Script {
     text: String,
@@ -23,7 +26,12 @@ pub(crate) struct Script {
 impl Script {
     /// An empty one.
     pub(crate) fn new() -> Self {
-        Self { text: String::new(), statements: 0, parameters: 0, arguments: Ok(Arguments::default()) }
+        Self {
+            text: String::with_capacity(USUAL_LENGTH),
+            statements: 0,
+            parameters: 0,
+            arguments: Ok(Arguments::default()),
+        }
     }
 
     /// Adds a statement; its parameters are bound next.
