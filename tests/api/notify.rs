@@ -127,7 +127,8 @@ async fn settings_of_a_request_reach_only_what_the_operator_granted() {
         assert!(detail.contains("references"), "{detail}");
         assert_eq!(reply.json()["errors"][0]["pointer"], "/authorization");
     }
-    let by = |path: &str, order: Value| hub.post(&format!("/notify/send/{path}/"), order.to_string());
+    let by =
+        async |path: &str, order: Value| hub.post(&format!("/notify/send/{path}/"), order.to_string()).await;
     let mut order = ad_hoc(&granted.url());
     order.as_object_mut().unwrap().remove("notifier");
     assert_eq!(by("generic", order.clone()).await.status, 200);
