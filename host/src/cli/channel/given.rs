@@ -29,6 +29,7 @@ impl Given {
 
     /// Those of `--settings` with those of `--set` over them.
     pub(in crate::cli) fn all(&self, schema: &Value) -> Result<Value> {
+        self.check_inputs()?;
         let mut all = match &self.settings {
             Some(place) => whole(place, schema)?,
             None => Map::new(),
@@ -37,15 +38,21 @@ impl Given {
         Ok(Value::Object(all))
     }
 
-    /// Those of `--set`.
-    pub(super) fn pairs(&self, schema: &Value) -> Result<Vec<(String, Value)>> {
-        let is_input = |pair: &&String| pair.ends_with("=-");
+    /// Standard input comes to an end, and what it holds belongs to one of them.
+    fn check_inputs(&self) -> Result<()> {
+        let is_input = |pair: &&String| pair.split_once('=').is_some_and(|(_, text)| text == STDIN);
         let inputs = self.set.iter().filter(is_input).count();
         if inputs.saturating_add(usize::from(self.settings.as_deref() == Some(STDIN))) > 1 {
             bail!(
                 "standard input can be read once\nhint: give several settings by it as JSON: `--settings -`"
             );
         }
+        Ok(())
+    }
+
+    /// Those of `--set`.
+    pub(super) fn pairs(&self, schema: &Value) -> Result<Vec<(String, Value)>> {
+        self.check_inputs()?;
         let pair = |(place, pair): (usize, &String)| {
             // What it holds may be a secret.
             let place = place.saturating_add(1);

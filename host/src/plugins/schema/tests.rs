@@ -110,10 +110,7 @@ fn problems_name_the_place_and_what_is_expected_and_no_value() {
         told(schema(), json!({"url": "nowhere", "port": 0})),
         ["/port must be 1 or more", "/url must be a whole address, such as `https://hooks.example.com/x`",]
     );
-    assert_eq!(
-        told(schema(), json!({"url": "https://a.example", "token": "xoxb-123456"})),
-        [String::new(); 0]
-    );
+    assert!(told(schema(), json!({"url": "https://a.example", "token": "xoxb-123456"})).is_empty());
 }
 
 #[test]
