@@ -287,6 +287,8 @@ async fn settings_are_checked_sealed_and_never_shown() {
         .ask(Method::PUT, "/manage/providers/nobody/", &json!({ "settings": {} }))
         .await
         .problem(404, "unknown-provider");
+    let empty = world.ask(Method::PUT, "/manage/providers/echo/", &json!({})).await;
+    assert!(empty.problem(400, "invalid-parameter").contains("`settings` is missing"));
     let elsewhere = Sink::start([]).await;
     let shown = set(json!({ "api_key": KEY, "base_url": elsewhere.url() })).await.json();
     let origins = shown["provider"]["origins"].as_array().unwrap();

@@ -23,7 +23,7 @@ use crate::intelligence::ProviderError;
 pub(in crate::http) struct Wanted {
     /// All its settings, in place of those it had; `config_schema` describes them.
     #[schema(value_type = Object, required = true)]
-    settings: Map<String, Value>,
+    settings: Option<Map<String, Value>>,
 }
 
 /// All providers as they are set up, without secrets.
@@ -74,7 +74,9 @@ pub(in crate::http) async fn set(
     Path(name): Path<String>,
     Body(wanted): Body<Wanted>,
 ) -> Result<Json<Value>, Problem> {
-    let settings = Value::Object(wanted.settings);
+    // Nothing said is not everything taken away.
+    let settings = wanted.settings.ok_or_else(|| Problem::parameter("body: `settings` is missing"))?;
+    let settings = Value::Object(settings);
     let shown = context.intelligence.set(&name, settings, false, &caller).await?;
     Ok(Json(json!({ "provider": shown })))
 }
