@@ -72,6 +72,9 @@ checks.positive_data_acceptance.enabled = false
 include-name = \"POST /intelligence/recommendations/\"
 checks.positive_data_acceptance.enabled = false
 [[operations]]
+include-name = \"GET /intelligence/recommendations/\"
+checks.positive_data_acceptance.enabled = false
+[[operations]]
 include-name = \"GET /intelligence/disk/\"
 checks.positive_data_acceptance.enabled = false
 [[operations]]
