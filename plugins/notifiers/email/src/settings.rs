@@ -12,6 +12,7 @@ pub(crate) const SCHEMA: &str = r#"{
   "properties": {
     "server": {
       "type": "string",
+      "format": "uri",
       "pattern": "^[Ss][Mm][Tt][Pp][Ss]?://[^/?#@\\s]+/?$",
       "title": "Mail server",
       "description": "smtp://mail.example.com (STARTTLS, port 587 unless given) or smtps://mail.example.com (TLS from the start, port 465 unless given)."
