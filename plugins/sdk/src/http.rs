@@ -79,22 +79,26 @@ pub fn retry_after(response: &Response, now: i64) -> Option<u32> {
     let seconds = match value.split_once('.').unwrap_or((value, "")) {
         (whole, fraction) if whole.bytes().all(|byte| byte.is_ascii_digit()) => {
             let more = fraction.bytes().any(|byte| byte.is_ascii_digit() && byte != b'0');
-            whole.parse::<u32>().ok()?.saturating_add(u32::from(more))
+            // What is too long for a number is long enough.
+            let whole =
+                if whole.is_empty() { None } else { Some(whole.parse().unwrap_or(MAX_RETRY_AFTER_S)) };
+            whole?.saturating_add(u32::from(more))
         }
-        _ => u32::try_from(http_date(value)?.saturating_sub(now).max(0) / 1_000).ok()?,
+        _ => u32::try_from(http_date(value)?.saturating_sub(now).max(0) / 1_000).unwrap_or(MAX_RETRY_AFTER_S),
     };
     Some(seconds.min(MAX_RETRY_AFTER_S))
 }
 
 /// What an answer that is no success means, by its status alone.
 ///
-/// 401 and 403 are for an operator; 408, 425, 429 and 5xx pass; a redirect that the host did not
-/// follow and every other 4xx stay as they are.
+/// 401 and 403 are for an operator; 408, 425, 429 and 5xx pass, a 503 when it says; a redirect that the
+/// host did not follow and every other 4xx stay as they are.
 pub fn refusal(response: &Response, now: i64) -> PluginError {
     let status = response.status;
     match status {
         401 | 403 => PluginError::Auth(format!("remote answered {status}: the credentials are not accepted")),
         429 => PluginError::RateLimited(retry_after(response, now)),
+        503 if retry_after(response, now).is_some() => PluginError::RateLimited(retry_after(response, now)),
         408 | 425 | 500.. => PluginError::Unavailable(format!("remote answered {status}")),
         _ => PluginError::Rejected(format!("remote answered {status}")),
     }
@@ -136,7 +140,9 @@ mod tests {
         assert_eq!(retry_after(&answer(429, "0.65"), now), Some(1));
         assert_eq!(retry_after(&answer(429, "Sun, 06 Nov 1994 08:49:37 GMT"), now), Some(90));
         assert_eq!(retry_after(&answer(429, "Sun, 06 Nov 1994 08:49:37 GMT"), now + 200_000), Some(0));
-        assert_eq!(retry_after(&answer(429, "999999999"), now), Some(86_400));
+        for long in ["999999999", "99999999999999999999", "Sun, 06 Nov 2190 08:49:37 GMT"] {
+            assert_eq!(retry_after(&answer(429, long), now), Some(86_400), "{long}");
+        }
         assert_eq!(retry_after(&answer(429, "soon"), now), None);
         assert_eq!(retry_after(&answer(429, ""), now), None);
     }
@@ -166,7 +172,9 @@ mod tests {
         assert!(matches!(case(401), PluginError::Auth(_)));
         assert!(matches!(case(403), PluginError::Auth(_)));
         assert!(matches!(case(429), PluginError::RateLimited(Some(7))));
-        for status in [408, 425, 500, 502, 503, 504, 599] {
+        assert!(matches!(case(503), PluginError::RateLimited(Some(7))));
+        assert!(matches!(refusal(&answer(503, "soon"), 0), PluginError::Unavailable(_)));
+        for status in [408, 425, 500, 502, 504, 599] {
             assert!(matches!(case(status), PluginError::Unavailable(_)), "{status}");
         }
         for status in [301, 302, 400, 404, 410, 413, 422] {
