@@ -83,6 +83,8 @@ struct Passage<'a> {
     left: VecDeque<Stage>,
     /// Which try at its stage is under way. It was begun when the stage before it ended, in one transaction.
     attempt: u32,
+    /// How often the stage that is under way has failed.
+    failures: &'a mut u32,
     /// What the check stage found, as the contract describes it.
     checks: Value,
     /// What the analyze stage found; none where it was not asked or did not answer.
@@ -94,14 +96,15 @@ struct Passage<'a> {
 async fn work(parts: &Parts, run: &ClaimedRun) {
     crash::pass(Point::RunClaimed);
     let began = clock::now();
-    let result = passage(parts, run).await;
+    let mut failures = run.run.failures;
+    let result = passage(parts, run, &mut failures).await;
     tell(run, began, result.as_ref().err());
     if let Err(error) = result {
         if matches!(error, RunError::Store(StoreError::LeaseLost(_))) {
             tracing::warn!(run_id = %run.run.run_id, trace_id = %run.run.trace_id, "another worker has this run now");
             return;
         }
-        give_up_or_retry(parts, run, &error).await;
+        give_up_or_retry(parts, run, failures, &error).await;
     }
 }
 
@@ -123,7 +126,7 @@ fn tell(run: &ClaimedRun, began: Timestamp, error: Option<&RunError>) {
     });
 }
 
-async fn passage(parts: &Parts, run: &ClaimedRun) -> Result<(), RunError> {
+async fn passage(parts: &Parts, run: &ClaimedRun, failures: &mut u32) -> Result<(), RunError> {
     let (run_id, incident_id) = (run.run.run_id, run.moment.incident_id);
     let RunContext { incident, routes, stages } = parts.store.run_context(run_id, incident_id).await?;
     let (route, taken) = match pick::pick(run, &incident, routes) {
@@ -137,6 +140,7 @@ async fn passage(parts: &Parts, run: &ClaimedRun) -> Result<(), RunError> {
         route: &route,
         left: route.stages.iter().copied().filter(|stage| *stage != Stage::Ingest).collect(),
         attempt: 0,
+        failures,
         checks: Value::Array(Vec::new()),
         analysis: None,
         fallback_used: false,
@@ -218,6 +222,7 @@ impl Passage<'_> {
             Some(next) => self.attempt = store.next_stage(claim, &end, *next).await?,
             None => store.finish_stage(claim, &end).await?,
         }
+        *self.failures = 0;
         crash::pass(Point::StageEnded);
         if !self.left.is_empty() {
             crash::pass(Point::StageBegun);
@@ -288,13 +293,13 @@ fn fault(error_type: &str, message: impl Into<String>) -> Fault {
     Fault { error_type: error_type.to_owned(), message: message.into() }
 }
 
-async fn give_up_or_retry(parts: &Parts, run: &ClaimedRun, error: &RunError) {
+async fn give_up_or_retry(parts: &Parts, run: &ClaimedRun, failures: u32, error: &RunError) {
     let (run_id, trace_id) = (run.run.run_id, run.run.trace_id);
     let text = chain(error);
     // A database that is away comes back; as long as it is away, giving up would tell nobody.
     let unavailable = matches!(error, RunError::Store(error) if error.is_unavailable());
     let policy = if unavailable { Policy { max_attempts: u32::MAX, ..parts.retry } } else { parts.retry };
-    let recorded = match policy.pause(run.run.failures.saturating_add(1), None, clock::draw()) {
+    let recorded = match policy.pause(failures.saturating_add(1), None, clock::draw()) {
         Some(pause) => {
             let now = clock::now();
             let due_at = now.after(pause);

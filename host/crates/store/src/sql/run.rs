@@ -66,12 +66,12 @@ statements! {
              completed_at = $5
          WHERE run_id = $6 AND stage = $7 AND attempt = $8" }
 
-    /// Moves a run on after a stage.
+    /// Moves a run on after a stage; tries are counted for each stage.
     ADVANCE_RUN = { any:
         "UPDATE run SET status = COALESCE($1, status), checker_output_ref = COALESCE($2, checker_output_ref),
              intelligence_output_ref = COALESCE($3, intelligence_output_ref),
              notify_output_ref = COALESCE($4, notify_output_ref),
-             intelligence_fallback_used = COALESCE($5, intelligence_fallback_used)
+             intelligence_fallback_used = COALESCE($5, intelligence_fallback_used), failures = 0
          WHERE id = $6 AND lease = $7" }
 
     /// Keeps what a stage made.
