@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::egress::{HttpError, HttpRequest, HttpResponse, SnapshotKind};
+use domain::egress::{HttpError, HttpRequest, HttpResponse, MailError, MailMessage, SentMail, SnapshotKind};
 use domain::plugin::{Analysis, PluginError, Priority, Usage};
 use domain::time::Timestamp;
 use sandbox::{CallError, HostServices, LogLevel, PluginLog};
@@ -88,8 +88,21 @@ impl HostServices for Wire {
         })
     }
 
-    fn snapshot(&self, _: SnapshotKind, _: &str) -> Result<String, String> {
-        Err("`system` is not granted".to_owned())
+    fn mail<'a>(
+        &'a self,
+        _: MailMessage,
+        _: Duration,
+    ) -> Pin<Box<dyn Future<Output = Result<SentMail, MailError>> + Send + 'a>> {
+        Box::pin(std::future::ready(Err(MailError::Denied("not granted".to_owned()))))
+    }
+
+    fn snapshot<'a>(
+        &'a self,
+        _: SnapshotKind,
+        _: &'a str,
+        _: Duration,
+    ) -> Pin<Box<dyn Future<Output = Result<String, String>> + Send + 'a>> {
+        Box::pin(std::future::ready(Err("`system` is not granted".to_owned())))
     }
 }
 

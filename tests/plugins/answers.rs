@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::egress::{HttpError, HttpRequest, HttpResponse, SnapshotKind};
+use domain::egress::{HttpError, HttpRequest, HttpResponse, MailError, MailMessage, SentMail, SnapshotKind};
 use domain::plugin::PluginError;
 use domain::time::Timestamp;
 use proptest::prelude::*;
@@ -50,8 +50,21 @@ impl HostServices for Always {
         Box::pin(std::future::ready(Ok(self.0.clone())))
     }
 
-    fn snapshot(&self, _: SnapshotKind, _: &str) -> Result<String, String> {
-        Err("`system` is not granted".to_owned())
+    fn mail<'a>(
+        &'a self,
+        _: MailMessage,
+        _: Duration,
+    ) -> Pin<Box<dyn Future<Output = Result<SentMail, MailError>> + Send + 'a>> {
+        Box::pin(std::future::ready(Err(MailError::Denied("not granted".to_owned()))))
+    }
+
+    fn snapshot<'a>(
+        &'a self,
+        _: SnapshotKind,
+        _: &'a str,
+        _: Duration,
+    ) -> Pin<Box<dyn Future<Output = Result<String, String>> + Send + 'a>> {
+        Box::pin(std::future::ready(Err("`system` is not granted".to_owned())))
     }
 }
 
