@@ -162,10 +162,14 @@ async fn what_call_prints_is_what_cases_expect() {
         assert_eq!(found, expected, "{case}: {said}");
         assert_eq!(code, Some(i32::from(found.get("error").is_some())), "{case}: {said}");
     }
-    let config = r#"{"url": "https://example.net", "method": "GET"}"#;
+    let config = r#"{"url": "https://example.net", "headers": {"host": "x"}}"#;
     let checking = ["generic", "validate-config", "--kind", "notifier", "--config", config];
     let (code, found, said) = call(&home, &checking, b"").await;
-    assert_eq!((code, &found[0][0]), (Some(0), &json!("/method")), "problems are pairs: {found} {said}");
+    assert_eq!(
+        (code, &found[0][0]),
+        (Some(0), &json!("/headers/host")),
+        "problems are pairs: {found} {said}"
+    );
 }
 
 /// Providers that ask a language model, and the header that each has its key in.

@@ -60,7 +60,7 @@ async fn a_channel_is_made_shown_tested_changed_switched_and_removed() {
     let shown = &manager.get(&path).await["channel"];
     assert_eq!((&shown["name"], &shown["enabled"]), (&json!("ops"), &json!(true)), "{shown}");
     assert_eq!(shown["grant"], json!([origin]), "{shown}");
-    assert_eq!(shown["settings"], json!({ "url": sink.url(), "authorization": {"secret": "set"} }));
+    assert_eq!(shown["settings"], json!({ "url": {"secret": "set"}, "authorization": {"secret": "set"} }));
 
     let tested = manager.post(&format!("{path}test/")).await;
     assert_eq!(tested.status, 200, "{}", tested.text());
@@ -99,7 +99,7 @@ async fn a_channel_is_made_shown_tested_changed_switched_and_removed() {
     for words in
         ["made channel `ops`", "changed channel `ops`", "switched off channel `ops`", "removed channel `ops`"]
     {
-        assert!(audit(words).is_some_and(|line| line.contains("key ")), "{words}");
+        assert!(audit(words).is_some_and(|line| line.contains("key:")), "{words}");
     }
     assert!(audit("made channel `ops`").unwrap().contains(&format!("may reach {origin}")));
     let lines = manager.hub.log().lines().join("\n");
@@ -112,7 +112,7 @@ async fn settings_that_do_not_fit_are_refused_with_their_places_and_without_thei
     let wish = |settings: Value| json!({ "name": "x", "notifier": "generic", "settings": settings });
     for (settings, pointers, word) in [
         (json!({}), vec!["/url"], "is missing"),
-        (json!({"url": CANARY}), vec!["/url"], "whole address"),
+        (json!({"url": CANARY}), vec!["/url"], "must match the pattern"),
         (json!({"url": "https://a.example", "method": CANARY}), vec!["/method"], "`POST`, `PUT`, `PATCH`"),
         (json!({"url": 7, "colour": CANARY}), vec!["/colour", "/url"], "there is no setting `colour`"),
         (
@@ -252,7 +252,11 @@ async fn the_command_line_says_what_to_give_and_what_the_remote_answered() {
     let home = Home::new().await.with_local_remotes();
     let sink = Sink::start([]).await;
     let help = home.cli_text(&["channel", "settings", "generic"]).await;
-    assert!(help.contains("url (address, required)") && help.contains("authorization (secret"), "{help}");
+    assert!(
+        help.contains("url (secret: `env:NAME`, `file:/path`, or itself, required)")
+            && help.contains("authorization (secret"),
+        "{help}"
+    );
     let url = format!("url={}", sink.url());
     let add = ["channel", "add", "ops", "--notifier", "generic", "--set", &url, "--set", "authorization=-"];
     let output = home.cli_on(&add, b"canary-from-stdin\n").await;

@@ -309,7 +309,7 @@ async fn odd_hub(format: &str, sink: &Sink) -> (Hub, String) {
     let driver = Driver { name: "acme", alert, sample: None, ..Driver::default() };
     std::fs::write(folder.join("acme.wasm"), driver.build()).unwrap();
     let hub = home.with("WATCHBELL_LOG", "debug,host=trace,store=trace,sandbox=trace").start().await;
-    hub.add_channel("'; DROP TABLE channel; -- forged=1 \u{202e}<b>\u{2028}", &sink.url()).await;
+    hub.add_channel("'; DROP TABLE channel; -- forged=1 \u{202e}<b>\u{2028}x", &sink.url()).await;
     let slack = format!("webhook_url={}", sink.url());
     hub.cli_text(&["channel", "add", "slack", "--notifier", "slack", "--set", &slack]).await;
     let (_, manage) = hub.create_key(&["--manage"]).await;

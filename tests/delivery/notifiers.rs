@@ -1,7 +1,9 @@
 //! What each notifier sends to its remote, as that remote would read it.
 
 use serde_json::{Value, json};
-use tests::{Answer, Home, Hub, Received, Sink, SlackSdk, StandardWebhooks};
+use tests::{
+    Alertmanager, Answer, Home, Hub, PATIENCE, Received, Sink, SlackSdk, StandardWebhooks, wait_for,
+};
 
 fn alert(status: &str) -> Value {
     json!({ "name": "DiskFull", "host": "db1", "status": status, "severity": "critical" })
@@ -190,4 +192,40 @@ async fn a_signed_request_is_what_the_official_library_takes() {
     let request = &received[0];
     assert!(!library.verifies("whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX", &request.headers, &request.body));
     assert!(!library.verifies(secret, &request.headers, &[&request.body[..], b" "].concat()));
+}
+
+/// A body that another Alertmanager takes, of the incident as it is.
+const TO_ALERTMANAGER: &str = r#"
+[{
+  "labels": {"alertname": {{ incident.name }}, "instance": {{ incident.instance }}, "severity": {{ severity }}},
+  "annotations": {"summary": {{ title }}, "incident": {{ incident.id }}},
+  "startsAt": {{ incident.opened_at }}
+  {% if incident.resolved_at %}
+  , "endsAt": {{ incident.resolved_at }}
+  {% endif %}
+}]
+"#;
+
+#[tokio::test]
+async fn a_real_alertmanager_takes_what_a_template_makes() {
+    let Some(alertmanager) = Alertmanager::start_alone().await else { return };
+    let hub = hub().await;
+    let settings =
+        json!({ "url": alertmanager.url(), "templates": { "payload": TO_ALERTMANAGER } }).to_string();
+    hub.cli_text(&["channel", "add", "next", "--notifier", "generic", "--settings", &settings]).await;
+    let webhook = hub.accept("/alerts/webhook/", &alert("firing")).await;
+    let run = hub.downstream(webhook["trace_id"].as_str().unwrap()).await;
+    assert_eq!(run["status"], "NOTIFIED", "{run}");
+    let held = alertmanager.alerts().await;
+    let [held] = held.as_slice() else { panic!("{held:?}") };
+    assert_eq!(
+        (&held["labels"]["alertname"], &held["labels"]["instance"]),
+        (&json!("DiskFull"), &json!("db1"))
+    );
+    assert_eq!(held["status"]["state"], "active", "{held}");
+    hub.accept("/alerts/webhook/", &alert("resolved")).await;
+    wait_for("Alertmanager holds it no longer", PATIENCE, async || {
+        alertmanager.alerts().await.is_empty().then_some(())
+    })
+    .await;
 }

@@ -41,12 +41,26 @@ impl Alertmanager {
     /// # Panics
     /// When it is not installed although this machine promised it, or does not start.
     pub async fn start(hub: &Hub) -> Option<Self> {
+        Self::start_with(&config(hub)).await
+    }
+
+    /// Starts it with nobody to tell: what it is told it keeps.
+    ///
+    /// Returns nothing, and says so, where the program is not installed.
+    ///
+    /// # Panics
+    /// As [`Alertmanager::start`].
+    pub async fn start_alone() -> Option<Self> {
+        Self::start_with("route: { receiver: nobody }\nreceivers: [{ name: nobody }]\n").await
+    }
+
+    async fn start_with(config: &str) -> Option<Self> {
         let Some(program) = env::find_program(PROGRAM) else {
             env::missing(SUITE, &format!("there is no `{PROGRAM}` here"), REMEDY);
             return None;
         };
         let folder = tempfile::tempdir().expect("a temporary folder");
-        std::fs::write(folder.path().join("alertmanager.yml"), config(hub)).expect("a file in it");
+        std::fs::write(folder.path().join("alertmanager.yml"), config).expect("a file in it");
         let mut process = Command::new(program)
             .current_dir(folder.path())
             .args(["--config.file=alertmanager.yml", "--storage.path=data"])
@@ -73,6 +87,21 @@ impl Alertmanager {
         Some(alertmanager)
     }
 
+    /// Where alerts are reported.
+    pub fn url(&self) -> String {
+        format!("http://{}/api/v2/alerts", self.address)
+    }
+
+    /// The alerts that it holds.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub async fn alerts(&self) -> Vec<Value> {
+        let reply = self.client.get(self.url()).send().await.expect("an answer");
+        let body = reply.bytes().await.expect("the whole answer");
+        serde_json::from_slice(&body).expect("a list of alerts")
+    }
+
     /// Reports that an alert with these labels fires.
     pub async fn fire(&self, labels: &Value) {
         self.report(json!({ "labels": labels, "annotations": annotations(), "startsAt": BEGAN })).await;
@@ -87,8 +116,7 @@ impl Alertmanager {
     }
 
     async fn report(&self, alert: Value) {
-        let url = format!("http://{}/api/v2/alerts", self.address);
-        let request = self.client.post(url).header("content-type", "application/json");
+        let request = self.client.post(self.url()).header("content-type", "application/json");
         let reply = request.body(json!([alert]).to_string()).send().await.expect("an answer");
         assert!(reply.status().is_success(), "{}: {:?}", reply.status(), self.log.lines());
     }

@@ -13,6 +13,7 @@ pub(crate) const SCHEMA: &str = r#"{
     "url": {
       "type": "string",
       "format": "secret",
+      "pattern": "^https?://",
       "title": "Address",
       "description": "Where to send, http or https. Kept as a secret, since addresses of this kind often hold a token; its origin is shown."
     },
