@@ -279,7 +279,7 @@ async fn the_command_line_says_what_to_give_and_what_the_remote_answered() {
     let shown = home.cli_json(&["channel", "show", "ops", "--json"]).await;
     assert_eq!(
         shown["channel"]["settings"],
-        json!({"url": sink.url(), "method": "PUT", "headers": {"x-team": "db"}})
+        json!({"url": {"secret": "set"}, "method": "PUT", "headers": {"x-team": "db"}})
     );
     let listed = home.cli_text(&["channel", "list"]).await;
     assert!(listed.contains("MAY REACH") && listed.contains("http://127.0.0.1:"), "{listed}");

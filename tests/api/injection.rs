@@ -361,6 +361,8 @@ fn check_notifications(received: &[Received], firing: &BTreeMap<String, Value>) 
             let mut found = Vec::new();
             read_by_slack(&body, &mut found);
             for text in found {
+                // The one order that is the notifier's own: a time in the reader's zone.
+                let text = text.replacen("\n<!date^", "\n", 1);
                 assert!(!text.contains("<!") && !text.contains("<@") && !text.contains("|safe>"), "{text}");
             }
             continue;

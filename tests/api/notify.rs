@@ -42,7 +42,7 @@ async fn a_notification_is_sent_at_once_with_the_caller_s_key() {
         "{body}"
     );
     let line = hub.log().find(0, "sent a notification by `generic` through ops").unwrap();
-    assert!(line.contains("key "), "{line}");
+    assert!(line.contains("key:"), "{line}");
     let (_, manager) = hub.create_key(&["--manage"]).await;
     let metrics = hub.send(hub.anonymous(Method::GET, "/metrics").bearer_auth(manager)).await.text();
     assert!(

@@ -1,7 +1,7 @@
 //! What providers are asked, and what that costs: about incidents, and about this machine.
 //!
 //! Exactly one provider is active. What leaves towards a provider that can reach the network has gone
-//! through [`mask`]: without secrets, with placeholders for people and machines. Whatever goes wrong with
+//! through `mask`: without secrets, with placeholders for people and machines. Whatever goes wrong with
 //! it, the rules of `local` answer, and nothing waits longer than its budget.
 
 mod ask;
