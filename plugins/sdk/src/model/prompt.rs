@@ -12,7 +12,7 @@ use crate::json::{Items, Pairs};
 use crate::text::clip;
 use crate::time::rfc3339;
 
-/// Which wording this is. Changes with [`SYSTEM`], [`answer_schema`] and the form of the report.
+/// Which wording this is. Changes with `SYSTEM`, [`answer_schema`] and the form of the report.
 pub const VERSION: &str = "2026-11";
 
 /// The kinds of recommendations that a model may choose from; the last is for what it makes up.
