@@ -109,6 +109,8 @@ fn example(name: &str, part: &Value, sink: &Sink) -> Value {
     let authority = sink.url().split('/').nth(2).unwrap().to_owned();
     let (host, port) = authority.split_once(':').unwrap();
     match (name, part["type"].as_str()) {
+        ("server", _) if part["format"] == "uri" => json!(format!("smtp://{authority}")),
+        ("from_address" | "to_addresses", _) => json!("somebody@example.org"),
         _ if part["format"] == "uri" => json!(sink.url()),
         _ if part["enum"].is_array() => part["enum"][0].clone(),
         _ if !part["default"].is_null() => part["default"].clone(),

@@ -201,6 +201,7 @@ fn told(passage: &Passage<'_>) -> Value {
             "summary": word("summary", 2000),
             "probable_cause": word("probable_cause", 2000),
             "model": word("model", 100),
+            "fallback": passage.fallback_used,
         },
         "machine": troubles(passage).map(|trouble| clip(trouble, 500)).take(20).collect::<Vec<_>>(),
     });

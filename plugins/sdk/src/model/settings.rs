@@ -159,7 +159,7 @@ pub(super) fn schema(service: &Service, own: Vec<(&'static str, Value)>) -> Stri
             "description": "Which model is asked. Remotes withdraw models: what is the default here ages.",
         },
         "base_url": {
-            "type": "string", "title": "Address of the API", "default": base_url, "maxLength": 256,
+            "type": "string", "format": "uri", "title": "Address of the API", "default": base_url, "maxLength": 256,
             "description":
                 "Another address is reached only where `allow_hosts` in plugins.toml has its origin, and the key goes there too.",
         },
