@@ -83,7 +83,9 @@ impl Planted {
                 json!({ "x-planted": self.secret(&path, &part["additionalProperties"], sink) })
             } else if part["properties"].is_object() {
                 Value::Object(self.object(&path, part, sink, chosen))
-            } else if !is_secret && (part["format"] == "uri" || required.contains(&json!(name))) {
+            } else if !is_secret
+                && (part["format"] == "uri" || name == "username" || required.contains(&json!(name)))
+            {
                 example(name, part, sink)
             } else {
                 continue;

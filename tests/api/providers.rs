@@ -308,7 +308,7 @@ async fn settings_are_checked_sealed_and_never_shown() {
     let reset = world.ask(Method::DELETE, "/manage/providers/echo/", &Value::Null).await.json();
     assert_eq!((&reset["provider"]["settings"], &reset["provider"]["active"]), (&json!({}), &json!(false)));
     let detail = world.ask(Method::POST, "/manage/providers/echo/activate/", &Value::Null).await;
-    assert!(detail.problem(400, "invalid-parameter").contains("`api_key` is missing"));
+    assert!(detail.problem(409, "not-set-up").contains("`api_key` is missing"));
 }
 
 #[tokio::test]

@@ -174,8 +174,9 @@ async fn planted(sink: &Sink) -> (Hub, String, String) {
     let home = Home::new().await.with_local_remotes();
     let old_key = home.fresh_secret_key().await;
     let settings = |kind: &str| format!("[{kind}.settings]\ntoken = \"{PLUGIN_SETTING}\"\n");
-    let manifest = ["driver.generic", "notifier.generic", "notifier.slack", "provider.local"].map(settings);
-    std::fs::write(home.path().join(MANIFEST), manifest.concat()).unwrap();
+    let manifest = ["driver.generic", "notifier.generic", "notifier.slack"].map(settings).concat();
+    let provider = format!("[provider.openai.settings]\napi_key = \"{PLUGIN_SETTING}\"\n");
+    std::fs::write(home.path().join(MANIFEST), manifest + &provider).unwrap();
     let hub = home
         .with("WATCHBELL_LOG", "trace")
         .with("RATE_LIMIT_ENABLED", "1")

@@ -64,7 +64,7 @@ async fn slack_gets_a_message_that_a_person_can_read() {
 async fn settings_that_cannot_work_are_refused_when_the_channel_is_added() {
     let home = Home::new().await;
     for (arguments, word) in [
-        (["--notifier", "generic", "--set", "url=nowhere"], "address"),
+        (["--notifier", "generic", "--set", "url=nowhere"], "`/url`"),
         (["--notifier", "generic", "--set", "colour=red"], "`colour`"),
         (["--notifier", "pigeon", "--set", "url=https://hooks.example.com"], "`pigeon`"),
         (["--notifier", "slack", "--set", "url=https://hooks.example.com"], "`url`"),

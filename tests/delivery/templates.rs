@@ -76,7 +76,7 @@ async fn a_template_that_was_mended_helps_the_next_attempt() {
     hub.add_channel("ops", &sink.url()).await;
     fs::write(&file, "{{ broken").unwrap();
     let warned = hub.cli_text(&["check"]).await;
-    assert!(warned.contains("W030") && warned.contains("`generic_text.j2`, line 1"), "{warned}");
+    assert!(warned.contains("W031") && warned.contains("`generic_text.j2`, line 1"), "{warned}");
     hub.accept("/alerts/webhook/", &alert("DiskFull")).await;
     let first = told(&sink, 1).await;
     assert!(first["message"].as_str().unwrap().contains("Note: template `generic_text.j2`"), "{first}");

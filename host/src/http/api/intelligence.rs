@@ -81,6 +81,7 @@ pub(in crate::http) async fn providers(State(context): State<Arc<Context>>) -> R
         (status = 200, description = "What is recommended.", body = RecommendedByProvider),
         (status = 400, description = "A parameter that cannot be understood."),
         (status = 404, description = "There is no such provider or incident."),
+        (status = 409, description = "The provider is not set up, or not granted what it needs; `detail` says what to do."),
         (status = 502, description = "The provider gave no answer; `detail` says why."),
         (status = 504, description = "It gave none in time."),
     )
@@ -102,6 +103,7 @@ pub(in crate::http) async fn read(
         (status = 400, description = "A body that cannot be understood, or settings that the provider does not take."),
         (status = 404, description = "There is no such provider or incident."),
         (status = 413, description = "The body is too large."),
+        (status = 409, description = "The provider is not set up, or not granted what it needs; `detail` says what to do."),
         (status = 502, description = "The provider gave no answer; `detail` says why."),
         (status = 504, description = "It gave none in time."),
     )

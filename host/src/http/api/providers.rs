@@ -105,9 +105,8 @@ pub(in crate::http) async fn reset(
     params(("name" = String, Path, description = "Its name.")),
     responses(
         (status = 200, description = "It is, from the next incident on.", body = ShownProvider),
-        (status = 400, description = "It cannot work as it is set up; `detail` says why."),
         (status = 404, description = "There is no such provider."),
-        (status = 409, description = "Somebody else chose at the same moment."),
+        (status = 409, description = "It cannot work as it is set up, or somebody else chose at the same moment; `detail` says why."),
     )
 )]
 pub(in crate::http) async fn activate(
@@ -115,7 +114,18 @@ pub(in crate::http) async fn activate(
     Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    Ok(Json(json!({ "provider": context.intelligence.activate(&name, &caller).await? })))
+    let activated = context.intelligence.activate(&name, &caller).await.map_err(not_set_up)?;
+    Ok(Json(json!({ "provider": activated })))
+}
+
+/// Settings that are stored and do not do are no fault of the request.
+fn not_set_up(error: ProviderError) -> Problem {
+    match error {
+        ProviderError::Settings(..) | ProviderError::Refused { .. } | ProviderError::NoGrant { .. } => {
+            Problem::new(StatusCode::CONFLICT, "not-set-up", error.to_string())
+        }
+        other => other.into(),
+    }
 }
 
 /// Asks a provider about a made-up incident. It costs what a real question does.
@@ -146,6 +156,7 @@ impl From<ProviderError> for Problem {
                 "token_budget" | "left_alone" => {
                     Self::new(StatusCode::SERVICE_UNAVAILABLE, "provider-unavailable", error.to_string())
                 }
+                "config" => Self::new(StatusCode::CONFLICT, "not-set-up", error.to_string()),
                 "timeout" => Self::new(StatusCode::GATEWAY_TIMEOUT, "provider-failed", error.to_string()),
                 _ => Self::new(StatusCode::BAD_GATEWAY, "provider-failed", error.to_string()),
             },

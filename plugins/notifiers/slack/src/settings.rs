@@ -12,6 +12,7 @@ pub(crate) const SCHEMA: &str = r#"{
     "webhook_url": {
       "type": "string",
       "format": "secret",
+      "pattern": "^https?://",
       "title": "Webhook address",
       "description": "The address of an incoming webhook, which begins https://hooks.slack.com/services/. Every notification is a new message."
     },
