@@ -263,7 +263,7 @@ async fn secrets_of_channels_go_to_their_own_remote_and_nowhere_else() {
         deliveries.extend(tried(&hub, &channel.name).await);
     }
     for channel in &made {
-        let received = format!("{:?}", channel.sink.received());
+        let received = text_of(&channel.sink);
         let is_sent = |secret: &&String| received.contains(secret.as_str());
         // Not each is sent: what signs is not. But a remote that got anything got one of them.
         let got = channel.secrets.iter().filter(is_sent).count();
@@ -281,6 +281,15 @@ async fn secrets_of_channels_go_to_their_own_remote_and_nowhere_else() {
     let secrets: Vec<&str> = made.iter().flat_map(|channel| &channel.secrets).map(String::as_str).collect();
     assert!(secrets.len() >= 2, "there are secrets to look for");
     check_clean(&mut hub, &Finder::new(&secrets), &shown).await;
+}
+
+/// All that a remote got, as text.
+fn text_of(sink: &Sink) -> String {
+    let text = |received: &tests::Received| {
+        let body = String::from_utf8_lossy(&received.body);
+        format!("{} {:?} {body}\n", received.target, received.headers)
+    };
+    sink.received().iter().map(text).collect()
 }
 
 /// A value as `plugins.toml` takes it.
@@ -318,7 +327,7 @@ async fn secrets_of_providers_go_to_their_own_remote_and_nowhere_else() {
         let shown = readable(&hub, &deliveries, &accepted).await;
         let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
         check_clean(&mut hub, &Finder::new(&secrets), &shown).await;
-        let received = format!("{:?}", told.received());
+        let received = text_of(&told);
         assert_eq!(secrets.iter().find(|secret| received.contains(**secret)), None, "`{provider}`");
     }
 }

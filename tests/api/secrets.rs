@@ -194,7 +194,7 @@ async fn planted(sink: &Sink) -> (Hub, String, String) {
     let plain = json!({
         "url": format!("{url}/{URL_SECRET}"),
         "authorization": format!("Bearer {AUTHORIZATION}"),
-        "headers": { "x-token": CHANNEL_HEADER },
+        "secret_headers": { "x-token": CHANNEL_HEADER },
     });
     let slack = json!({ "webhook_url": format!("{url}/{SLACK}") });
     for (name, notifier, settings) in [("plain", "generic", plain), ("slack", "slack", slack)] {

@@ -99,5 +99,5 @@ async fn much_goes_in_small_steps() {
             break;
         }
     }
-    assert_eq!((steps.iter().max(), steps.iter().sum::<u64>()), (Some(&100), 600), "{steps:?}");
+    assert_eq!((steps.iter().max(), steps.iter().sum::<usize>()), (Some(&100), 600), "{steps:?}");
 }
