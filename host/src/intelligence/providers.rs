@@ -18,7 +18,7 @@ use crate::clock;
 use crate::config::SecretText;
 use crate::crypto::{CryptoError, KeyRing, Place, Purpose};
 use crate::egress::Origin;
-use crate::plugins::{Catalogue, ProviderEntry};
+use crate::plugins::{Catalogue, ProviderEntry, rewrite_secrets};
 
 /// For how long it is not looked up again what others may have changed.
 const KNOWN_FOR: Duration = Duration::from_secs(4);
@@ -276,21 +276,13 @@ fn shown(entry: Arc<ProviderEntry>, row: Option<&Row>, active: bool) -> ShownPro
 
 /// Settings without the values of secrets; references to them stay, as they give nothing away.
 fn without_secrets(schema: &Value, settings: &Value) -> Value {
-    match settings {
-        Value::Object(fields) => {
-            let named = |name: &str| schema.get("properties").and_then(|properties| properties.get(name));
-            let part = |name: &str| named(name).or_else(|| schema.get("additionalProperties"));
-            let shown = |(name, value): (&String, &Value)| {
-                (name.clone(), without_secrets(part(name).unwrap_or(&Value::Null), value))
-            };
-            fields.iter().map(shown).collect()
-        }
-        Value::String(text) if schema.get("format").and_then(Value::as_str) == Some("secret") => {
+    rewrite_secrets(schema, settings, &mut |_, value| match value {
+        Value::String(text) => {
             let reference = SecretText::parse("secret", text).ok().and_then(|text| text.reference());
             Value::String(reference.unwrap_or_else(|| HIDDEN.to_owned()))
         }
         other => other.clone(),
-    }
+    })
 }
 
 fn shown_name(name: &str) -> String {

@@ -162,7 +162,7 @@ fn each_secret(schema: &Value, settings: &Value, found: &mut dyn FnMut(&str, &st
 
 /// Settings with each value that stands where a secret belongs, text or not, replaced by what `with` makes of
 /// its JSON Pointer and itself.
-pub(super) fn rewrite_secrets(
+pub fn rewrite_secrets(
     schema: &Value,
     settings: &Value,
     with: &mut dyn FnMut(&str, &Value) -> Value,

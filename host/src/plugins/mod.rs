@@ -16,7 +16,7 @@ mod services;
 pub use by_hand::{Around, Call, Case, Function, Subject, Verdict, cases};
 pub use candidate::LeftOut;
 pub use catalogue::{Catalogue, DriverEntry, DriverSet, NotifierEntry, ProviderEntry};
-pub use channel::{ChannelError, ChannelSettings};
+pub use channel::{ChannelError, ChannelSettings, rewrite_secrets};
 pub use inspect::{Inspection, Target, check, driver, inspect};
 pub use load::{COMPILE_COMMAND, Survey, start, survey};
 pub use manifest::{Entry, Manifest};
