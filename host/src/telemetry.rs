@@ -21,6 +21,7 @@ pub const FIELDS: &[&str] = &[
     "channel.name",
     "client.address",
     "count",
+    "cpu_ms",
     "data_key.id",
     "delivery.attempt",
     "delivery.id",
@@ -31,7 +32,10 @@ pub const FIELDS: &[&str] = &[
     "http.response.status_code",
     "http.route",
     "incident.id",
+    "memory_bytes",
     "outcome",
+    "plugin.digest",
+    "plugin.function",
     "plugin.kind",
     "plugin.name",
     "reason",
@@ -42,6 +46,7 @@ pub const FIELDS: &[&str] = &[
     "size_bytes",
     "trace.parent",
     "trace_id",
+    "wall_ms",
 ];
 
 /// Starts logging to standard error, with times of this clock.

@@ -18,6 +18,8 @@ mod detection;
 #[cfg(test)]
 mod edge;
 #[cfg(test)]
+mod figures;
+#[cfg(test)]
 mod health_checks;
 #[cfg(test)]
 mod https;
@@ -82,3 +84,7 @@ mod echo;
 #[cfg(test)]
 #[path = "../hostile/kit.rs"]
 mod kit;
+#[cfg(test)]
+#[path = "../hostile/notifier.rs"]
+#[expect(dead_code, reason = "the hostile tests use more of it")]
+mod notifier;

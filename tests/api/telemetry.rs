@@ -146,10 +146,11 @@ async fn what_is_exposed_is_what_the_reference_says() {
     // What is forgotten is old; everything else has happened.
     let mut wanted: BTreeSet<&str> = documented.keys().map(String::as_str).collect();
     wanted.remove("watchbell_forgotten_total");
-    // These need something to break, or a provider that costs: see `tests/api/providers.rs` and
-    // `tests/delivery/templates.rs`.
+    // These need something to break, or a provider that costs: see `tests/api/figures.rs`,
+    // `tests/api/providers.rs` and `tests/delivery/templates.rs`.
     for name in [
-        "watchbell_egress_secrets_refused_total",
+        "watchbell_egress_refused_total",
+        "watchbell_plugin_wait_seconds",
         "watchbell_provider_breaker_open",
         "watchbell_provider_spared_total",
         "watchbell_provider_tokens_total",
@@ -178,7 +179,7 @@ async fn what_is_exposed_is_what_the_reference_says() {
         r#"watchbell_webhooks_refused_total{cause="unknown-encoding"} 1"#,
         r#"watchbell_plugin_calls_total{kind="driver",plugin="generic",end="ok"}"#,
         r#"watchbell_plugin_calls_total{kind="notifier",plugin="generic",end="ok"}"#,
-        r#"watchbell_egress_calls_total{plugin="generic",outcome="2xx"}"#,
+        r#"watchbell_egress_calls_total{kind="notifier",plugin="generic",outcome="2xx"}"#,
         r#"watchbell_delivery_attempts_total{notifier="generic",outcome="delivered"}"#,
         r#"watchbell_http_requests_total{method="other",route="unmatched",status="404"} 1"#,
         r#"watchbell_unmapped_words_total{driver="generic",field="severity"}"#,

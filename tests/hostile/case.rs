@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use domain::limits::Limits;
 use domain::plugin::PluginKind;
-use sandbox::{CallError, LoadError, Sandbox};
+use sandbox::{CallError, LoadError, Sandbox, Spent};
 
 use crate::driver::Driver;
 use crate::harness::{Lines, is_clean, subject, webhook};
@@ -110,6 +110,7 @@ pub(crate) struct Ended {
     pub(crate) outcome: Result<(), CallError>,
     /// What is wrong with what it wrote to the log.
     log: Result<(), String>,
+    pub(crate) spent: Spent,
 }
 
 impl Plugin {
@@ -132,13 +133,15 @@ impl Loaded {
             Self::Driver(driver, body) => {
                 let lines = Lines::default();
                 let parsed = driver.parse(&webhook(body.clone()), "{}", &lines).await;
-                Ended { outcome: parsed.map(drop), log: lines.check(driver.limits().log_lines) }
+                let (log, spent) = (lines.check(driver.limits().log_lines), *lines.1.lock().unwrap());
+                Ended { outcome: parsed.map(drop), log, spent }
             }
             Self::Notifier(notifier, remote) => {
                 let host = Arc::new(Host::new(*remote));
                 let outcome = self.deliver(notifier, &host).await;
                 // The lines of both of its calls.
-                Ended { outcome, log: host.lines.check(2 * notifier.limits().log_lines) }
+                let log = host.lines.check(2 * notifier.limits().log_lines);
+                Ended { outcome, log, spent: *host.lines.1.lock().unwrap() }
             }
         }
     }

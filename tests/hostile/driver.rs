@@ -12,6 +12,29 @@ pub(crate) struct Alert {
     pub(crate) labels: u32,
 }
 
+/// What a driver says of itself beyond its name.
+#[derive(Clone)]
+pub(crate) struct Claims {
+    pub(crate) summary: String,
+    /// How many shapes; all are the same.
+    pub(crate) shapes: u32,
+    pub(crate) scheme: Option<Scheme>,
+}
+
+/// How its sender signs, with a time.
+#[derive(Clone, Copy)]
+pub(crate) struct Scheme {
+    pub(crate) algorithm: &'static str,
+    pub(crate) template: &'static str,
+    pub(crate) tolerance_s: u32,
+}
+
+impl Scheme {
+    /// One that is taken.
+    pub(crate) const HONEST: Self =
+        Self { algorithm: "sha256", template: "{timestamp}.{body}", tolerance_s: 600 };
+}
+
 /// A driver in parts. `..Driver::default()` is honest.
 #[derive(Clone)]
 pub(crate) struct Driver {
@@ -30,6 +53,7 @@ pub(crate) struct Driver {
     /// Body of `cabi_realloc`; `$allocate` is an honest one.
     pub(crate) realloc: &'static str,
     pub(crate) alert: Alert,
+    pub(crate) claims: Claims,
     pub(crate) sample: Option<&'static str>,
 }
 
@@ -50,6 +74,7 @@ impl Default for Driver {
                 starts_at: Some(1_700_000_000_000),
                 labels: 1,
             },
+            claims: Claims { summary: "made for a test".to_owned(), shapes: 0, scheme: None },
             sample: Some("{}"),
         }
     }
@@ -106,8 +131,16 @@ impl Driver {
 
     fn info(&self, image: &mut Image) -> u32 {
         let sample = self.sample.map(|sample| image.text(sample));
-        let info = image.plugin_info(self.name);
-        image.record(info.span((0, 0)).span((0, 0)).optional(None).optional(sample))
+        let Claims { summary, shapes, scheme } = &self.claims;
+        let schemes = scheme.map_or((0, 0), |scheme| (scheme.put(image), 1));
+        let name = image.text("webhook");
+        // `root` is an object, `priority` 1.
+        let shape = |record: Record, _| {
+            (0..4).fold(record.span(name).byte(0), |record, _| record.span((0, 0))).word(1)
+        };
+        let shapes = (image.record((0..*shapes).fold(Record::default(), shape)), *shapes);
+        let info = image.plugin_info_with(self.name, summary);
+        image.record(info.span(schemes).span(shapes).optional(None).optional(sample))
     }
 
     fn alert(&self, image: &mut Image) -> u32 {
@@ -131,6 +164,28 @@ impl Driver {
                 .span((0, 0))
                 .span((0, 0))
                 .span((0, 0)),
+        )
+    }
+}
+
+impl Scheme {
+    /// `signature-scheme` with its case `hmac`.
+    fn put(self, image: &mut Image) -> u32 {
+        let [header, timestamp] = ["x-signature", "x-timestamp"].map(|name| image.text(name));
+        let (algorithm, template) = (image.text(self.algorithm), image.text(self.template));
+        let encoding = image.text("utf8");
+        image.record(
+            Record::default()
+                .byte(0)
+                .span(header)
+                .span(algorithm)
+                .byte(0)
+                .span((0, 0))
+                .optional(None)
+                .optional(Some(timestamp))
+                .span(template)
+                .word(self.tolerance_s)
+                .span(encoding),
         )
     }
 }

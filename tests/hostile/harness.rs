@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use domain::plugin::{Incoming, PluginName};
 use domain::time::Timestamp;
-use sandbox::{LogLevel, PluginLog, Sandbox, Settings};
+use sandbox::{Ended, LogLevel, PluginLog, Sandbox, Settings, Spent};
 
 /// The name under which every hostile plugin is loaded.
 pub(crate) fn subject() -> PluginName {
@@ -26,13 +26,17 @@ pub(crate) fn webhook(body: Vec<u8>) -> Incoming {
     }
 }
 
-/// Keeps log lines.
+/// Keeps log lines, and what the last call is said to have used.
 #[derive(Default)]
-pub(crate) struct Lines(pub(crate) Mutex<Vec<(LogLevel, String)>>);
+pub(crate) struct Lines(pub(crate) Mutex<Vec<(LogLevel, String)>>, pub(crate) Mutex<Spent>);
 
 impl PluginLog for Lines {
     fn log(&self, level: LogLevel, message: &str) {
         self.0.lock().unwrap().push((level, message.to_owned()));
+    }
+
+    fn ended(&self, call: &Ended<'_>) {
+        *self.1.lock().unwrap() = call.spent;
     }
 }
 

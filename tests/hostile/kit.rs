@@ -150,7 +150,12 @@ impl Image {
 
     /// `plugin-info`, to be continued by the record around it.
     pub(crate) fn plugin_info(&mut self, name: &str) -> Record {
-        let (name, version, summary) = (self.text(name), self.text("1.0.0"), self.text("made for a test"));
+        self.plugin_info_with(name, "made for a test")
+    }
+
+    /// The same with another summary.
+    pub(crate) fn plugin_info_with(&mut self, name: &str, summary: &str) -> Record {
+        let (name, version, summary) = (self.text(name), self.text("1.0.0"), self.text(summary));
         Record::default().span(name).span(version).span(summary).optional(None).span((0, 0))
     }
 

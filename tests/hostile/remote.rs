@@ -1,4 +1,4 @@
-//! What notifiers reach: a host whose remote answers at once or never.
+//! What notifiers reach: a host whose remote answers at once, late, too much or never.
 
 use std::future::pending;
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use domain::alert::{ReportedSeverity, ReportedStatus};
 use domain::egress::{HttpError, HttpRequest, HttpResponse, MailError, MailMessage, SentMail, SnapshotKind};
 use domain::plugin::Notification;
 use domain::time::Timestamp;
-use sandbox::{HostServices, LogLevel, PluginLog};
+use sandbox::{Ended, HostServices, LogLevel, PluginLog};
 
 use crate::harness::Lines;
 
@@ -18,6 +18,10 @@ use crate::harness::Lines;
 pub(crate) enum Remote {
     Answers,
     Hangs,
+    /// With as much as it may.
+    Floods,
+    /// After a while, each time.
+    Dawdles,
 }
 
 /// The host of one delivery. Grants and counts are not the sandbox's business, so it has none; it
@@ -37,6 +41,10 @@ impl Host {
 impl PluginLog for Host {
     fn log(&self, level: LogLevel, message: &str) {
         self.lines.log(level, message);
+    }
+
+    fn ended(&self, call: &Ended<'_>) {
+        self.lines.ended(call);
     }
 }
 
@@ -59,10 +67,16 @@ impl HostServices for Host {
             requests.push(request);
         }
         Box::pin(async move {
-            if self.remote == Remote::Hangs {
-                pending::<()>().await;
-            }
-            Ok(HttpResponse { status: 200, headers: vec![], body: b"ok".to_vec() })
+            let body = match self.remote {
+                Remote::Answers => b"ok".to_vec(),
+                Remote::Hangs => pending().await,
+                Remote::Floods => vec![b'x'; 4 << 20],
+                Remote::Dawdles => {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    b"ok".to_vec()
+                }
+            };
+            Ok(HttpResponse { status: 200, headers: vec![], body })
         })
     }
 

@@ -90,7 +90,14 @@ pub(super) async fn call(means: &Means<'_>, call: Call<'_>) -> Result<Receipt, F
     let name = call.channel.map_or_else(|| plugin.to_string(), |channel| channel.name.clone());
     let to = Recipient { channel: name, notifier: plugin.clone() };
     let notification = &words::put(means.templates, to, own(settings).1, notification.clone()).await;
-    let grants = Grants { plugin: plugin.clone(), channel, origins, secrets, trace: Some(call.step) };
+    let grants = Grants {
+        kind: PluginKind::Notifier,
+        plugin: plugin.clone(),
+        channel,
+        origins,
+        secrets,
+        trace: Some(call.step),
+    };
     let log = CallLog::new(PluginKind::Notifier, plugin, call.run_id, call.trace_id);
     let limits = entry.notifier.limits().egress;
     let outside = Arc::new(Outside::new(log, Arc::clone(means.egress), grants, limits, None));

@@ -302,6 +302,7 @@ impl Channels {
         }
         let log = CallLog::new(PluginKind::Notifier, plugin, RunId::mint(&mut Ids), TraceId::mint(&mut Ids));
         let grants = Grants {
+            kind: PluginKind::Notifier,
             plugin: plugin.clone(),
             channel: Some(id),
             origins: split.origins,

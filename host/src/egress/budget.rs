@@ -16,6 +16,17 @@ pub struct Usage {
     pub received_bytes: usize,
 }
 
+impl Usage {
+    /// What was used since then.
+    pub(super) const fn since(self, then: Self) -> Self {
+        Self {
+            calls: self.calls.saturating_sub(then.calls),
+            sent_bytes: self.sent_bytes.saturating_sub(then.sent_bytes),
+            received_bytes: self.received_bytes.saturating_sub(then.received_bytes),
+        }
+    }
+}
+
 /// A request as a plugin asked for it, with its placeholders and without what they stand for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sent {

@@ -34,10 +34,13 @@ impl DialError {
         Self::NoConnection(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()))
     }
 
-    /// What the plugin that wanted to go there is told.
-    pub(super) fn tell(&self, plugin: &str, origin: &Origin) -> HttpError {
+    /// What the plugin that wanted to go there is told; a refusal is counted.
+    pub(super) fn tell(&self, grants: &Grants, origin: &Origin) -> HttpError {
+        if matches!(self, Self::LookUp(LookUpError::Forbidden { .. })) {
+            grants.refuse("address");
+        }
         match self {
-            Self::LookUp(error) => error.tell(plugin),
+            Self::LookUp(error) => error.tell(grants.plugin.as_str()),
             Self::NoConnection(why) => {
                 HttpError::Unreachable(format!("`{origin}`: there is no connection: {why}"))
             }
@@ -109,7 +112,7 @@ impl Egress {
         let dialled = timeout(time_left, self.dial_granted(grants, budget, origin));
         let result = dialled.await.unwrap_or(Err(HttpError::Timeout));
         let outcome = result.as_ref().map_or_else(HttpError::kind, |_| "connected");
-        metrics::egress_call(&grants.plugin, outcome, began.elapsed());
+        metrics::egress_call(grants.kind, &grants.plugin, outcome, began.elapsed());
         result
     }
 
@@ -122,6 +125,6 @@ impl Egress {
         budget.take_call(0)?;
         check_granted(grants, origin)?;
         let dialled = self.dialler.dial(origin).await;
-        dialled.map_err(|error| error.tell(grants.plugin.as_str(), origin))
+        dialled.map_err(|error| error.tell(grants, origin))
     }
 }

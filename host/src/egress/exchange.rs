@@ -10,6 +10,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper_util::client::legacy;
 
+use super::Grants;
 use super::budget::{Budget, Sent};
 use super::connect::{Connector, TooMuch};
 use super::dial::DialError;
@@ -26,7 +27,7 @@ pub(super) type Client = legacy::Client<Connector, Full<Bytes>>;
 /// What a request needs beside itself.
 pub(super) struct Route<'a> {
     pub(super) client: &'a Client,
-    pub(super) plugin: &'a str,
+    pub(super) grants: &'a Grants,
     pub(super) budget: &'a Budget,
 }
 
@@ -47,6 +48,7 @@ impl Route<'_> {
             response = sent.map_err(|error| self.explain(&prepared.origin, &error))?;
         }
         if redirect(&response)?.is_some() {
+            self.grants.refuse("redirect");
             return Err(HttpError::Denied(format!(
                 "`{}` redirects more than {MAX_REDIRECTS} times\nhint: use the final address",
                 prepared.origin
@@ -84,14 +86,16 @@ impl Route<'_> {
         let url = prepared.url.join(&location).map_err(|_| unreadable())?;
         let to = Origin::of(&url).map_err(|_| unreadable())?;
         if to != *from {
+            self.grants.refuse("redirect");
             return Err(HttpError::Denied(format!(
                 "`{}` may not follow a redirect from `{from}` to `{to}`, another origin\n\
                  hint: use the final address",
-                self.plugin
+                self.grants.plugin
             )));
         }
         let keeps_method = matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
         if prepared.method != Method::GET && !keeps_method {
+            self.grants.refuse("redirect");
             return Err(HttpError::Denied(format!(
                 "`{from}` redirects a {} with {}, after which it would be a GET without a body\n\
                  hint: use the final address",
@@ -123,7 +127,7 @@ impl Route<'_> {
         let mut cause = error;
         loop {
             if let Some(error) = cause.downcast_ref::<DialError>() {
-                return error.tell(self.plugin, origin);
+                return error.tell(self.grants, origin);
             }
             if is_too_much(cause) {
                 return HttpError::TooLarge;

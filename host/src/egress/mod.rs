@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 
 use domain::egress::{HttpError, HttpRequest, HttpResponse};
 use domain::id::ChannelId;
-use domain::plugin::PluginName;
+use domain::plugin::{PluginKind, PluginName};
 use domain::trace::{SpanId, TraceParent};
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -77,6 +77,8 @@ const MAX_BESIDE_BYTES: usize = 256 * 1024;
 /// What one call of a plugin may reach and put into requests.
 #[derive(Debug, Clone)]
 pub struct Grants {
+    /// What it is a plugin for; plugins of two kinds may have one name.
+    pub kind: PluginKind,
     /// Who asks; named in refusals.
     pub plugin: PluginName,
     /// On whose behalf, where there is a channel. Connections are shared per plugin and channel only.
@@ -88,6 +90,21 @@ pub struct Grants {
     pub secrets: Vec<BoundSecret>,
     /// The step of a trace that the call is a part of; its requests tell the remote.
     pub trace: Option<TraceParent>,
+}
+
+impl Grants {
+    /// Counts what one request or mail moved, and whether there was no budget for it.
+    fn count(&self, moved: Usage, outcome: &str) {
+        metrics::egress_bytes(self.kind, &self.plugin, moved.sent_bytes, moved.received_bytes);
+        if outcome == "budget_exceeded" {
+            self.refuse("budget");
+        }
+    }
+
+    /// Counts a refusal.
+    fn refuse(&self, reason: &'static str) {
+        metrics::egress_refused(self.kind, &self.plugin, reason);
+    }
 }
 
 /// Why there is no way out.
@@ -102,7 +119,7 @@ pub enum SetupError {
 }
 
 /// Requests of one plugin share connections only under the same grants and limits.
-type PoolKey = (PluginName, Option<ChannelId>, Vec<Origin>, usize);
+type PoolKey = (PluginKind, PluginName, Option<ChannelId>, Vec<Origin>, usize);
 
 /// Sends requests for plugins. One for the whole program.
 pub struct Egress {
@@ -150,7 +167,7 @@ impl Egress {
         request: HttpRequest,
         time_left: Duration,
     ) -> Result<HttpResponse, HttpError> {
-        let (began, began_at) = (Instant::now(), clock::now());
+        let (began, began_at, before) = (Instant::now(), clock::now(), budget.used());
         let step = grants.trace.map(|parent| TraceParent { span_id: SpanId::mint(&mut Ids), ..parent });
         let result = self.exchange(grants, budget, request, time_left, step).await;
         let result = Redactor::new(&grants.secrets).result(result);
@@ -169,7 +186,8 @@ impl Egress {
             });
         }
         let outcome = result.as_ref().map_or_else(HttpError::kind, |answer| class(answer.status));
-        metrics::egress_call(&grants.plugin, outcome, began.elapsed());
+        metrics::egress_call(grants.kind, &grants.plugin, outcome, began.elapsed());
+        grants.count(budget.used().since(before), outcome);
         result
     }
 
@@ -192,14 +210,14 @@ impl Egress {
             prepared.trace(step);
         }
         let client = self.client(grants, budget);
-        let route = Route { client: &client, plugin: grants.plugin.as_str(), budget };
+        let route = Route { client: &client, grants, budget };
         let exchange = Box::pin(route.exchange(prepared, record));
         tokio::time::timeout(wished.min(time_left), exchange).await.unwrap_or(Err(HttpError::Timeout))
     }
 
     fn client(&self, grants: &Grants, budget: &Budget) -> Client {
         let most = budget.limits().response_bytes;
-        let key = (grants.plugin.clone(), grants.channel, grants.origins.clone(), most);
+        let key = (grants.kind, grants.plugin.clone(), grants.channel, grants.origins.clone(), most);
         self.pools.get_with(key, || self.build_client(most))
     }
 

@@ -14,7 +14,6 @@ use super::origin::{Origin, OriginError};
 use super::secrets::{self, Encoding, Filler};
 use super::sign;
 use crate::clock;
-use crate::telemetry::metrics;
 
 /// A request that the grants allow, with secrets put in. Not yet checked: the address.
 pub(super) struct Prepared {
@@ -70,7 +69,7 @@ pub(super) fn prepare(grants: &Grants, request: HttpRequest) -> Result<Prepared,
         let key = filler.value(&signing.secret)?;
         headers.extend(sign::standard(signing, key, &body, &headers, clock::now())?);
     }
-    let bound = filler.check_bindings(grants.plugin.as_str(), &origin).inspect_err(|why| audit(grants, why));
+    let bound = check_secrets(grants, &filler, &origin);
     check_granted(grants, &origin)?;
     bound?;
     Ok(Prepared { method, url, origin, headers, body })
@@ -106,11 +105,16 @@ fn target(text: &str, filler: &mut Filler<'_>) -> Result<(Url, Origin), HttpErro
     Ok((url, origin))
 }
 
+/// Refuses to send a secret to where it is not bound, granted or not.
+pub(super) fn check_secrets(grants: &Grants, filler: &Filler<'_>, to: &Origin) -> Result<(), HttpError> {
+    filler.check_bindings(grants.plugin.as_str(), to).inspect_err(|why| audit(grants, why))
+}
+
 /// Says that a secret was on its way to where it must not go: the plugin is careless, or worse.
 fn audit(grants: &Grants, why: &HttpError) {
     let trace_id = grants.trace.map(|step| tracing::field::display(step.trace_id));
     tracing::warn!(plugin.name = %grants.plugin, trace_id, error.r#type = "secret_refused", "{why}");
-    metrics::secret_refused(&grants.plugin);
+    grants.refuse("secret");
 }
 
 /// Refuses what is not granted.
@@ -118,6 +122,7 @@ pub(super) fn check_granted(grants: &Grants, origin: &Origin) -> Result<(), Http
     if grants.origins.contains(origin) {
         return Ok(());
     }
+    grants.refuse("origin");
     let plugin = &grants.plugin;
     Err(HttpError::Denied(format!(
         "`{plugin}` may not reach `{origin}`: it is not granted\n\

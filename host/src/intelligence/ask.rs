@@ -221,7 +221,14 @@ impl Intelligence {
         let span_id = SpanId::from(story.run_id);
         let trace = TraceParent { trace_id: story.trace_id, span_id, sampled: export::is_on() };
         let (origins, secrets) = (split.origins, split.secrets);
-        let grants = Grants { plugin, channel: None, origins, secrets, trace: Some(trace) };
+        let grants = Grants {
+            kind: PluginKind::Intelligence,
+            plugin,
+            channel: None,
+            origins,
+            secrets,
+            trace: Some(trace),
+        };
         let limits = set_up.entry.provider.limits().egress;
         let snapshots = set_up.entry.system.then(|| Arc::new(View::new(self.shown.clone(), until)) as _);
         let outside = Outside::new(log, Arc::clone(&self.egress), grants, limits, snapshots).recording();

@@ -12,7 +12,7 @@ use domain::limits::EgressLimits;
 use domain::plugin::{PluginKind, PluginName};
 use domain::time::Timestamp;
 use rand::Rng as _;
-use sandbox::{CallError, HostServices, LogLevel, PluginLog, Spent};
+use sandbox::{CallError, Ended, HostServices, LogLevel, PluginLog};
 use tracing::Level;
 
 use crate::clock;
@@ -33,6 +33,14 @@ pub trait Snapshots: Send + Sync {
     ) -> Pin<Box<dyn Future<Output = Result<String, String>> + Send + 'a>>;
 }
 
+/// How much of a digest a log line shows, in hexadecimal digits.
+const SHOWN_DIGEST: usize = 12;
+
+/// Milliseconds with three digits behind the point.
+fn millis(time: Duration) -> f64 {
+    time.as_micros() as f64 / 1e3
+}
+
 /// Takes a plugin's lines and says whose they are.
 #[derive(Debug, Clone)]
 pub struct CallLog {
@@ -46,6 +54,36 @@ impl CallLog {
     /// The log of one call.
     pub fn new(kind: PluginKind, plugin: &PluginName, run_id: RunId, trace_id: TraceId) -> Self {
         Self { kind, plugin: plugin.clone(), run_id, trace_id }
+    }
+
+    /// One line about a call, and never a word of what went in or came back.
+    fn tell(&self, call: &Ended<'_>) {
+        let Self { kind, plugin, run_id, trace_id } = self;
+        let Ended { function, end, .. } = *call;
+        let digest = call.digest.get(..SHOWN_DIGEST).unwrap_or(call.digest);
+        let (cpu_ms, wall_ms) = (millis(call.spent.cpu), millis(call.spent.wall));
+        let memory_bytes = call.spent.memory_bytes;
+        macro_rules! line {
+            ($level:ident, $($end:tt)+) => {
+                tracing::event!(
+                    Level::$level,
+                    plugin.name = %plugin,
+                    plugin.kind = %kind,
+                    plugin.digest = digest,
+                    plugin.function = function,
+                    cpu_ms,
+                    wall_ms,
+                    memory_bytes,
+                    %run_id,
+                    %trace_id,
+                    $($end)+
+                )
+            };
+        }
+        match call.is_stopped {
+            true => line!(WARN, error.r#type = end, "{kind} `{plugin}`: `{function}` was stopped: {end}"),
+            false => line!(DEBUG, outcome = end, "{kind} `{plugin}`: `{function}` ended: {end}"),
+        }
     }
 }
 
@@ -67,8 +105,9 @@ impl PluginLog for CallLog {
         }
     }
 
-    fn spent(&self, spent: &Spent) {
-        metrics::plugin_spent(self.kind, &self.plugin, spent.cpu, spent.wall, spent.memory_bytes);
+    fn ended(&self, call: &Ended<'_>) {
+        metrics::plugin_spent(self.kind, &self.plugin, &call.spent);
+        self.tell(call);
     }
 }
 
@@ -128,8 +167,8 @@ impl PluginLog for Outside {
         self.log.log(level, message);
     }
 
-    fn spent(&self, spent: &Spent) {
-        self.log.spent(spent);
+    fn ended(&self, call: &Ended<'_>) {
+        self.log.ended(call);
     }
 }
 

@@ -14,9 +14,9 @@ use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge}
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 pub use count::{
-    Backlog, ChannelFigures, attempt, backlog, breaker, channel, check, commit, data_keys_left, egress_call,
-    forgotten, plugin_call, plugin_spent, provider_breaker, provider_spared, provider_tokens, queue,
-    rate_limited, refused_caller, request, run, secret_refused, sent, stage, template_failed,
+    Backlog, ChannelFigures, attempt, backlog, breaker, channel, check, commit, data_keys_left, egress_bytes,
+    egress_call, egress_refused, forgotten, plugin_call, plugin_spent, provider_breaker, provider_spared,
+    provider_tokens, queue, rate_limited, refused_caller, request, run, sent, stage, template_failed,
     uncounted_request, unmapped_word, wal, webhook, webhook_refused,
 };
 
@@ -87,6 +87,14 @@ families! {
         "Time of one call in all, with what the host did for it.";
     PLUGIN_MEMORY = Histogram "watchbell_plugin_memory_bytes" ["kind", "plugin"]
         "Memory of one call at its end; it never shrinks within one.";
+    PLUGIN_BYTES = Counter "watchbell_plugin_boundary_bytes_total" ["kind", "plugin", "direction"]
+        "Bytes of texts and bodies across the boundary: `in` to functions of the plugin, `out` in their results. \
+         Requests and log lines are counted by themselves.";
+    PLUGIN_LOG_LINES = Counter "watchbell_plugin_log_lines_total" ["kind", "plugin", "outcome"]
+        "Lines that plugins logged: `taken`, or `dropped` beyond the limit of a call.";
+    PLUGIN_WAIT = Histogram "watchbell_plugin_wait_seconds" ["kind", "plugin"]
+        "How long a call waited for an instance. Long calls of drivers wait; every other call has one at once or \
+         ends as `trap.busy`.";
     RUNS = Counter "watchbell_runs_total" ["end"]
         "Passages of downstream runs: `retrying`, `notifying` once their deliveries are in the outbox, and the \
          status they ended with, which the last of these decides: `notified`, `failed` or `skipped`.";
@@ -132,13 +140,16 @@ families! {
         "Webhooks in quarantine, at most 10000. Sampled.";
     QUARANTINE_BYTES = Gauge "watchbell_quarantine_bytes" []
         "Size of the bodies of these, as they were received. Sampled.";
-    EGRESS_CALLS = Counter "watchbell_egress_calls_total" ["plugin", "outcome"]
+    EGRESS_CALLS = Counter "watchbell_egress_calls_total" ["kind", "plugin", "outcome"]
         "Requests of plugins: the class of the answer such as `2xx`, `connected` for mail, or why there is none.";
-    EGRESS_DURATION = Histogram "watchbell_egress_duration_seconds" ["plugin"]
+    EGRESS_DURATION = Histogram "watchbell_egress_duration_seconds" ["kind", "plugin"]
         "From a plugin's request to the whole answer.";
-    EGRESS_SECRETS_REFUSED = Counter "watchbell_egress_secrets_refused_total" ["plugin"]
-        "Requests of plugins that would have sent a secret to where it is not bound. Anything but 0 wants a look at \
-         the plugin.";
+    EGRESS_BYTES = Counter "watchbell_egress_bytes_total" ["kind", "plugin", "direction"]
+        "Bytes of bodies and mails: `sent`, and of answers `received`. What of one was too much counts, too.";
+    EGRESS_REFUSED = Counter "watchbell_egress_refused_total" ["kind", "plugin", "reason"]
+        "Requests and mails that plugins were refused: an `origin` that is not granted, a private `address`, a \
+         `redirect` to elsewhere, more than the `budget` of a call, or a `secret` that was on its way to where it is \
+         not bound, of which anything but 0 wants a look at the plugin. With two reasons it counts for both.";
     COMMIT_BATCH = Histogram "watchbell_commit_batch_size" [] "Webhooks written together.";
     COMMIT_DURATION = Histogram "watchbell_commit_duration_seconds" [] "How long it took to write them.";
     COMMIT_QUEUE = Gauge "watchbell_commit_queue_depth" []

@@ -4,6 +4,7 @@
 
 use super::MIB;
 use super::cpu::ENDLESS;
+use super::{claims, wants};
 use crate::driver::{Alert, Driver};
 use crate::notifier::Notifier;
 
@@ -20,11 +21,11 @@ pub(crate) struct File {
 }
 
 impl File {
-    fn new(name: &'static str, bytes: Vec<u8>, refused: (&'static str, &'static str)) -> Self {
+    pub(super) fn new(name: &'static str, bytes: Vec<u8>, refused: (&'static str, &'static str)) -> Self {
         Self { name, is_notifier: false, bytes, refused, taken: None }
     }
 
-    fn beside(self, taken: Vec<u8>) -> Self {
+    pub(super) fn beside(self, taken: Vec<u8>) -> Self {
         Self { taken: Some(taken), ..self }
     }
 }
@@ -35,6 +36,8 @@ pub(crate) fn cases() -> Vec<File> {
     files.extend(structures());
     files.extend(features());
     files.extend(first_calls());
+    files.extend(claims::cases());
+    files.extend(wants::cases());
     files
 }
 
@@ -115,18 +118,18 @@ fn imports_and_exports() -> Vec<File> {
             ),
         ),
         File::new(
-            "ten_thousand_imports",
-            importing((0..10_000).map(|n| format!("x{n}"))),
+            "hundred_thousand_imports",
+            importing(&honest(), (0..100_000).map(|n| format!("x{n}"))),
             ("load.import", "imports `x0`"),
         ),
         File::new(
             "import_that_forges_a_line",
-            importing(["x\n\u{1b}[2Jok\u{202e}".to_owned()]),
+            importing(&honest(), ["x\n\u{1b}[2Jok\u{202e}"]),
             ("load.import", r"imports `x\n\u{1b}[2Jok\u{202e}`"),
         ),
         File::new(
             "import_with_a_huge_name",
-            importing(["x".repeat(90_000)]),
+            importing(&honest(), ["x".repeat(90_000)]),
             ("load.import", "imports `xxx"),
         ),
         File::new(
@@ -183,8 +186,20 @@ fn structures() -> Vec<File> {
             with(&[section(1, counting.concat())]),
             ("load.malformed", "count"),
         ),
+        // Each a list of bytes; the least number that is refused is the machine's.
+        File::new("a_million_types", with(&[lists_of_bytes(1_000_001)]), ("load.compile", ""))
+            .beside(with(&[lists_of_bytes(1000)])),
+        File::new(
+            "module_that_is_cut_short",
+            with(&[section(1, b"\0asm\x01\0\0\0\x01\x20".to_vec())]),
+            ("load.malformed", ""),
+        ),
         File::new("unknown_section", with(&[section(99, vec![0; 10])]), ("load.compile", "section id: 99")),
     ]
+}
+
+fn lists_of_bytes(count: usize) -> Vec<u8> {
+    section(7, [number(count), [0x70, 0x7d].repeat(count)].concat())
 }
 
 /// An honest driver with one more type in it: a type of instances that declares a type of instances,
@@ -287,13 +302,14 @@ fn first_calls() -> Vec<File> {
     ]
 }
 
-/// A driver that imports resources of these names besides.
-fn importing(names: impl IntoIterator<Item = String>) -> Vec<u8> {
-    let imports: Vec<Vec<u8>> = names
-        .into_iter()
-        .map(|name| [vec![0], number(name.len()), name.into_bytes(), vec![3, 1]].concat())
-        .collect();
-    [honest(), section(10, [number(imports.len()), imports.concat()].concat())].concat()
+/// A component that imports resources of these names besides.
+pub(super) fn importing<N: AsRef<str>>(base: &[u8], names: impl IntoIterator<Item = N>) -> Vec<u8> {
+    let import = |name: N| {
+        let name = name.as_ref().as_bytes();
+        [vec![0], number(name.len()), name.to_vec(), vec![3, 1]].concat()
+    };
+    let imports: Vec<Vec<u8>> = names.into_iter().map(import).collect();
+    [base, &section(10, [number(imports.len()), imports.concat()].concat())].concat()
 }
 
 /// A section of the binary format.

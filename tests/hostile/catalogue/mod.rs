@@ -5,6 +5,7 @@
 //! calls back).
 
 mod boundary;
+mod claims;
 mod cpu;
 mod crashes;
 pub(crate) mod files;
@@ -12,6 +13,7 @@ mod logs;
 mod memory;
 mod notifiers;
 mod results;
+mod wants;
 
 pub(crate) use self::notifiers::requesting;
 use crate::case::Case;

@@ -6,12 +6,16 @@ use domain::limits::Limits;
 
 use super::MIB;
 use super::cpu::ENDLESS;
-use crate::case::{Case, Ends, Plugin, notifier_limits};
+use crate::case::{Case, Ends, Plugin, Proof, notifier_limits};
 use crate::notifier::Notifier;
 use crate::remote::Remote;
 
 fn tight() -> Limits {
     Limits { cpu: Duration::from_millis(20), ..notifier_limits() }
+}
+
+fn tight_in_wall() -> Limits {
+    Limits { wall: Duration::from_millis(20), ..notifier_limits() }
 }
 
 /// Ends at 20 ms of CPU; with CPU enough, at its wall time.
@@ -48,7 +52,23 @@ fn loops() -> Vec<Case> {
         Notifier::default(),
     );
     hangs.limits.wall = Duration::from_millis(30);
+    // Its allocator fails, and all that it says of it is that it gave up.
+    let small = Limits { memory_bytes: 2 * MIB, ..notifier_limits() };
+    let flooded = Case::raised(
+        "answer_larger_than_its_memory",
+        Plugin::Notifier(Notifier::default(), Remote::Floods),
+        (small, Ends::With("trap.memory", "more than its 2 MiB of memory")),
+        (notifier_limits(), Ends::Answered),
+    );
+    let mut dawdles = endless("loop_of_slow_requests", again("$SEND"));
+    dawdles.plugin =
+        Plugin::Notifier(Notifier { realloc: "(i32.const 400000)", ..again("$SEND") }, Remote::Dawdles);
+    dawdles.limits = Limits { wall: Duration::from_millis(60), ..notifier_limits() };
+    dawdles.ends = Ends::With("trap.wall", "within 60 ms");
+    dawdles.proof = Proof::Raised(tight_in_wall(), Ends::With("trap.wall", "within 20 ms"));
     vec![
+        flooded,
+        dawdles,
         endless("loop_in_send", Notifier::sending(ENDLESS)),
         endless("loop_in_validate_config", validate),
         endless("loop_of_requests", again("$SEND")),

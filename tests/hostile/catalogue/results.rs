@@ -121,6 +121,12 @@ fn counts() -> Vec<Case> {
     let alert = |labels| Driver { alert: Alert { labels, ..Driver::default().alert }, ..honest() };
     vec![
         output("a_hundred_thousand_labels", labels(100_000), "has 100000 entries, at most 64", labels(0)),
+        Case::fixed(
+            "ten_million_labels",
+            labels(10_000_000),
+            Ends::With("trap.boundary", "out of bounds"),
+            labels(0),
+        ),
         output("one_label_too_many", alert(65), "`outcome.alerts[0].labels` has 65 entries", alert(64)),
         Case::raised(
             "one_alert_too_many",

@@ -8,19 +8,21 @@ use domain::plugin::{PluginKind, PluginName};
 use wasmtime::component::{ComponentExportIndex, ComponentNamedList, InstancePre, Lift, Lower, TypedFunc};
 use wasmtime::{Engine, Store};
 
-use crate::host::{HostServices, LogBook, Misuse, PluginLog, Spent};
+use crate::host::{Ended, HostServices, LogBook, Misuse, PluginLog, Spent};
 use crate::state::{Pace, State, Stop};
-use crate::trap::{Trap, TrapKind};
+use crate::trap::{CallError, Trap, TrapKind};
 
 /// The one text by which the runtime's "too much crosses the boundary" can be told from others.
 const FUEL_EXHAUSTED: &str = "fuel allocated for hostcalls has been exhausted";
 
-/// Whose calls these are: what goes into an error.
+/// Whose calls these are: what goes into an error and into figures.
 #[derive(Debug, Clone)]
 pub(crate) struct Identity {
     pub(crate) kind: PluginKind,
     pub(crate) name: PluginName,
     pub(crate) version: String,
+    /// SHA-256 of the file, in hexadecimal.
+    pub(crate) digest: String,
 }
 
 impl Identity {
@@ -72,10 +74,11 @@ pub(crate) struct Answer<R> {
 }
 
 impl<R> Answer<R> {
-    /// Tells what the call wrote and used; what remains is how it ended.
-    pub(crate) fn tell(self, log: &dyn PluginLog) -> Result<R, Failure> {
+    /// Writes the call's last lines and adds what it used; what remains is how it ended.
+    pub(crate) fn close(self, log: &dyn PluginLog, spent: &mut Spent) -> Result<R, Failure> {
         self.log.close(log);
-        log.spent(&self.spent);
+        let Spent { input_bytes, output_bytes, waited, .. } = *spent;
+        *spent = Spent { input_bytes, output_bytes, waited, ..self.spent };
         self.outcome
     }
 }
@@ -87,6 +90,24 @@ impl Callee {
 
     fn engine(&self) -> &Engine {
         self.pre.engine()
+    }
+
+    /// Tells how a call ended.
+    pub(crate) fn tell<T>(
+        &self,
+        export: &Export,
+        log: &dyn PluginLog,
+        spent: Spent,
+        outcome: &Result<T, CallError>,
+    ) {
+        let trap = outcome.as_ref().err().and_then(CallError::as_trap);
+        log.ended(&Ended {
+            digest: &self.identity.digest,
+            function: export.name,
+            end: outcome.as_ref().map_or_else(CallError::error_type, |_| "ok"),
+            is_stopped: trap.is_some_and(|trap| !matches!(trap.kind, TrapKind::Busy)),
+            spent,
+        });
     }
 
     /// Checks the types of an export without calling it.

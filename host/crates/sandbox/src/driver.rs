@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Instant;
 
 use domain::limits::Limits;
 use domain::plugin::{DriverInfo, Incoming, Outcome, Parsed};
@@ -15,7 +16,7 @@ use crate::bindings::driver::{IncomingRef, LabelRef};
 use crate::bound::{Reader, driver_info, parsed, plugin_error};
 use crate::call::{Answer, Callee, Export, Failure};
 use crate::engine::TICK;
-use crate::host::{LogLevel, PluginLog};
+use crate::host::{LogLevel, PluginLog, Spent};
 use crate::load::{Prepared, output_trap};
 use crate::load_error::LoadError;
 use crate::sandbox::Shared;
@@ -23,7 +24,7 @@ use crate::state::Pace;
 use crate::step::LoadStep;
 use crate::trap::{CallError, Trap, TrapKind};
 
-/// Bodies above this many bytes take the yielding form at once: they would overrun the inline form. A
+/// Bodies of this many bytes and more take the long form at once: they would overrun the inline form. A
 /// driver that overruns with a smaller one has its own bound from then on.
 const INLINE_BODY: usize = 256 * 1024;
 
@@ -42,8 +43,7 @@ struct Loaded {
     callee: Callee,
     parse: Export,
     info: DriverInfo,
-    digest: String,
-    /// Bodies above this many bytes are not tried inline: half of the smallest that used a whole tick.
+    /// Bodies of this many bytes and more are not tried inline: half of the smallest that used a whole tick.
     /// One large webhook must not cost the small ones their quick form.
     inline_body: AtomicUsize,
 }
@@ -56,7 +56,6 @@ impl Driver {
             shared: Arc::clone(shared),
             callee: prepared.callee(&info.plugin)?,
             parse: prepared.export::<ParseParams<'_>, ParseResult>("parse")?,
-            digest: prepared.digest(),
             info,
             inline_body: AtomicUsize::new(INLINE_BODY),
         };
@@ -81,14 +80,14 @@ impl Driver {
 
     /// SHA-256 of the file, in hexadecimal.
     pub fn digest(&self) -> &str {
-        &self.0.digest
+        &self.0.callee.identity.digest
     }
 
     /// Reads one webhook.
     ///
     /// Ordinary calls run on this thread to their end, a few microseconds to one tick of 10 ms. One
-    /// that needs longer is run again from the start in a form that gives way to others, with the
-    /// whole CPU and wall budget; so are large bodies at once. `config` is the driver's settings as
+    /// that needs longer is run again from the start on a thread of its own, with the whole CPU and wall
+    /// budget; so are large bodies at once. `config` is the driver's settings as
     /// JSON. The lines of the call that counted go to `log`.
     ///
     /// # Errors
@@ -100,33 +99,46 @@ impl Driver {
         config: &str,
         log: &dyn PluginLog,
     ) -> Result<Parsed, CallError> {
-        let loaded = &*self.0;
-        loaded.admit(incoming)?;
-        if incoming.body.len() <= loaded.inline_body.load(Relaxed) {
-            let answer = loaded.run_inline(incoming, config)?;
-            match answer.outcome {
-                Err(Failure::Overrun(used)) if used >= TICK => {
-                    loaded.inline_body.fetch_min(incoming.body.len() / 2, Relaxed);
-                }
-                Err(Failure::Overrun(_)) => {}
-                _ => return loaded.finish(answer, log),
-            }
-        }
-        // On the heap: this form is rare and its state is large.
-        let answer = Box::pin(loaded.run_long(incoming, config)).await?;
-        loaded.finish(answer, log)
+        let Loaded { callee, parse, .. } = &*self.0;
+        let input_bytes = incoming.body.len().saturating_add(config.len());
+        let mut spent = Spent { input_bytes, ..Spent::default() };
+        let outcome = self.0.parse(incoming, config, log, &mut spent).await;
+        callee.tell(parse, log, spent, &outcome);
+        outcome
     }
 }
 
 impl fmt::Debug for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Driver").field("info", &self.0.info).field("digest", &self.0.digest).finish()
+        f.debug_struct("Driver").field("info", &self.0.info).field("digest", &self.digest()).finish()
     }
 }
 
 impl Loaded {
     fn trap(&self, kind: TrapKind) -> Trap {
         self.callee.identity.trap(self.parse.name, kind)
+    }
+
+    async fn parse(
+        self: &Arc<Self>,
+        incoming: &Incoming,
+        config: &str,
+        log: &dyn PluginLog,
+        spent: &mut Spent,
+    ) -> Result<Parsed, CallError> {
+        self.admit(incoming)?;
+        if incoming.body.len() < self.inline_body.load(Relaxed) {
+            let answer = self.run_inline(incoming, config)?;
+            match answer.outcome {
+                Err(Failure::Overrun(used)) if used >= TICK => {
+                    self.inline_body.fetch_min(incoming.body.len() / 2, Relaxed);
+                }
+                Err(Failure::Overrun(_)) => {}
+                _ => return self.finish(answer, log, spent),
+            }
+        }
+        let answer = self.run_long(incoming, config, spent).await?;
+        self.finish(answer, log, spent)
     }
 
     fn admit(&self, incoming: &Incoming) -> Result<(), Trap> {
@@ -149,28 +161,51 @@ impl Loaded {
         self.callee.run(pace, &self.parse, (incoming_ref(incoming, &headers), config))
     }
 
-    /// The yielding form. Waits for one of its few slots for as long as the call itself may take.
-    async fn run_long(&self, incoming: &Incoming, config: &str) -> Result<Answer<ParseResult>, Trap> {
-        let slot = self.shared.slots.long_drivers.acquire();
-        let Ok(Ok(_slot)) = tokio::time::timeout(self.callee.limits.wall, slot).await else {
+    /// The long form, on a thread that may be blocked: there it competes for a processor like any other
+    /// thread, and never keeps webhooks waiting behind it. Waits for one of its few slots for as long as the
+    /// call itself may take.
+    async fn run_long(
+        self: &Arc<Self>,
+        incoming: &Incoming,
+        config: &str,
+        spent: &mut Spent,
+    ) -> Result<Answer<ParseResult>, Trap> {
+        let began = Instant::now();
+        let slot = Arc::clone(&self.shared.slots.long_drivers).acquire_owned();
+        let slot = tokio::time::timeout(self.callee.limits.wall, slot).await;
+        spent.waited = Some(began.elapsed());
+        let Ok(Ok(slot)) = slot else {
             return Err(self.trap(TrapKind::Busy));
         };
-        let headers = labels(incoming);
-        let params = (incoming_ref(incoming, &headers), config);
-        Ok(self.callee.run_yielding(&self.parse, params, None).await)
+        let (loaded, incoming, config) = (Arc::clone(self), incoming.clone(), config.to_owned());
+        let call = tokio::task::spawn_blocking(move || {
+            let answer = loaded.run(Pace::Blocking, &incoming, &config);
+            // Whoever asked may be gone; the instance was there until now.
+            drop(slot);
+            answer
+        });
+        // A hub that is being stopped starts none.
+        call.await.map_err(|_| self.trap(TrapKind::Busy))
     }
 
-    fn finish(&self, answer: Answer<ParseResult>, log: &dyn PluginLog) -> Result<Parsed, CallError> {
-        let outcome = answer.tell(log);
+    fn finish(
+        &self,
+        answer: Answer<ParseResult>,
+        log: &dyn PluginLog,
+        spent: &mut Spent,
+    ) -> Result<Parsed, CallError> {
+        let outcome = answer.close(log, spent);
         let limits = &self.callee.limits;
         let mut reader = Reader::new(limits.output_bytes);
-        let refused = |breach| output_trap(&self.callee, &self.parse, breach);
-        match outcome {
-            Ok((Ok(result),)) => Ok(parsed(&mut reader, result, limits.alerts).map_err(refused)?),
-            Ok((Err(error),)) => Err(CallError::Plugin(plugin_error(&mut reader, error).map_err(refused)?)),
-            Err(Failure::Trap(trap)) => Err(trap.into()),
-            Err(Failure::Overrun(_)) => Err(self.trap(TrapKind::Wall { limit: limits.wall }).into()),
-        }
+        let read = match outcome {
+            Ok((Ok(result),)) => parsed(&mut reader, result, limits.alerts).map(Ok),
+            Ok((Err(error),)) => plugin_error(&mut reader, error).map(Err),
+            Err(Failure::Trap(trap)) => return Err(trap.into()),
+            Err(Failure::Overrun(_)) => return Err(self.trap(TrapKind::Wall { limit: limits.wall }).into()),
+        };
+        spent.output_bytes = reader.taken();
+        let read = read.map_err(|breach| output_trap(&self.callee, &self.parse, breach))?;
+        read.map_err(CallError::Plugin)
     }
 
     /// A driver that cannot read its own sample would read nothing else either.
@@ -186,7 +221,7 @@ impl Loaded {
             received_at: SAMPLE_TIME,
         };
         let answer = self.run(Pace::Blocking, &incoming, "{}");
-        let cause = match self.finish(answer, &Silence) {
+        let cause = match self.finish(answer, &Silence, &mut Spent::default()) {
             Ok(Parsed { outcome: Outcome::Alerts(_), .. }) => return Ok(()),
             Ok(Parsed { outcome: Outcome::Nothing(why), .. }) => {
                 format!("it says that it means nothing: {why}")

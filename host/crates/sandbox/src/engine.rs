@@ -43,7 +43,7 @@ pub struct Settings {
     /// How many of them only drivers may use, so that waiting notifiers never hold up ingest.
     /// At least one for each worker thread, and `long_driver_calls` on top.
     pub reserved_for_drivers: u32,
-    /// How many of those are for calls in the long, yielding form, which are limited so that slow
+    /// How many of those are for calls in the long form, which are limited so that slow
     /// drivers leave the processor to the others.
     pub long_driver_calls: u32,
     /// The most memory that any plugin's limit may allow, in bytes.

@@ -42,7 +42,7 @@ pub use compile::{ChildError, CompileLimits, Compiler, compile_from_stdin};
 pub use driver::Driver;
 pub use engine::{MAX_COMPONENT_BYTES, MAX_MEMORY_BYTES, Settings, StartError};
 pub use generation::Generation;
-pub use host::{HostServices, LogLevel, PluginLog, Spent};
+pub use host::{Ended, HostServices, LogLevel, PluginLog, Spent};
 pub use inspect::Manifest;
 pub use load_error::{CONTRACT, CompileLimit, LoadError};
 pub use notifier::Notifier;

@@ -134,7 +134,7 @@ impl Shared {
             .map_err(|error| misfit(kind, name, format!("{error:#}")))?;
         let limits =
             Limits { cpu: METADATA_CPU, wall: METADATA_WALL, output_bytes: METADATA_OUTPUT, ..limits };
-        let identity = Identity { kind, name: name.clone(), version: String::new() };
+        let identity = Identity { kind, name: name.clone(), version: String::new(), digest: String::new() };
         Ok(Callee { identity, limits, pre: link(&linker, kind, name, component)? })
     }
 }
@@ -198,6 +198,7 @@ impl Prepared<'_> {
             kind: self.request.kind,
             name: self.request.name.clone(),
             version: info.version.clone(),
+            digest: self.request.file.digest(),
         };
         let pre = link(
             self.shared.linker(self.request.kind),
@@ -206,11 +207,6 @@ impl Prepared<'_> {
             &self.component,
         )?;
         Ok(Callee { identity, limits: self.request.limits, pre })
-    }
-
-    /// SHA-256 of the file, in hexadecimal.
-    pub(crate) fn digest(&self) -> String {
-        self.request.file.digest()
     }
 
     /// Tells those who want to know.

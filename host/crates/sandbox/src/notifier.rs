@@ -8,13 +8,13 @@ use domain::plugin::{Notification, NotifierInfo, Problem, Receipt};
 
 use crate::bindings::driver::watchbell::plugin::types;
 use crate::bindings::notifier::exports::watchbell::plugin::notifier as guest;
-use crate::bound::{notifier_info, problems, receipt};
+use crate::bound::{Reader, notifier_info, plugin_error, problems, receipt};
 use crate::call::Export;
 use crate::guest as to_guest;
 use crate::host::HostServices;
 use crate::load::Prepared;
 use crate::load_error::LoadError;
-use crate::remote::Remote;
+use crate::remote::{Read, Remote};
 use crate::sandbox::Shared;
 use crate::step::LoadStep;
 use crate::trap::CallError;
@@ -33,7 +33,6 @@ struct Loaded {
     validate_config: Export,
     send: Export,
     info: NotifierInfo,
-    digest: String,
 }
 
 impl Notifier {
@@ -44,7 +43,6 @@ impl Notifier {
             remote: Remote::new(Arc::clone(shared), prepared.callee(&info.plugin)?),
             validate_config: prepared.export::<ValidateParams<'_>, ValidateResult>("validate-config")?,
             send: prepared.export::<SendParams<'_>, SendResult>("send")?,
-            digest: prepared.digest(),
             info,
         };
         prepared.step(LoadStep::Linked);
@@ -63,7 +61,7 @@ impl Notifier {
 
     /// SHA-256 of the file, in hexadecimal.
     pub fn digest(&self) -> &str {
-        &self.0.digest
+        self.0.remote.digest()
     }
 
     /// Looks a channel's settings over. Empty: nothing is wrong. `config` is JSON.
@@ -76,10 +74,7 @@ impl Notifier {
         host: Arc<dyn HostServices>,
     ) -> Result<Vec<Problem>, CallError> {
         let Loaded { remote, validate_config, .. } = &*self.0;
-        let (list,) =
-            remote.call::<_, ValidateResult>(validate_config, config.len(), (config,), host).await?;
-        let pairs = list.into_iter().map(|problem| (problem.path, problem.message)).collect();
-        remote.accept(validate_config, |reader| problems(reader, pairs))
+        remote.call(validate_config, (config.len(), (config,)), host, looked_over).await
     }
 
     /// Delivers one notification. `config` is the channel's settings as JSON, secrets as
@@ -97,16 +92,24 @@ impl Notifier {
         let Loaded { remote, send, .. } = &*self.0;
         let size = to_guest::size(notification).saturating_add(config.len());
         let notification = to_guest::notification(notification);
-        let (sent,) = remote.call::<_, SendResult>(send, size, (&notification, config), host).await?;
-        match sent {
-            Ok(taken) => remote.accept(send, |reader| receipt(reader, taken)),
-            Err(error) => Err(remote.plugin_error(send, error)),
-        }
+        remote.call(send, (size, (&notification, config)), host, sent).await
+    }
+}
+
+fn looked_over(reader: &mut Reader, (list,): ValidateResult) -> Read<Vec<Problem>> {
+    let pairs = list.into_iter().map(|problem| (problem.path, problem.message)).collect();
+    problems(reader, pairs).map(Ok)
+}
+
+fn sent(reader: &mut Reader, (sent,): SendResult) -> Read<Receipt> {
+    match sent {
+        Ok(taken) => receipt(reader, taken).map(Ok),
+        Err(error) => plugin_error(reader, error).map(Err),
     }
 }
 
 impl fmt::Debug for Notifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Notifier").field("info", &self.0.info).field("digest", &self.0.digest).finish()
+        f.debug_struct("Notifier").field("info", &self.0.info).field("digest", &self.digest()).finish()
     }
 }

@@ -8,13 +8,13 @@ use domain::plugin::{Analysis, AnalysisRequest, Problem, ProviderInfo};
 
 use crate::bindings::driver::watchbell::plugin::types;
 use crate::bindings::provider::exports::watchbell::plugin::intelligence as guest;
-use crate::bound::{analysis, problems, provider_info};
+use crate::bound::{Reader, analysis, plugin_error, problems, provider_info};
 use crate::call::Export;
 use crate::guest as to_guest;
 use crate::host::HostServices;
 use crate::load::Prepared;
 use crate::load_error::LoadError;
-use crate::remote::Remote;
+use crate::remote::{Read, Remote};
 use crate::sandbox::Shared;
 use crate::step::LoadStep;
 use crate::trap::CallError;
@@ -33,7 +33,6 @@ struct Loaded {
     validate_config: Export,
     analyze: Export,
     info: ProviderInfo,
-    digest: String,
 }
 
 impl Provider {
@@ -44,7 +43,6 @@ impl Provider {
             remote: Remote::new(Arc::clone(shared), prepared.callee(&info.plugin)?),
             validate_config: prepared.export::<ValidateParams<'_>, ValidateResult>("validate-config")?,
             analyze: prepared.export::<AnalyzeParams<'_>, AnalyzeResult>("analyze")?,
-            digest: prepared.digest(),
             info,
         };
         prepared.step(LoadStep::Linked);
@@ -63,7 +61,7 @@ impl Provider {
 
     /// SHA-256 of the file, in hexadecimal.
     pub fn digest(&self) -> &str {
-        &self.0.digest
+        self.0.remote.digest()
     }
 
     /// Looks the provider's settings over. Empty: nothing is wrong. `config` is JSON.
@@ -76,10 +74,7 @@ impl Provider {
         host: Arc<dyn HostServices>,
     ) -> Result<Vec<Problem>, CallError> {
         let Loaded { remote, validate_config, .. } = &*self.0;
-        let (list,) =
-            remote.call::<_, ValidateResult>(validate_config, config.len(), (config,), host).await?;
-        let pairs = list.into_iter().map(|problem| (problem.path, problem.message)).collect();
-        remote.accept(validate_config, |reader| problems(reader, pairs))
+        remote.call(validate_config, (config.len(), (config,)), host, looked_over).await
     }
 
     /// Looks at one incident. `config` is the provider's settings as JSON, secrets as placeholders.
@@ -95,16 +90,24 @@ impl Provider {
         let Loaded { remote, analyze, .. } = &*self.0;
         let size = to_guest::size(request).saturating_add(config.len());
         let request = to_guest::analysis_request(request);
-        let (answer,) = remote.call::<_, AnalyzeResult>(analyze, size, (&request, config), host).await?;
-        match answer {
-            Ok(thoughts) => remote.accept(analyze, |reader| analysis(reader, thoughts)),
-            Err(error) => Err(remote.plugin_error(analyze, error)),
-        }
+        remote.call(analyze, (size, (&request, config)), host, analyzed).await
+    }
+}
+
+fn looked_over(reader: &mut Reader, (list,): ValidateResult) -> Read<Vec<Problem>> {
+    let pairs = list.into_iter().map(|problem| (problem.path, problem.message)).collect();
+    problems(reader, pairs).map(Ok)
+}
+
+fn analyzed(reader: &mut Reader, (answer,): AnalyzeResult) -> Read<Analysis> {
+    match answer {
+        Ok(thoughts) => analysis(reader, thoughts).map(Ok),
+        Err(error) => plugin_error(reader, error).map(Err),
     }
 }
 
 impl fmt::Debug for Provider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Provider").field("info", &self.0.info).field("digest", &self.0.digest).finish()
+        f.debug_struct("Provider").field("info", &self.0.info).field("digest", &self.digest()).finish()
     }
 }

@@ -37,8 +37,8 @@ pub(crate) struct Shared {
 pub(crate) struct Slots {
     /// Drivers inline.
     pub(crate) drivers: Semaphore,
-    /// Drivers in the yielding form.
-    pub(crate) long_drivers: Semaphore,
+    /// Drivers in the long form.
+    pub(crate) long_drivers: Arc<Semaphore>,
     /// Notifiers and providers.
     pub(crate) others: Semaphore,
 }
@@ -51,7 +51,7 @@ impl Slots {
         match (others, inline, long_driver_calls) {
             (Some(others), Some(inline), 1..) => Ok(Self {
                 drivers: permits(inline),
-                long_drivers: permits(long_driver_calls),
+                long_drivers: Arc::new(permits(long_driver_calls)),
                 others: permits(others),
             }),
             _ => Err(StartError::Slots { slots, reserved: reserved_for_drivers, long: long_driver_calls }),

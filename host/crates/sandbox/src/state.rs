@@ -112,7 +112,15 @@ impl State {
 
     /// What the call has used so far; read it on the thread that ran it.
     pub(crate) fn spent(&self) -> Spent {
-        Spent { cpu: self.meter.cpu(), wall: self.meter.wall(), memory_bytes: self.memory.used() }
+        let (log_lines, dropped_lines) = self.log.lines();
+        Spent {
+            cpu: self.meter.cpu(),
+            wall: self.meter.wall(),
+            memory_bytes: self.memory.used(),
+            log_lines,
+            dropped_lines,
+            ..Spent::default()
+        }
     }
 
     /// What is left of the call's wall time.

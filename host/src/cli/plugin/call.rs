@@ -8,7 +8,7 @@ use clap::Args;
 use domain::golden;
 use domain::limits::Limits;
 use domain::time::Timestamp;
-use sandbox::{CallError, LogLevel, PluginLog, Spent};
+use sandbox::{CallError, Ended, LogLevel, PluginLog, Spent};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -171,8 +171,8 @@ impl PluginLog for Watch {
         output::note(&format!("{level}: {message}"));
     }
 
-    fn spent(&self, spent: &Spent) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(*spent);
+    fn ended(&self, call: &Ended<'_>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(call.spent);
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::origin::Origin;
+use super::prepare::check_secrets;
 use super::secrets::{Encoding, Filler};
 use super::{Budget, Egress, Grants};
 use crate::clock::{self, Ids};
@@ -41,7 +42,7 @@ impl Egress {
         message: MailMessage,
         time_left: Duration,
     ) -> Result<SentMail, MailError> {
-        let began = clock::now();
+        let (began, before) = (clock::now(), budget.used());
         let result = self.hand_over(grants, budget, message, time_left).await;
         if let Some(parent) = grants.trace {
             let step = TraceParent { span_id: SpanId::mint(&mut Ids), ..parent };
@@ -58,6 +59,7 @@ impl Egress {
                 fields: vec![("plugin.name", grants.plugin.to_string())],
             });
         }
+        grants.count(budget.used().since(before), result.as_ref().map_or_else(MailError::kind, |_| "ok"));
         result
     }
 
@@ -134,7 +136,7 @@ fn prepare(
     if login.as_ref().is_some_and(|login| !is_plain(&login.username) || !is_plain(&login.password)) {
         return Err(invalid("the user name or the password is empty or has a zero byte"));
     }
-    filler.check_bindings(grants.plugin.as_str(), &origin).map_err(|error| from_http(error, ""))?;
+    check_secrets(grants, &filler, &origin).map_err(|error| from_http(error, ""))?;
     let letter = letter::write(message, clock::machine_time())?;
     Ok((origin, login, letter))
 }

@@ -60,6 +60,7 @@ fn egress(table: Table) -> Egress {
 fn grants(origins: &[&str]) -> Grants {
     Grants {
         trace: None,
+        kind: PluginKind::Notifier,
         plugin: "slack".parse().unwrap(),
         channel: None,
         origins: origins.iter().map(|origin| Origin::of_url(origin).unwrap()).collect(),

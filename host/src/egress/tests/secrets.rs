@@ -86,7 +86,9 @@ fn a_secret_on_its_way_elsewhere_is_counted_granted_or_not() {
         let asked = HttpRequest { credential, ..request("GET", &format!("https://{host}.example/")) };
         let refused = ::metrics::with_local_recorder(&recorder, || prepare::prepare(&grants, asked).err());
         assert!(matches!(refused, Some(HttpError::Denied(_))), "{refused:?}");
-        let line = format!("watchbell_egress_secrets_refused_total{{plugin=\"slack\"}} {counted}");
+        let line = format!(
+            "watchbell_egress_refused_total{{kind=\"notifier\",plugin=\"slack\",reason=\"secret\"}} {counted}"
+        );
         let shown = recorder.handle().render();
         assert!(shown.contains(&line), "{shown}");
     }

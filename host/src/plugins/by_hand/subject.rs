@@ -238,7 +238,8 @@ impl Subject {
         origins: Vec<crate::egress::Origin>,
         secrets: Vec<crate::egress::BoundSecret>,
     ) -> Grants {
-        Grants { plugin: self.plugin.info().name.clone(), channel: None, origins, secrets, trace: None }
+        let plugin = self.plugin.info().name.clone();
+        Grants { kind: self.kind, plugin, channel: None, origins, secrets, trace: None }
     }
 
     fn settings(&self, call: &Call) -> String {

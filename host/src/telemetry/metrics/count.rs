@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use domain::plugin::{PluginKind, PluginName};
 use metrics::{Counter, Histogram, counter, gauge, histogram};
+use sandbox::Spent;
 
 use super::names;
 
@@ -20,7 +21,38 @@ thread_local! {
     static REQUESTS: Known<(&'static str, u16), (Counter, Histogram)> = RefCell::default();
     static WEBHOOKS: Known<&'static str, (Counter, Counter)> = RefCell::default();
     static CALLS: Known<(PluginKind, &'static str), Counter> = RefCell::default();
-    static SPENT: Known<PluginKind, [Histogram; 3]> = RefCell::default();
+    static SPENT: Known<PluginKind, Spending> = RefCell::default();
+}
+
+/// What every call of a plugin adds to.
+struct Spending {
+    cpu: Histogram,
+    wall: Histogram,
+    memory: Histogram,
+    bytes_in: Counter,
+    bytes_out: Counter,
+    lines_taken: Counter,
+    lines_dropped: Counter,
+}
+
+impl Spending {
+    fn of(kind: PluginKind, plugin: &PluginName) -> Self {
+        let labels = [("kind", kind.as_str().to_owned()), ("plugin", plugin.to_string())];
+        let histogram = |name: &'static str| histogram!(name, &labels);
+        let counter = |name: &'static str, key: &'static str, value: &'static str| {
+            let [kind, plugin] = labels.clone();
+            counter!(name, &[kind, plugin, (key, value.to_owned())])
+        };
+        Self {
+            cpu: histogram(names::PLUGIN_CPU),
+            wall: histogram(names::PLUGIN_WALL),
+            memory: histogram(names::PLUGIN_MEMORY),
+            bytes_in: counter(names::PLUGIN_BYTES, "direction", "in"),
+            bytes_out: counter(names::PLUGIN_BYTES, "direction", "out"),
+            lines_taken: counter(names::PLUGIN_LOG_LINES, "outcome", "taken"),
+            lines_dropped: counter(names::PLUGIN_LOG_LINES, "outcome", "dropped"),
+        }
+    }
 }
 
 /// Uses what is known under these labels; it is made at its first use on a thread.
@@ -90,8 +122,7 @@ pub fn unmapped_word(driver: &PluginName, field: &'static str) {
 
 /// This many of a kind were taken away: for their `age`, or beyond the `quota`.
 pub fn forgotten(kind: &'static str, cause: &'static str, count: usize) {
-    let count = u64::try_from(count).unwrap_or(u64::MAX);
-    counter!(names::FORGOTTEN, "kind" => kind, "cause" => cause).increment(count);
+    counter!(names::FORGOTTEN, "kind" => kind, "cause" => cause).increment(amount(count));
 }
 
 /// A call of a plugin ended: `ok`, a kind of error, or of trap.
@@ -109,23 +140,31 @@ pub fn plugin_call(kind: PluginKind, plugin: &PluginName, end: &'static str) {
     );
 }
 
-/// What a call used of its limits.
-pub fn plugin_spent(
-    kind: PluginKind,
-    plugin: &PluginName,
-    cpu: Duration,
-    wall: Duration,
-    memory_bytes: usize,
-) {
-    let make = || {
-        let labels = [("kind", kind.as_str().to_owned()), ("plugin", plugin.to_string())];
-        [names::PLUGIN_CPU, names::PLUGIN_WALL, names::PLUGIN_MEMORY].map(|name| histogram!(name, &labels))
-    };
-    with(&SPENT, kind, plugin.as_str(), make, |[cpus, walls, memories]| {
-        cpus.record(cpu);
-        walls.record(wall);
-        memories.record(memory_bytes as f64);
-    });
+/// What a call used of its limits, and what went through it.
+pub fn plugin_spent(kind: PluginKind, plugin: &PluginName, spent: &Spent) {
+    with(
+        &SPENT,
+        kind,
+        plugin.as_str(),
+        || Spending::of(kind, plugin),
+        |spending| {
+            spending.cpu.record(spent.cpu);
+            spending.wall.record(spent.wall);
+            spending.memory.record(spent.memory_bytes as f64);
+            spending.bytes_in.increment(amount(spent.input_bytes));
+            spending.bytes_out.increment(amount(spent.output_bytes));
+            spending.lines_taken.increment(spent.log_lines.into());
+            spending.lines_dropped.increment(spent.dropped_lines.into());
+        },
+    );
+    if let Some(waited) = spent.waited {
+        let (kind, plugin) = (kind.as_str(), plugin.to_string());
+        histogram!(names::PLUGIN_WAIT, "kind" => kind, "plugin" => plugin).record(waited);
+    }
+}
+
+fn amount(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 /// A passage of a downstream run ended.
@@ -195,15 +234,25 @@ pub fn channel(name: &str, figures: &ChannelFigures) {
 }
 
 /// A request of a plugin ended: a class of status, or a kind of error.
-pub fn egress_call(plugin: &PluginName, outcome: &'static str, took: Duration) {
-    let plugin = plugin.to_string();
-    histogram!(names::EGRESS_DURATION, "plugin" => plugin.clone()).record(took);
-    counter!(names::EGRESS_CALLS, "plugin" => plugin, "outcome" => outcome).increment(1);
+pub fn egress_call(kind: PluginKind, plugin: &PluginName, outcome: &'static str, took: Duration) {
+    let (kind, plugin) = (kind.as_str(), plugin.to_string());
+    histogram!(names::EGRESS_DURATION, "kind" => kind, "plugin" => plugin.clone()).record(took);
+    counter!(names::EGRESS_CALLS, "kind" => kind, "plugin" => plugin, "outcome" => outcome).increment(1);
 }
 
-/// A plugin was kept from sending a secret to where it is not bound.
-pub fn secret_refused(plugin: &PluginName) {
-    counter!(names::EGRESS_SECRETS_REFUSED, "plugin" => plugin.to_string()).increment(1);
+/// Bodies went out and came back.
+pub fn egress_bytes(kind: PluginKind, plugin: &PluginName, sent: usize, received: usize) {
+    for (direction, bytes) in [("sent", sent), ("received", received)] {
+        let (kind, plugin) = (kind.as_str(), plugin.to_string());
+        counter!(names::EGRESS_BYTES, "kind" => kind, "plugin" => plugin, "direction" => direction)
+            .increment(amount(bytes));
+    }
+}
+
+/// A plugin was kept from a request: `origin`, `address`, `redirect`, `budget` or `secret`.
+pub fn egress_refused(kind: PluginKind, plugin: &PluginName, reason: &'static str) {
+    let (kind, plugin) = (kind.as_str(), plugin.to_string());
+    counter!(names::EGRESS_REFUSED, "kind" => kind, "plugin" => plugin, "reason" => reason).increment(1);
 }
 
 /// So many webhooks wait to be written.

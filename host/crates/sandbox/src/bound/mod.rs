@@ -50,6 +50,11 @@ impl Reader {
         Self { limit, left: limit }
     }
 
+    /// How many bytes were taken.
+    pub(crate) const fn taken(&self) -> usize {
+        self.limit.saturating_sub(self.left)
+    }
+
     fn take(&mut self, field: &str, bytes: usize) -> Result<(), Breach> {
         match self.left.checked_sub(bytes) {
             Some(left) => {

@@ -18,13 +18,14 @@ pub(crate) struct LogBook {
     sink: Option<Arc<dyn HostServices>>,
     kept: Vec<(LogLevel, String)>,
     left: u32,
+    taken: u32,
     dropped: u32,
 }
 
 impl LogBook {
     /// A book of at most `lines` lines, for `sink` or to be handed over at the end.
     pub(crate) fn new(lines: u32, sink: Option<Arc<dyn HostServices>>) -> Self {
-        Self { sink, kept: Vec::new(), left: lines, dropped: 0 }
+        Self { sink, kept: Vec::new(), left: lines, taken: 0, dropped: 0 }
     }
 
     fn add(&mut self, level: LogLevel, message: String) {
@@ -33,6 +34,7 @@ impl LogBook {
             return;
         };
         self.left = left;
+        self.taken = self.taken.saturating_add(1);
         // Cut first, so that a huge line costs little, and again, since what stands for a control
         // character is longer than it.
         let line = cut(one_line(cut(message)));
@@ -40,6 +42,11 @@ impl LogBook {
             Some(sink) => sink.log(level, &line),
             None => self.kept.push((level, line)),
         }
+    }
+
+    /// How many lines were taken, and how many were dropped.
+    pub(crate) const fn lines(&self) -> (u32, u32) {
+        (self.taken, self.dropped)
     }
 
     /// Writes what was kept, and how much was dropped.

@@ -50,8 +50,8 @@ pub trait PluginLog: Send + Sync {
     /// Takes one line.
     fn log(&self, level: LogLevel, message: &str);
 
-    /// Takes what the call used of its limits, once it has ended. Ignored where nobody asks.
-    fn spent(&self, _spent: &Spent) {}
+    /// Takes how the call ended and what it used. Ignored where nobody asks.
+    fn ended(&self, _call: &Ended<'_>) {}
 }
 
 impl<T: PluginLog + ?Sized> PluginLog for Arc<T> {
@@ -59,13 +59,28 @@ impl<T: PluginLog + ?Sized> PluginLog for Arc<T> {
         (**self).log(level, message);
     }
 
-    fn spent(&self, spent: &Spent) {
-        (**self).spent(spent);
+    fn ended(&self, call: &Ended<'_>) {
+        (**self).ended(call);
     }
 }
 
-/// What one call used, however it ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The end of one call. Holds nothing of what was handed in or came back.
+#[derive(Debug, Clone, Copy)]
+pub struct Ended<'a> {
+    /// SHA-256 of the plugin's file, in hexadecimal.
+    pub digest: &'a str,
+    /// The function of the contract.
+    pub function: &'static str,
+    /// `ok`, or what [`CallError::error_type`](crate::CallError::error_type) says.
+    pub end: &'static str,
+    /// Whether the host stopped it or refused its result. A call that found no slot was not stopped.
+    pub is_stopped: bool,
+    /// What it used.
+    pub spent: Spent,
+}
+
+/// What one call used, however it ended; nothing if it was not begun.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Spent {
     /// Thread time of the plugin, host functions left out.
     pub cpu: Duration,
@@ -73,6 +88,16 @@ pub struct Spent {
     pub wall: Duration,
     /// All memories and tables together, in bytes.
     pub memory_bytes: usize,
+    /// Texts and bodies handed to the function.
+    pub input_bytes: usize,
+    /// Texts and lists of its result, up to where it was refused if it was.
+    pub output_bytes: usize,
+    /// Log lines taken.
+    pub log_lines: u32,
+    /// Log lines over the limit.
+    pub dropped_lines: u32,
+    /// How long it waited for a slot, where calls of its form wait.
+    pub waited: Option<Duration>,
 }
 
 /// What a notifier or provider may ask of the host during one call.

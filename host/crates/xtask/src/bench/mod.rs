@@ -6,6 +6,7 @@
 mod delivery;
 mod growth;
 mod home;
+mod hostile;
 mod ingest;
 mod load;
 mod peer;
@@ -81,12 +82,15 @@ enum Section {
     Growth,
     /// Start-up and memory
     Start,
+    /// An honest plugin beside hostile ones
+    Hostile,
 }
 
 /// What the sections measure with.
 struct Bench {
     hub: PathBuf,
     peer: Peer,
+    root: PathBuf,
     /// Where the built drivers are.
     drivers: PathBuf,
     /// Folder for everything that is written; gone at the end.
@@ -117,9 +121,10 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()
     let bench = Bench::prepare(workspace, options, &target)?;
     let mut report = Report::default();
     type Measure = fn(&Bench, &mut Report) -> anyhow::Result<()>;
-    let sections: [(Section, Measure); 6] = [
+    let sections: [(Section, Measure); 7] = [
         (Section::Start, start::measure),
         (Section::Sandbox, peer::measure_sandbox),
+        (Section::Hostile, hostile::measure),
         (Section::Store, peer::measure_store),
         (Section::Delivery, delivery::measure),
         (Section::Growth, growth::measure),
@@ -155,6 +160,7 @@ impl Bench {
         Ok(Self {
             hub,
             peer,
+            root: workspace.root.clone(),
             drivers: workspace.root.join("target/components/drivers"),
             scratch: Scratch::new(folder)?,
             script: workspace.root.join("host/crates/xtask/src/bench/webhook.lua"),

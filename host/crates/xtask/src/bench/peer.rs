@@ -84,15 +84,23 @@ impl Peer {
         arguments: &[&str],
         report: &mut Report,
     ) -> anyhow::Result<()> {
-        for line in process::output(self.command().args(arguments))?.lines() {
-            let line: Line = serde_json::from_str(line)
-                .with_context(|| format!("`{NAME}` printed an unknown line: {line}"))?;
-            for (measure, value) in &line.values {
-                report.add(section, &line.row, measure, *value);
-            }
-        }
-        Ok(())
+        add_lines(section, &process::output(self.command().args(arguments))?, report)
     }
+}
+
+/// Adds what a program printed.
+///
+/// # Errors
+/// A line is not understood.
+pub(super) fn add_lines(section: &'static str, lines: &str, report: &mut Report) -> anyhow::Result<()> {
+    for line in lines.lines() {
+        let line: Line =
+            serde_json::from_str(line).with_context(|| format!("an unknown line was printed: {line}"))?;
+        for (measure, value) in &line.values {
+            report.add(section, &line.row, measure, *value);
+        }
+    }
+    Ok(())
 }
 
 /// Calls into the sandbox.

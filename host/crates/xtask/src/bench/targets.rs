@@ -3,7 +3,7 @@
 use crate::bench::ingest::{self, Who, row_name};
 use crate::bench::load::Mode;
 use crate::bench::report::{Report, aligned};
-use crate::bench::{delivery, growth, peer, start};
+use crate::bench::{delivery, growth, hostile, peer, start};
 
 /// Which side of its limit a figure has to be on.
 enum Limit {
@@ -72,6 +72,18 @@ fn targets(report: &Report) -> Vec<Target> {
             "webhook's cpu, many stored alerts of none",
             of(growth::SECTION, growth::LONG, "of empty"),
             Most(1.2),
+        ),
+        target(
+            "S1",
+            "honest p99 beside hostile calls, of alone",
+            of(hostile::SECTION, hostile::CALLS, hostile::OF_ALONE),
+            Most(1.5),
+        ),
+        target(
+            "S1",
+            "honest p99 beside hostile files, of alone",
+            of(hostile::SECTION, hostile::FILES, hostile::OF_ALONE),
+            Most(1.5),
         ),
         target("G5", "idle memory, MiB", of(start::SECTION, start::WARM, "idle MiB"), Most(60.0)),
         target("G5", "warm start, ms", of(start::SECTION, start::WARM, "ready ms"), Most(150.0)),
