@@ -182,5 +182,8 @@ async fn what_a_plugin_sends_and_is_refused_is_counted_by_kind_name_and_reason()
     let subject = r#"kind="notifier",plugin="subject""#;
     let refused = value(&metrics, &format!(r#"watchbell_egress_refused_total{{{subject},reason="origin"}}"#));
     assert!((refused - 1.0).abs() < 0.5, "{refused}");
-    assert!(value(&metrics, &format!(r#"watchbell_egress_calls_total{{{subject},outcome="denied"}}"#)) > 0.5);
+    assert!(
+        value(&metrics, &format!(r#"watchbell_egress_calls_total{{{subject},outcome="egress_denied"}}"#))
+            > 0.5
+    );
 }

@@ -3,6 +3,14 @@
 //! `cargo xtask bench hostile`, which gives the hub's program as the argument.
 
 #![forbid(unsafe_code)]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "made of parts of tests, and no more than they in production"
+)]
 
 #[expect(dead_code, reason = "the tests use the rest")]
 mod case;

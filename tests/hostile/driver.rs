@@ -53,7 +53,7 @@ pub(crate) struct Driver {
     /// Body of `cabi_realloc`; `$allocate` is an honest one.
     pub(crate) realloc: &'static str,
     pub(crate) alert: Alert,
-    pub(crate) claims: Claims,
+    pub(crate) claims: Box<Claims>,
     pub(crate) sample: Option<&'static str>,
 }
 
@@ -74,7 +74,7 @@ impl Default for Driver {
                 starts_at: Some(1_700_000_000_000),
                 labels: 1,
             },
-            claims: Claims { summary: "made for a test".to_owned(), shapes: 0, scheme: None },
+            claims: Box::new(Claims { summary: "made for a test".to_owned(), shapes: 0, scheme: None }),
             sample: Some("{}"),
         }
     }
@@ -131,7 +131,7 @@ impl Driver {
 
     fn info(&self, image: &mut Image) -> u32 {
         let sample = self.sample.map(|sample| image.text(sample));
-        let Claims { summary, shapes, scheme } = &self.claims;
+        let Claims { summary, shapes, scheme } = &*self.claims;
         let schemes = scheme.map_or((0, 0), |scheme| (scheme.put(image), 1));
         let name = image.text("webhook");
         // `root` is an object, `priority` 1.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::limits::{EgressLimits, Limits};
 
 use crate::case::{driver_limits, notifier_limits};
-use crate::catalogue::requesting;
+use crate::catalogue::notifiers::requesting;
 use crate::driver::Driver;
 use crate::harness::{Lines, new_sandbox, subject, webhook};
 use crate::notifier::Notifier;

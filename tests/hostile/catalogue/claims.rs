@@ -4,11 +4,11 @@ use super::files::File;
 use crate::driver::{Claims, Driver, Scheme};
 
 fn saying(claims: Claims) -> Vec<u8> {
-    Driver { claims, ..Driver::default() }.build()
+    Driver { claims: Box::new(claims), ..Driver::default() }.build()
 }
 
 fn honest() -> Claims {
-    Driver::default().claims
+    *Driver::default().claims
 }
 
 pub(super) fn cases() -> Vec<File> {

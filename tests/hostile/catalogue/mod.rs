@@ -11,11 +11,10 @@ mod crashes;
 pub(crate) mod files;
 mod logs;
 mod memory;
-mod notifiers;
+pub(crate) mod notifiers;
 mod results;
 mod wants;
 
-pub(crate) use self::notifiers::requesting;
 use crate::case::Case;
 
 pub(crate) const MIB: usize = 1 << 20;
