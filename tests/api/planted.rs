@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use domain::limits::Limits;
-use domain::plugin::{PluginKind, PluginName};
+use domain::plugin::{PluginKind, PluginName, Wasi};
 use reqwest::Method;
 use sandbox::{ComponentFile, LoadRequest, Plugin, Sandbox};
 use serde_json::{Map, Value, json};
@@ -36,7 +36,8 @@ fn built(kind: PluginKind, folder: &str) -> Vec<(String, Value)> {
             let name: PluginName = path.file_stem().unwrap().to_string_lossy().parse().unwrap();
             let bytes = std::fs::read(&path).unwrap();
             let file = ComponentFile::new(bytes.as_slice().into());
-            let request = LoadRequest { kind, name: &name, file: &file, limits: Limits::of(kind) };
+            let request =
+                LoadRequest { kind, name: &name, file: &file, limits: Limits::of(kind), wasi: Wasi::None };
             let schema = match sandbox.load(&request, &|_| {}).unwrap() {
                 Plugin::Notifier(notifier) => notifier.info().config_schema.clone(),
                 Plugin::Provider(provider) => provider.info().config_schema.clone(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use domain::plugin::PluginKind;
+use domain::plugin::{PluginKind, Wasi};
 use sandbox::Manifest;
 
 /// Every component that is shipped, and all of its imports. A new one is a line here, and a reviewer
@@ -65,7 +65,7 @@ fn shipped_components_import_what_is_listed_and_their_world_grants() {
         let plugin = component.split_once('/').unwrap().1.parse().unwrap();
         let file = components().join(component).with_extension("wasm");
         let manifest = Manifest::read(&plugin, &std::fs::read(file).unwrap()).unwrap();
-        manifest.check(&plugin, kind).unwrap();
+        manifest.check(&plugin, kind, Wasi::None).unwrap();
         let imports: BTreeSet<String> = manifest.imports.into_iter().collect();
         let listed_names = listed.iter().map(|interface| format!("watchbell:plugin/{interface}@0.1.0"));
         assert_eq!(imports, listed_names.collect(), "{component}");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use domain::limits::Limits;
-use domain::plugin::{Outcome, PluginKind};
+use domain::plugin::{Outcome, PluginKind, Wasi};
 use domain::secret::Secret;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sandbox::{
@@ -45,7 +45,8 @@ fn load(sandbox: &Sandbox, component: &[u8]) -> (Result<Plugin, LoadError>, Vec<
     let said = RefCell::new(Vec::new());
     let (name, file) = (subject(), ComponentFile::new(component.into()));
     let limits = Limits { wall: Duration::from_secs(60), ..Limits::of(PluginKind::Driver) };
-    let request = LoadRequest { kind: PluginKind::Driver, name: &name, file: &file, limits };
+    let request =
+        LoadRequest { kind: PluginKind::Driver, name: &name, file: &file, limits, wasi: Wasi::None };
     let loaded = sandbox.load(&request, &|step: LoadStep| said.borrow_mut().push(step.to_string()));
     (loaded, said.into_inner())
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use domain::golden;
 use domain::limits::Limits;
-use domain::plugin::{AnalysisRequest, Incoming, PluginKind, PluginName};
+use domain::plugin::{AnalysisRequest, Incoming, PluginKind, PluginName, Wasi};
 use sandbox::{ComponentFile, Driver, LoadRequest, LogLevel, Plugin, PluginLog, Provider, Sandbox};
 use serde_json::json;
 
@@ -44,7 +44,10 @@ pub(crate) fn provider(name: &str) -> Provider {
     let (name, file) = (name.parse().unwrap(), ComponentFile::new(bytes.into()));
     let (kind, limits) = (PluginKind::Intelligence, Limits::of(PluginKind::Intelligence));
     let sandbox = Sandbox::new(&sandbox::Settings::default()).unwrap();
-    match sandbox.load(&LoadRequest { kind, name: &name, file: &file, limits }, &|_| {}).unwrap() {
+    match sandbox
+        .load(&LoadRequest { kind, name: &name, file: &file, limits, wasi: Wasi::None }, &|_| {})
+        .unwrap()
+    {
         Plugin::Provider(provider) => provider,
         other => panic!("{other:?} is no provider"),
     }

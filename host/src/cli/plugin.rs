@@ -5,7 +5,7 @@ mod test;
 
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
-use domain::plugin::{PluginKind, PluginName};
+use domain::plugin::{self, PluginKind, PluginName};
 use serde_json::{Value, json};
 
 use super::output;
@@ -67,6 +67,15 @@ pub(super) struct AsWhat {
     /// The name to load a file under; without this, the file's own
     #[arg(long)]
     name: Option<PluginName>,
+    /// What a driver is given of WASI; without this, what plugins.toml says
+    #[arg(long)]
+    wasi: Option<Wasi>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Wasi {
+    None,
+    Virtual,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -83,7 +92,11 @@ impl AsWhat {
             Kind::Notifier => PluginKind::Notifier,
             Kind::Provider => PluginKind::Intelligence,
         });
-        Target { what, kind, rather: None, name: self.name }
+        let wasi = self.wasi.map(|wasi| match wasi {
+            Wasi::None => plugin::Wasi::None,
+            Wasi::Virtual => plugin::Wasi::Virtual,
+        });
+        Target { what, kind, rather: None, name: self.name, wasi }
     }
 }
 

@@ -46,7 +46,8 @@ impl Candidate {
             "the name `{HUB_SOURCE}` is that of the hub itself\nhint: give the driver another name"
         );
         let limits = self.entry.limits(self.kind, body_limit_bytes);
-        let request = LoadRequest { kind: self.kind, name: &self.name, file: &self.file, limits };
+        let wasi = self.entry.wasi;
+        let request = LoadRequest { kind: self.kind, name: &self.name, file: &self.file, limits, wasi };
         let plugin = sandbox.load(&request, steps)?;
         match &plugin {
             Plugin::Driver(driver) => drop(self.entry.signatures(&driver.info().signatures)?),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use domain::plugin::{PluginKind, PluginName};
+use domain::plugin::{PluginKind, PluginName, Wasi};
 use domain::signature::SignatureScheme;
 use sandbox::{CONTRACT, LoadError, LoadStep, Plugin};
 use serde_json::{Value, json};
@@ -30,6 +30,17 @@ pub struct Target {
     pub rather: Option<PluginKind>,
     /// The name of a file's plugin; without it the file's own name without `.wasm`.
     pub name: Option<PluginName>,
+    /// What it is given of WASI, whatever `plugins.toml` says.
+    pub wasi: Option<Wasi>,
+}
+
+impl Target {
+    /// What is said of a plugin of this name.
+    pub(super) fn entry(&self, manifest: &Manifest, kind: PluginKind, name: &PluginName) -> Entry {
+        let mut entry = manifest.entry(kind, name);
+        entry.wasi = self.wasi.unwrap_or(entry.wasi);
+        entry
+    }
 }
 
 /// What was found out about a plugin, up to what is wrong with it.
@@ -62,7 +73,7 @@ pub fn check(settings: &PluginSettings, target: &Target, steps: &dyn Fn(&str)) -
 /// When there is none, it is no driver, or it does not load.
 pub async fn driver(settings: &PluginSettings, what: &str) -> Result<DriverEntry> {
     let kind = Some(PluginKind::Driver);
-    let target = Target { what: what.to_owned(), kind, rather: None, name: None };
+    let target = Target { what: what.to_owned(), kind, rather: None, name: None, wasi: None };
     let settings = settings.clone();
     let loading = tokio::task::spawn_blocking(move || {
         let manifest = Manifest::read(&settings.file)?;
@@ -124,7 +135,7 @@ fn about_file(candidate: &Candidate) -> Value {
         "imports": read.imports,
         "exports": read.exports,
         "producers": read.producers,
-        "asks": { "system": system },
+        "asks": { "system": system, "wasi": read.imports_wasi() },
     })
 }
 
@@ -168,7 +179,7 @@ fn about_entry(entry: &Entry) -> Value {
     let hosts: Vec<String> = entry.allow_hosts.iter().map(ToString::to_string).collect();
     json!({
         "enabled": entry.enabled, "detect": entry.detect, "file": entry.file, "sha256": entry.sha256,
-        "allow_hosts": hosts, "system": entry.system, "settings": entry.setting_names(),
+        "allow_hosts": hosts, "system": entry.system, "wasi": entry.wasi, "settings": entry.setting_names(),
         "signature": entry.signature,
     })
 }
@@ -196,7 +207,7 @@ fn by_file(path: &Path, manifest: &Manifest, target: &Target) -> Result<Candidat
     };
     let (read, _) = sandbox::Manifest::read_partly(&name, file.bytes());
     let kind = target.kind.or(read.kind).unwrap_or(PluginKind::Driver);
-    Ok(Candidate { kind, entry: manifest.entry(kind, &name), name, file, builtin: false })
+    Ok(Candidate { kind, entry: target.entry(manifest, kind, &name), name, file, builtin: false })
 }
 
 fn by_name(
@@ -216,7 +227,10 @@ fn by_name(
         found.retain(|candidate| candidate.kind == rather);
     }
     match (found.pop(), found.as_slice()) {
-        (Some(candidate), []) => Ok(candidate),
+        (Some(mut candidate), []) => {
+            candidate.entry.wasi = target.wasi.unwrap_or(candidate.entry.wasi);
+            Ok(candidate)
+        }
         (Some(_), _) => {
             bail!(
                 "several plugins are called `{name}`\nhint: say which with `--kind driver`, `--kind notifier` or `--kind provider`"

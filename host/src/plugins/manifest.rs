@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use domain::limits::Limits;
-use domain::plugin::{PluginKind, PluginName};
+use domain::plugin::{PluginKind, PluginName, Wasi};
 use domain::signature::SignatureScheme;
 use serde::{Deserialize, Deserializer};
 
@@ -42,6 +42,8 @@ pub struct Entry {
     pub allow_hosts: Vec<Origin>,
     /// Whether it may ask about this machine.
     pub system: bool,
+    /// What a driver is given of WASI.
+    pub wasi: Wasi,
     /// Names of headers that its sender's user chose.
     pub(super) signature: SignatureHeaders,
     /// What one call may use.
@@ -68,6 +70,7 @@ impl Default for Entry {
             detect: true,
             allow_hosts: Vec::new(),
             system: false,
+            wasi: Wasi::None,
             signature: SignatureHeaders::default(),
             limits: LimitChanges::default(),
             settings: toml::Table::new(),
@@ -181,6 +184,10 @@ impl Entry {
             kind == PluginKind::Driver || self.signature.is_empty(),
             "a {kind} takes no webhooks: take `signature` out"
         );
+        anyhow::ensure!(
+            kind == PluginKind::Driver || self.wasi == Wasi::None,
+            "a {kind} that imports WASI has the virtual one: take `wasi` out"
+        );
         self.limits.check(kind).context("limits")
     }
 }
@@ -240,6 +247,9 @@ mod tests {
         assert!(taken.contains("`Authorization` carries something else\nhint: "), "{taken}");
         assert!(error("[driver.acme.signature]\ntime = \"x\"").contains("unknown field `time`"));
         assert!(error("[notifier.acme.signature]\nheader = \"x\"").contains("takes no webhooks"));
+        assert!(error("[provider.acme]\nwasi = \"virtual\"").contains("take `wasi` out"));
+        let real = error("[driver.acme]\nwasi = \"real\"");
+        assert!(real.contains("line 2") && real.contains("expected `none` or `virtual`"), "{real}");
         let memory = error("[driver.acme]\ndetect = false\n[driver.acme.limits]\nmemory_bytes = 0");
         assert!(memory.contains("line 4") && memory.contains("between 65536 and 268435456"), "{memory}");
         let cpu = error("[driver.acme.limits]\ncpu_ms = 3000");

@@ -47,6 +47,17 @@ impl fmt::Display for PluginKind {
     }
 }
 
+/// What a plugin is given of WASI, the system interface that languages with a runtime of their own ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wasi {
+    /// Nothing: a component that imports it is refused.
+    #[default]
+    None,
+    /// One with nothing behind it: no files, no network, no environment.
+    Virtual,
+}
+
 /// The source of alerts that the hub's own checks make. No driver may have this name.
 pub const CHECKER_SOURCE: &str = "checker";
 /// The source of what the hub says about itself. No driver may have this name.

@@ -1,16 +1,20 @@
 //! One call of one exported function: fresh store, fresh instance, budgets, named errors.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use domain::limits::Limits;
 use domain::plugin::{PluginKind, PluginName};
 use wasmtime::component::{ComponentExportIndex, ComponentNamedList, InstancePre, Lift, Lower, TypedFunc};
 use wasmtime::{Engine, Store};
+use wasmtime_wasi::{I32Exit, ResourceTableError};
 
-use crate::host::{Ended, HostServices, LogBook, Misuse, PluginLog, Spent};
-use crate::state::{Pace, State, Stop};
+use crate::host::{Ended, LogBook, Misuse, PluginLog, Spent};
+use crate::state::{Outside, Pace, State, Stop};
 use crate::trap::{CallError, Trap, TrapKind};
+use crate::wasi::{MAX_RESOURCES, Moment};
 
 /// The one text by which the runtime's "too much crosses the boundary" can be told from others.
 const FUEL_EXHAUSTED: &str = "fuel allocated for hostcalls has been exhausted";
@@ -48,6 +52,8 @@ pub(crate) struct Callee {
     pub(crate) identity: Identity,
     pub(crate) limits: Limits,
     pub(crate) pre: InstancePre<State>,
+    /// Whether it imports WASI, which has functions in the asynchronous form alone.
+    pub(crate) has_wasi: bool,
 }
 
 /// How a call ended that has no result.
@@ -84,8 +90,8 @@ impl<R> Answer<R> {
 }
 
 impl Callee {
-    fn store(&self, pace: Pace, services: Option<Arc<dyn HostServices>>) -> Store<State> {
-        State::store(self.engine(), &self.limits, pace, services)
+    fn store(&self, pace: Pace, outside: Outside) -> Store<State> {
+        State::store(self.engine(), &self.limits, pace, outside)
     }
 
     fn engine(&self) -> &Engine {
@@ -116,8 +122,13 @@ impl Callee {
         P: ComponentNamedList + Lower,
         R: ComponentNamedList + Lift,
     {
-        let mut store = self.store(Pace::Blocking, None);
-        match self.pre.instantiate(&mut store) {
+        let mut store = self.store(Pace::Blocking, Outside::Still(Moment::LOADING));
+        let instance = if self.has_wasi {
+            at_once(self.pre.instantiate_async(&mut store))
+        } else {
+            self.pre.instantiate(&mut store)
+        };
+        match instance {
             Ok(instance) => instance
                 .get_typed_func::<P, R>(&mut store, export.index)
                 .map(drop)
@@ -130,39 +141,44 @@ impl Callee {
         }
     }
 
-    /// Calls a function on this thread, to the end.
-    pub(crate) fn run<P, R>(&self, pace: Pace, export: &Export, params: P) -> Answer<R>
-    where
-        P: ComponentNamedList + Lower,
-        R: ComponentNamedList + Lift + 'static,
-    {
-        let mut store = self.store(pace, None);
-        let called = self.pre.instantiate(&mut store).and_then(|instance| {
-            let function: TypedFunc<P, R> = instance.get_typed_func(&mut store, export.index)?;
-            function.call(&mut store, params)
-        });
-        self.finish(export, called, store)
-    }
-
-    /// Calls a function in the yielding form, within the whole wall time.
-    pub(crate) async fn run_yielding<P, R>(
-        &self,
-        export: &Export,
-        params: P,
-        services: Option<Arc<dyn HostServices>>,
-    ) -> Answer<R>
+    /// Calls a function on this thread, to the end, in a world that stands still.
+    pub(crate) fn run<P, R>(&self, pace: Pace, export: &Export, params: P, moment: Moment) -> Answer<R>
     where
         P: ComponentNamedList + Lower + Send + Sync,
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
-        let mut store = self.store(Pace::Yielding, services);
-        let meter = Arc::clone(&store.data().meter);
-        let call = async {
-            let instance = self.pre.instantiate_async(&mut store).await?;
-            let function: TypedFunc<P, R> = instance.get_typed_func(&mut store, export.index)?;
-            function.call_async(&mut store, params).await
+        let mut store = self.store(pace, Outside::Still(moment));
+        let called = if self.has_wasi {
+            at_once(self.call(&mut store, export, params))
+        } else {
+            self.pre.instantiate(&mut store).and_then(|instance| {
+                let function: TypedFunc<P, R> = instance.get_typed_func(&mut store, export.index)?;
+                function.call(&mut store, params)
+            })
         };
-        match tokio::time::timeout(self.limits.wall, meter.count(call)).await {
+        self.finish(export, called, store)
+    }
+
+    async fn call<P, R>(&self, store: &mut Store<State>, export: &Export, params: P) -> wasmtime::Result<R>
+    where
+        P: ComponentNamedList + Lower + Send + Sync,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        let instance = self.pre.instantiate_async(&mut *store).await?;
+        let function: TypedFunc<P, R> = instance.get_typed_func(&mut *store, export.index)?;
+        function.call_async(&mut *store, params).await
+    }
+
+    /// Calls a function in the yielding form, within the whole wall time.
+    pub(crate) async fn run_yielding<P, R>(&self, export: &Export, params: P, outside: Outside) -> Answer<R>
+    where
+        P: ComponentNamedList + Lower + Send + Sync,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        let mut store = self.store(Pace::Yielding, outside);
+        let meter = Arc::clone(&store.data().meter);
+        let call = meter.count(self.call(&mut store, export, params));
+        match tokio::time::timeout(self.limits.wall, call).await {
             Ok(called) => self.finish(export, called, store),
             Err(_elapsed) => {
                 let trap = self.identity.trap(export.name, TrapKind::Wall { limit: self.limits.wall });
@@ -186,6 +202,15 @@ impl Callee {
     }
 }
 
+/// Carries a call out that never waits: where the world stands still every sleep is over, and streams take
+/// everything at once.
+fn at_once<T>(call: impl Future<Output = wasmtime::Result<T>>) -> wasmtime::Result<T> {
+    match pin!(call).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(done) => done,
+        Poll::Pending => Err(wasmtime::Error::new(Misuse("it waits for what never happens".to_owned()))),
+    }
+}
+
 /// Finds the cause of a failed call. What the host itself recorded goes before what the runtime
 /// says, since a plugin that ran into a limit usually dies of something else.
 fn classify(error: &wasmtime::Error, memory_exceeded: bool, stop: Option<Stop>, limits: &Limits) -> TrapKind {
@@ -197,6 +222,14 @@ fn classify(error: &wasmtime::Error, memory_exceeded: bool, stop: Option<Stop>, 
     }
     if let Some(Misuse(what)) = error.downcast_ref::<Misuse>() {
         return TrapKind::Boundary(what.clone());
+    }
+    if let Some(I32Exit(code)) = error.downcast_ref::<I32Exit>() {
+        return TrapKind::Exit { code: *code };
+    }
+    if let Some(ResourceTableError::Full) = error.downcast_ref::<ResourceTableError>() {
+        let what =
+            format!("it holds more than {MAX_RESOURCES} streams, errors and pollables of WASI at a time");
+        return TrapKind::Boundary(what);
     }
     if let Some(trap) = error.downcast_ref::<wasmtime::Trap>() {
         return match trap {

@@ -16,13 +16,14 @@ use crate::bindings::driver::{IncomingRef, LabelRef};
 use crate::bound::{Reader, driver_info, parsed, plugin_error};
 use crate::call::{Answer, Callee, Export, Failure};
 use crate::engine::TICK;
-use crate::host::{LogLevel, PluginLog, Spent};
+use crate::host::{LastWords, PluginLog, Spent};
 use crate::load::{Prepared, output_trap};
 use crate::load_error::LoadError;
 use crate::sandbox::Shared;
-use crate::state::Pace;
+use crate::state::{Outside, Pace};
 use crate::step::LoadStep;
 use crate::trap::{CallError, Trap, TrapKind};
+use crate::wasi::Moment;
 
 /// Bodies of this many bytes and more take the long form at once: they would overrun the inline form. A
 /// driver that overruns with a smaller one has its own bound from then on.
@@ -158,7 +159,13 @@ impl Loaded {
 
     fn run(&self, pace: Pace, incoming: &Incoming, config: &str) -> Answer<ParseResult> {
         let headers = labels(incoming);
-        self.callee.run(pace, &self.parse, (incoming_ref(incoming, &headers), config))
+        let moment = self.moment(incoming);
+        self.callee.run(pace, &self.parse, (incoming_ref(incoming, &headers), config), moment)
+    }
+
+    /// Only virtual WASI asks for it, and it costs a pass over the body.
+    fn moment(&self, incoming: &Incoming) -> Moment {
+        if self.callee.has_wasi { Moment::of(incoming) } else { Moment::LOADING }
     }
 
     /// The long form, on a thread that may be blocked: there it competes for a processor like any other
@@ -221,21 +228,16 @@ impl Loaded {
             received_at: SAMPLE_TIME,
         };
         let answer = self.run(Pace::Blocking, &incoming, "{}");
-        let cause = match self.finish(answer, &Silence, &mut Spent::default()) {
+        let last_words = LastWords::default();
+        let cause = match self.finish(answer, &last_words, &mut Spent::default()) {
             Ok(Parsed { outcome: Outcome::Alerts(_), .. }) => return Ok(()),
             Ok(Parsed { outcome: Outcome::Nothing(why), .. }) => {
                 format!("it says that it means nothing: {why}")
             }
-            Err(error) => error.to_string(),
+            Err(error) => format!("{error}{last_words}"),
         };
         Err(LoadError::Sample { plugin: self.info.plugin.name.clone(), cause })
     }
-}
-
-struct Silence;
-
-impl PluginLog for Silence {
-    fn log(&self, _level: LogLevel, _message: &str) {}
 }
 
 fn labels(incoming: &Incoming) -> Vec<LabelRef<'_>> {

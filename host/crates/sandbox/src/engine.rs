@@ -22,11 +22,11 @@ const MEMORY_KEEP_RESIDENT: usize = 256 * 1024;
 const TABLE_KEEP_RESIDENT: usize = 8 * 1024;
 /// Entries of one table. The largest interpreters need about 10,000.
 const TABLE_ELEMENTS: usize = 20_000;
-/// Core modules, memories and tables of one component. Components made by `wasm-component-ld` and
-/// `jco` have at most 4, 1 and 3 of them.
-const CORE_INSTANCES: u32 = 16;
-const MEMORIES: u32 = 2;
-const TABLES: u32 = 6;
+/// Core modules, memories and tables of one component. Components made by `wasm-component-ld` have at most 4,
+/// 1 and 3 of them, those of `jco` 3 memories, and those of `componentize-py` 38 core modules.
+const CORE_INSTANCES: u32 = 64;
+const MEMORIES: u32 = 4;
+const TABLES: u32 = 8;
 /// What loading needs besides the slots for calls; loading is one at a time.
 const LOADING_SLOTS: u32 = 1;
 

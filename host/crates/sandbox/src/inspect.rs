@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use domain::plugin::{PluginKind, PluginName};
+use domain::plugin::{PluginKind, PluginName, Wasi};
 use wasmparser::{
     BinaryReaderError, ComponentExternalKind, Encoding, KnownCustom, Parser, Payload, ProducersSectionReader,
 };
 
 use crate::load_error::{CONTRACT, LoadError};
+use crate::wasi;
 
 const PACKAGE: &str = "watchbell:plugin/";
+/// How names of the system interface begin.
+const WASI: &str = "wasi:";
 
 /// What every world may import: the shared types (no function among them) and logging.
 const SHARED: [&str; 2] = ["types", "host-log"];
@@ -178,11 +181,16 @@ impl Manifest {
         }
     }
 
-    /// Checks it against the world of a kind.
+    /// Whether it asks for anything of WASI.
+    pub fn imports_wasi(&self) -> bool {
+        self.imports.iter().any(|import| import.starts_with(WASI))
+    }
+
+    /// Checks it against the world of a kind. `wasi` is what a driver is given of WASI.
     ///
     /// # Errors
-    /// The first thing that does not fit: version, export, then imports.
-    pub fn check(&self, plugin: &PluginName, kind: PluginKind) -> Result<(), LoadError> {
+    /// The first thing that does not fit: version, export, then imports, those that no setting grants first.
+    pub fn check(&self, plugin: &PluginName, kind: PluginKind, wasi: Wasi) -> Result<(), LoadError> {
         let names = || self.imports.iter().chain(&self.exports);
         if let Some(found) =
             names().filter_map(|name| ContractName::parse(name)).find(|name| !name.is_supported())
@@ -202,13 +210,18 @@ impl Manifest {
                 SHARED.contains(&name.interface) || granted(kind).contains(&name.interface)
             })
         };
-        match self.imports.iter().find(|import| !is_granted(import)) {
+        let is_allowed = |import: &&String| is_granted(import) || wasi::is_linked(import);
+        let virtual_wasi = kind != PluginKind::Driver || wasi == Wasi::Virtual;
+        let refused = self.imports.iter().find(|import| !is_allowed(import));
+        let refused =
+            refused.or_else(|| self.imports.iter().find(|import| !virtual_wasi && import.starts_with(WASI)));
+        match refused {
             None => Ok(()),
             Some(import) => Err(LoadError::ImportNotAllowed {
                 plugin: plugin.clone(),
                 kind,
                 import: printable(import),
-                advice: advice(import),
+                advice: advice(plugin, import),
             }),
         }
     }
@@ -227,20 +240,26 @@ fn shown(exports: &[String]) -> String {
     names.join(", ")
 }
 
-fn advice(import: &str) -> &'static str {
-    if import.starts_with("wasi:http/") {
-        return "build without it: `-d http fetch-event` for componentize-js, and send requests \
-                through `host-http`, which notifiers and providers get";
-    }
-    if import.starts_with("wasi:") {
-        return "build without WASI: target `wasm32-unknown-unknown` for Rust, \
-                `--backend quickjs --backend-qjs-stub-wasi` for jco, `-s` for componentize-py, \
-                the reactor model without libc's I/O for C";
-    }
-    if import.starts_with(PACKAGE) {
-        return "target the world of this kind of plugin; a driver is a pure function and gets logging only";
-    }
-    "a plugin gets the interfaces of `watchbell:plugin` only; compose other components into it"
+/// How to do without an import, or how to get it.
+fn advice(plugin: &PluginName, import: &str) -> String {
+    let advice = if import.starts_with("wasi:http/") {
+        "build without it: `-d http fetch-event` for componentize-js; notifiers and providers send requests \
+         through `host-http`"
+    } else if wasi::is_linked(import) {
+        return format!(
+            "put `wasi = \"virtual\"` under `[driver.{plugin}]` in `plugins.toml` (for a file by path, call with \
+             `--wasi virtual`), or build without it: target `wasm32-unknown-unknown` for Rust, \
+             `--backend-qjs-stub-wasi` for jco, `-s` for componentize-py"
+        );
+    } else if import.starts_with(WASI) {
+        "virtual WASI is a part of version 0.2; without asynchronous functions there is no need for more: \
+         `--backend-qjs-disable-async` for jco"
+    } else if import.starts_with(PACKAGE) {
+        "target the world of this kind of plugin; a driver is a pure function and gets logging only"
+    } else {
+        "a plugin gets the interfaces of `watchbell:plugin` only; compose other components into it"
+    };
+    advice.to_owned()
 }
 
 #[cfg(test)]
@@ -257,7 +276,11 @@ mod tests {
     }
 
     fn check(imports: &[&str], export: &str, kind: PluginKind) -> &'static str {
-        match manifest(imports, export).check(&"p".parse().unwrap(), kind) {
+        check_with(Wasi::None, imports, export, kind)
+    }
+
+    fn check_with(wasi: Wasi, imports: &[&str], export: &str, kind: PluginKind) -> &'static str {
+        match manifest(imports, export).check(&"p".parse().unwrap(), kind, wasi) {
             Ok(()) => "ok",
             Err(error) => error.error_type(),
         }
@@ -277,10 +300,41 @@ mod tests {
             check(&mail, "watchbell:plugin/intelligence@0.1.0", PluginKind::Intelligence),
             "load.import"
         );
-        assert_eq!(
-            check(&["wasi:cli/environment@0.2.0"], "watchbell:plugin/notifier@0.1.0", PluginKind::Notifier),
-            "load.import"
+    }
+
+    #[test]
+    fn wasi_is_virtual_for_those_who_reach_out_and_for_drivers_that_are_given_it() {
+        let wasi = ["watchbell:plugin/host-log@0.1.0", "wasi:cli/environment@0.2.12", "wasi:io/poll@0.2.0"];
+        let (driver, notifier) = ("watchbell:plugin/driver@0.1.0", "watchbell:plugin/notifier@0.1.0");
+        assert_eq!(check(&wasi, notifier, PluginKind::Notifier), "ok");
+        assert_eq!(check(&wasi, driver, PluginKind::Driver), "load.import");
+        assert_eq!(check_with(Wasi::Virtual, &wasi, driver, PluginKind::Driver), "ok");
+        for never in ["wasi:http/types@0.2.10", "wasi:io/poll@0.3.0", "wasi:keyvalue/store@0.2.0"] {
+            assert_eq!(check_with(Wasi::Virtual, &[never], driver, PluginKind::Driver), "load.import");
+            assert_eq!(check(&[never], notifier, PluginKind::Notifier), "load.import");
+        }
+    }
+
+    #[test]
+    fn refused_imports_come_with_what_to_do() {
+        let said = |imports: &[&str]| {
+            let checked = manifest(imports, "watchbell:plugin/driver@0.1.0").check(
+                &"acme".parse().unwrap(),
+                PluginKind::Driver,
+                Wasi::None,
+            );
+            checked.unwrap_err().to_string()
+        };
+        let setting = said(&["wasi:cli/exit@0.2.12"]);
+        assert!(setting.contains("put `wasi = \"virtual\"` under `[driver.acme]`"), "{setting}");
+        // What no setting grants goes first: a setting would not help.
+        let http = said(&["wasi:cli/exit@0.2.12", "wasi:http/types@0.2.10"]);
+        assert!(
+            http.contains("`wasi:http/types@0.2.10`") && http.contains("`-d http fetch-event`"),
+            "{http}"
         );
+        let later = said(&["wasi:clocks/monotonic-clock@0.3.0"]);
+        assert!(later.contains("`--backend-qjs-disable-async`"), "{later}");
     }
 
     #[test]
@@ -293,7 +347,7 @@ mod tests {
     #[test]
     fn another_kind_of_plugin_is_named() {
         let error = manifest(&[], "watchbell:plugin/notifier@0.1.0")
-            .check(&"p".parse().unwrap(), PluginKind::Driver)
+            .check(&"p".parse().unwrap(), PluginKind::Driver, Wasi::None)
             .unwrap_err();
         assert!(error.to_string().contains("exports: `watchbell:plugin/notifier@0.1.0`"), "{error}");
     }

@@ -36,6 +36,7 @@ mod sandbox;
 mod state;
 mod step;
 mod trap;
+mod wasi;
 
 pub use cache::{Cache, CacheError, CacheFault};
 pub use compile::{ChildError, CompileLimits, Compiler, compile_from_stdin};

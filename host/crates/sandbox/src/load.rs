@@ -16,6 +16,7 @@ use crate::cache::{Cache, CacheFault, Key};
 use crate::call::{Callee, Export, Failure, Identity, Misfit};
 use crate::compile::compile;
 use crate::engine::Settings;
+use crate::host::{LastWords, Spent};
 use crate::inspect::Manifest;
 use crate::load_error::LoadError;
 use crate::plugin::{ComponentFile, LoadRequest};
@@ -23,6 +24,7 @@ use crate::sandbox::Shared;
 use crate::state::{Pace, State};
 use crate::step::LoadStep;
 use crate::trap::{Trap, TrapKind};
+use crate::wasi::Moment;
 
 /// What `metadata` may use: far more than any needs, whatever the plugin's own limits.
 const METADATA_CPU: Duration = Duration::from_millis(50);
@@ -38,6 +40,7 @@ pub(crate) struct Prepared<'a> {
     steps: &'a dyn Fn(LoadStep),
     component: Component,
     interface: ComponentExportIndex,
+    has_wasi: bool,
     /// Calls of `metadata` and of samples.
     trial: Callee,
 }
@@ -49,7 +52,7 @@ impl Shared {
         request: &'a LoadRequest<'a>,
         steps: &'a dyn Fn(LoadStep),
     ) -> Result<Prepared<'a>, LoadError> {
-        let LoadRequest { kind, name, file, limits } = *request;
+        let LoadRequest { kind, name, file, limits, wasi } = *request;
         if limits.memory_bytes > self.settings.max_memory_bytes {
             return Err(LoadError::MemoryLimit {
                 plugin: name.clone(),
@@ -65,15 +68,16 @@ impl Shared {
             });
         }
         let manifest = Manifest::read(name, file.bytes())?;
-        manifest.check(name, kind)?;
+        manifest.check(name, kind, wasi)?;
+        let has_wasi = manifest.imports_wasi();
         steps(LoadStep::Admitted { contract: manifest.contract.clone().unwrap_or_default() });
         let component = self.component(name, file, steps)?;
         let interface = manifest
             .interface(kind)
             .and_then(|export| component.get_export_index(None, export))
             .ok_or_else(|| misfit(kind, name, "the exported interface is not an instance"))?;
-        let trial = self.trial(kind, name, limits, &component)?;
-        Ok(Prepared { shared: self, request, steps, component, interface, trial })
+        let trial = self.trial(request, has_wasi, &component)?;
+        Ok(Prepared { shared: self, request, steps, component, interface, has_wasi, trial })
     }
 
     /// Native code from the cache, else from the compiler, which is then kept.
@@ -123,19 +127,25 @@ impl Shared {
 
     fn trial(
         &self,
-        kind: PluginKind,
-        name: &PluginName,
-        limits: Limits,
+        request: &LoadRequest<'_>,
+        has_wasi: bool,
         component: &Component,
     ) -> Result<Callee, LoadError> {
-        let mut linker = self.loading_linker().clone();
-        linker
-            .define_unknown_imports_as_traps(component)
-            .map_err(|error| misfit(kind, name, format!("{error:#}")))?;
+        let LoadRequest { kind, name, limits, .. } = *request;
+        let pre = if has_wasi {
+            // Its calls are asynchronous anyway, and what the host does ends them while nobody is there.
+            link(self.linker(kind, has_wasi), kind, name, component)?
+        } else {
+            let mut linker = self.loading_linker().clone();
+            linker
+                .define_unknown_imports_as_traps(component)
+                .map_err(|error| misfit(kind, name, format!("{error:#}")))?;
+            link(&linker, kind, name, component)?
+        };
         let limits =
             Limits { cpu: METADATA_CPU, wall: METADATA_WALL, output_bytes: METADATA_OUTPUT, ..limits };
         let identity = Identity { kind, name: name.clone(), version: String::new(), digest: String::new() };
-        Ok(Callee { identity, limits, pre: link(&linker, kind, name, component)? })
+        Ok(Callee { identity, limits, pre, has_wasi })
     }
 }
 
@@ -153,7 +163,7 @@ impl Prepared<'_> {
         let _loading = self.loading();
         match self.trial.check::<P, R>(&export) {
             Ok(()) => Ok(export),
-            Err(Misfit::Trap(trap)) => Err(LoadError::Metadata(Box::new(trap))),
+            Err(Misfit::Trap(trap)) => Err(trapped(trap, &LastWords::default())),
             Err(Misfit::Types(detail)) => {
                 Err(misfit(self.request.kind, self.request.name, format!("function `{function}`: {detail}")))
             }
@@ -167,16 +177,17 @@ impl Prepared<'_> {
         plugin: impl Fn(&I) -> &PluginInfo,
     ) -> Result<I, LoadError>
     where
-        (G,): ComponentNamedList + Lift + 'static,
+        (G,): ComponentNamedList + Lift + Send + Sync + 'static,
     {
         let export = self.export::<(), (G,)>("metadata")?;
         let answer = {
             let _loading = self.loading();
-            self.trial.run::<(), (G,)>(Pace::Blocking, &export, ())
+            self.trial.run::<(), (G,)>(Pace::Blocking, &export, (), Moment::LOADING)
         };
-        let refused = |kind| LoadError::Metadata(Box::new(self.trial.identity.trap("metadata", kind)));
-        let said = answer.outcome.map_err(|failure| match failure {
-            Failure::Trap(trap) => LoadError::Metadata(Box::new(trap)),
+        let last_words = LastWords::default();
+        let refused = |kind| trapped(self.trial.identity.trap("metadata", kind), &last_words);
+        let said = answer.close(&last_words, &mut Spent::default()).map_err(|failure| match failure {
+            Failure::Trap(trap) => trapped(trap, &last_words),
             Failure::Overrun(_) => refused(TrapKind::Wall { limit: METADATA_WALL }),
         })?;
         let info = convert(&mut Reader::new(METADATA_OUTPUT), said.0)
@@ -201,12 +212,12 @@ impl Prepared<'_> {
             digest: self.request.file.digest(),
         };
         let pre = link(
-            self.shared.linker(self.request.kind),
+            self.shared.linker(self.request.kind, self.has_wasi),
             self.request.kind,
             self.request.name,
             &self.component,
         )?;
-        Ok(Callee { identity, limits: self.request.limits, pre })
+        Ok(Callee { identity, limits: self.request.limits, pre, has_wasi: self.has_wasi })
     }
 
     /// Tells those who want to know.
@@ -227,6 +238,10 @@ fn link(
     component: &Component,
 ) -> Result<InstancePre<State>, LoadError> {
     linker.instantiate_pre(component).map_err(|error| misfit(kind, name, format!("{error:#}")))
+}
+
+fn trapped(trap: Trap, last_words: &LastWords) -> LoadError {
+    LoadError::Metadata { trap: Box::new(trap), last_words: last_words.to_string() }
 }
 
 fn misfit(kind: PluginKind, name: &PluginName, detail: impl Into<String>) -> LoadError {

@@ -61,7 +61,7 @@ pub enum LoadError {
         /// The import.
         import: String,
         /// How to build without it.
-        advice: &'static str,
+        advice: String,
     },
     /// It is no plugin, or one of another kind.
     #[error("`{plugin}` does not export `{expected}`, which makes a {kind}; it exports: {found}")]
@@ -98,12 +98,14 @@ pub enum LoadError {
         detail: String,
     },
     /// The compiler or the validator refused it.
-    #[error("`{plugin}` does not compile: {detail}")]
+    #[error("`{plugin}` does not compile: {detail}{hint}")]
     Compile {
         /// The plugin's name.
         plugin: PluginName,
         /// What the compiler says.
         detail: String,
+        /// How to build it otherwise, as a line of its own, where that is known.
+        hint: &'static str,
     },
     /// Compiling it takes more than it may.
     #[error("`{plugin}` was not compiled: {limit}")]
@@ -147,8 +149,13 @@ pub enum LoadError {
         limit: usize,
     },
     /// `metadata` has no result, or an unacceptable one.
-    #[error("loading stopped: {0}")]
-    Metadata(#[source] Box<Trap>),
+    #[error("loading stopped: {trap}{last_words}")]
+    Metadata {
+        /// How it ended.
+        trap: Box<Trap>,
+        /// What it wrote before, as lines of their own.
+        last_words: String,
+    },
     /// It calls itself something else.
     #[error(
         "`{expected}` calls itself `{found}`\nhint: rename the file or its entry in `plugins.toml` to `{found}`"
@@ -226,8 +233,13 @@ impl fmt::Display for CompileLimit {
 impl LoadError {
     /// The compiler's refusal; its words may repeat names of the file.
     pub(crate) fn compile(plugin: PluginName, detail: &str) -> Self {
+        let hint = if detail.contains("component model async") {
+            "\nhint: build without asynchronous functions: `--backend-qjs-disable-async` for jco"
+        } else {
+            ""
+        };
         let detail = detail.lines().map(printable).collect::<Vec<_>>().join("; ");
-        Self::Compile { plugin, detail: detail.chars().take(MAX_DETAIL).collect() }
+        Self::Compile { plugin, detail: detail.chars().take(MAX_DETAIL).collect(), hint }
     }
 
     /// A word of a small closed set for `error.type`.
@@ -245,7 +257,7 @@ impl LoadError {
             Self::CompileLimit { .. } => "load.compile_limit",
             Self::CompilerStart { .. } => "load.compiler",
             Self::MemoryLimit { .. } => "load.memory_limit",
-            Self::Metadata(_) => "load.metadata",
+            Self::Metadata { .. } => "load.metadata",
             Self::NameMismatch { .. } => "load.name",
             Self::Sample { .. } => "load.sample",
         }

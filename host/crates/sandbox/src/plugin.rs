@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use domain::limits::Limits;
-use domain::plugin::{PluginInfo, PluginKind, PluginName};
+use domain::plugin::{PluginInfo, PluginKind, PluginName, Wasi};
 use sha2::{Digest as _, Sha256};
 
 use crate::driver::Driver;
@@ -53,6 +53,8 @@ pub struct LoadRequest<'a> {
     pub file: &'a ComponentFile<'a>,
     /// What its calls may use.
     pub limits: Limits,
+    /// What a driver is given of WASI; notifiers and providers have the virtual one whatever this says.
+    pub wasi: Wasi,
 }
 
 /// A loaded plugin of some kind.
@@ -101,7 +103,7 @@ impl Sandbox {
     /// As [`Sandbox::load`].
     pub fn load_driver(&self, name: &PluginName, bytes: &[u8], limits: Limits) -> Result<Driver, LoadError> {
         let file = ComponentFile::new(bytes.into());
-        let request = LoadRequest { kind: PluginKind::Driver, name, file: &file, limits };
+        let request = LoadRequest { kind: PluginKind::Driver, name, file: &file, limits, wasi: Wasi::None };
         Driver::from_prepared(&self.shared, &self.shared.prepare(&request, &|_| {})?)
     }
 
@@ -116,7 +118,7 @@ impl Sandbox {
         limits: Limits,
     ) -> Result<Notifier, LoadError> {
         let file = ComponentFile::new(bytes.into());
-        let request = LoadRequest { kind: PluginKind::Notifier, name, file: &file, limits };
+        let request = LoadRequest { kind: PluginKind::Notifier, name, file: &file, limits, wasi: Wasi::None };
         Notifier::from_prepared(&self.shared, &self.shared.prepare(&request, &|_| {})?)
     }
 }

@@ -11,6 +11,7 @@ use crate::call::{Callee, Export, Failure};
 use crate::host::{HostServices, Spent};
 use crate::load::output_trap;
 use crate::sandbox::Shared;
+use crate::state::Outside;
 use crate::trap::{CallError, Trap, TrapKind};
 
 /// What a result says, or the rule that it breaks.
@@ -90,7 +91,7 @@ impl Remote {
             return Err(trap(TrapKind::Busy));
         };
         // On the heap: the state of such a call is large, and it lives for a network round trip.
-        let running = Box::pin(self.callee.run_yielding(export, params, Some(Arc::clone(host))));
+        let running = Box::pin(self.callee.run_yielding(export, params, Outside::Live(Arc::clone(host))));
         running.await.close(&**host, spent).map_err(|failure| match failure {
             Failure::Trap(trap) => trap,
             Failure::Overrun(_) => trap(TrapKind::Wall { limit: self.callee.limits.wall }),

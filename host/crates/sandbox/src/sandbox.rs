@@ -10,6 +10,7 @@ use wasmtime::component::{HasSelf, Linker};
 use crate::bindings::{driver, notifier, provider};
 use crate::engine::{self, Settings, StartError, Ticker};
 use crate::state::State;
+use crate::wasi;
 
 /// Runs plugins. Cheap to clone; it ends when the last clone and the last plugin are gone.
 #[derive(Clone)]
@@ -61,6 +62,8 @@ impl Slots {
 
 struct Linkers {
     log_only: Linker<State>,
+    /// With virtual WASI, as the two below.
+    log_and_wasi: Linker<State>,
     notifier: Linker<State>,
     provider: Linker<State>,
 }
@@ -94,16 +97,17 @@ fn permits(count: u32) -> Semaphore {
 }
 
 impl Shared {
-    /// What calls of a kind are given.
-    pub(crate) const fn linker(&self, kind: PluginKind) -> &Linker<State> {
+    /// What calls of a kind are given. A driver that imports WASI got it when its file was admitted.
+    pub(crate) const fn linker(&self, kind: PluginKind, has_wasi: bool) -> &Linker<State> {
         match kind {
+            PluginKind::Driver if has_wasi => &self.linkers.log_and_wasi,
             PluginKind::Driver => &self.linkers.log_only,
             PluginKind::Notifier => &self.linkers.notifier,
             PluginKind::Intelligence => &self.linkers.provider,
         }
     }
 
-    /// What `metadata` is given, whatever the kind: logging. Everything else ends the call.
+    /// What `metadata` is given without WASI, whatever the kind: logging. Everything else ends the call.
     pub(crate) const fn loading_linker(&self) -> &Linker<State> {
         &self.linkers.log_only
     }
@@ -115,11 +119,15 @@ impl Linkers {
     fn new(engine: &Engine) -> wasmtime::Result<Self> {
         let mut log_only = Linker::new(engine);
         driver::AlertDriver::add_to_linker::<_, This>(&mut log_only, |state| state)?;
+        let mut log_and_wasi = log_only.clone();
+        wasi::add_to_linker(&mut log_and_wasi)?;
         let mut notifier = Linker::new(engine);
         notifier::AlertNotifier::add_to_linker::<_, This>(&mut notifier, |state| state)?;
+        wasi::add_to_linker(&mut notifier)?;
         let mut provider = Linker::new(engine);
         provider::IntelligenceProvider::add_to_linker::<_, This>(&mut provider, |state| state)?;
-        Ok(Self { log_only, notifier, provider })
+        wasi::add_to_linker(&mut provider)?;
+        Ok(Self { log_only, log_and_wasi, notifier, provider })
     }
 }
 

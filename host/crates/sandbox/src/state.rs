@@ -10,6 +10,7 @@ use crate::engine::TICK;
 use crate::host::{HostServices, LogBook, Misuse, Spent};
 use crate::memory::MemoryLimit;
 use crate::meter::Meter;
+use crate::wasi::{Moment, Virtual};
 
 /// Room for the host's own form of what crosses: records are larger there than in the plugin.
 const LIFTED_PER_BYTE: usize = 4;
@@ -43,6 +44,14 @@ pub(crate) enum Stop {
     },
 }
 
+/// What is outside of a call.
+pub(crate) enum Outside {
+    /// Nothing: the same input gives the same output. Drivers, and plugins of every kind while they are loaded.
+    Still(Moment),
+    /// The host, and its time and random numbers.
+    Live(Arc<dyn HostServices>),
+}
+
 /// The data of one store, which lives for one call.
 pub(crate) struct State {
     pub(crate) memory: MemoryLimit,
@@ -50,7 +59,9 @@ pub(crate) struct State {
     pub(crate) log: LogBook,
     pub(crate) stop: Option<Stop>,
     pub(crate) max_sent_bytes: usize,
-    services: Option<Arc<dyn HostServices>>,
+    outside: Outside,
+    /// Made when the plugin first asks for it.
+    wasi: Option<Box<Virtual>>,
     pace: Pace,
     cpu: Duration,
     wall: Duration,
@@ -58,19 +69,19 @@ pub(crate) struct State {
 
 impl State {
     /// A store for one call.
-    pub(crate) fn store(
-        engine: &Engine,
-        limits: &Limits,
-        pace: Pace,
-        services: Option<Arc<dyn HostServices>>,
-    ) -> Store<Self> {
+    pub(crate) fn store(engine: &Engine, limits: &Limits, pace: Pace, outside: Outside) -> Store<Self> {
+        let sink = match &outside {
+            Outside::Still(_) => None,
+            Outside::Live(services) => Some(Arc::clone(services)),
+        };
         let state = Self {
             memory: MemoryLimit::new(limits.memory_bytes),
             meter: Arc::new(Meter::start()),
-            log: LogBook::new(limits.log_lines, services.clone()),
+            log: LogBook::new(limits.log_lines, sink),
             stop: None,
             max_sent_bytes: limits.egress.sent_bytes,
-            services,
+            outside,
+            wasi: None,
             pace,
             cpu: limits.cpu,
             wall: limits.wall,
@@ -112,7 +123,7 @@ impl State {
 
     /// What the call has used so far; read it on the thread that ran it.
     pub(crate) fn spent(&self) -> Spent {
-        let (log_lines, dropped_lines) = self.log.lines();
+        let (log_lines, dropped_lines) = self.log.end();
         Spent {
             cpu: self.meter.cpu(),
             wall: self.meter.wall(),
@@ -130,8 +141,31 @@ impl State {
 
     /// What the host does for this call. `interface` is the one that asks.
     pub(crate) fn services(&self, interface: &'static str) -> wasmtime::Result<&Arc<dyn HostServices>> {
-        self.services.as_ref().ok_or_else(|| {
+        self.outside().ok_or_else(|| {
             wasmtime::Error::new(Misuse(format!("`{interface}` is not there while the plugin is loaded")))
         })
+    }
+
+    /// What the host does for this call, where there is a host.
+    pub(crate) const fn outside(&self) -> Option<&Arc<dyn HostServices>> {
+        match &self.outside {
+            Outside::Still(_) => None,
+            Outside::Live(services) => Some(services),
+        }
+    }
+
+    /// What stands for time and chance where there is no host.
+    pub(crate) const fn moment(&self) -> Moment {
+        match &self.outside {
+            Outside::Still(moment) => *moment,
+            Outside::Live(_) => Moment::LOADING,
+        }
+    }
+
+    /// Its virtual WASI.
+    pub(crate) fn wasi(&mut self) -> &mut Virtual {
+        let moment = self.moment();
+        let log = &self.log;
+        self.wasi.get_or_insert_with(|| Box::new(Virtual::new(moment, log)))
     }
 }

@@ -79,6 +79,11 @@ pub enum TrapKind {
     Stack,
     /// The plugin gave up: a panic, an abort, a failed allocation.
     Panic,
+    /// The plugin ended its own run with an exit code.
+    Exit {
+        /// The code.
+        code: i32,
+    },
     /// An instruction that cannot be carried out, in the runtime's words.
     Fault(String),
     /// The input is longer than the plugin may get.
@@ -111,6 +116,7 @@ impl Trap {
             TrapKind::Wall { .. } => "trap.wall",
             TrapKind::Stack => "trap.stack",
             TrapKind::Panic => "trap.panic",
+            TrapKind::Exit { .. } => "trap.exit",
             TrapKind::Fault(_) => "trap.fault",
             TrapKind::Input { .. } => "trap.input",
             TrapKind::Output { .. } => "trap.output",
@@ -155,6 +161,11 @@ impl fmt::Display for TrapKind {
             Self::Panic => f.write_str(
                 "gave up (a panic or an abort)\n\
                  hint: report this input to the plugin's author; any bytes must end in a result or an error",
+            ),
+            Self::Exit { code } => write!(
+                f,
+                "ended itself with exit code {code}\n\
+                 hint: what it wrote to standard error is in the log; any bytes must end in a result or an error"
             ),
             Self::Fault(what) => {
                 write!(f, "hit a fault: {what}\nhint: report this input to the plugin's author")

@@ -116,7 +116,7 @@ impl Subject {
                 loaded.as_ref().err().and_then(|error| error.downcast_ref())
             && let Ok(name) = found.parse()
         {
-            candidate.entry = manifest.entry(candidate.kind, &name);
+            candidate.entry = target.entry(&manifest, candidate.kind, &name);
             candidate.name = name;
             loaded = candidate.load(&sandbox, body_limit_bytes, &|_: LoadStep| {});
         }

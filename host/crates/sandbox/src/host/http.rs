@@ -32,7 +32,7 @@ impl host_http::Host for State {
 }
 
 async fn exchange(
-    state: &State,
+    state: &mut State,
     request: host_http::Request,
     signing: Option<Signing>,
 ) -> wasmtime::Result<Result<host_http::Response, host_http::HttpError>> {

@@ -22,7 +22,7 @@ use domain::time::Timestamp;
 use crate::bindings::driver::watchbell::plugin::types;
 use crate::state::State;
 
-pub(crate) use log::LogBook;
+pub(crate) use log::{LastWords, LogBook, Standard};
 
 /// `types` has no functions.
 impl types::Host for State {}
