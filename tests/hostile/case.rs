@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::limits::Limits;
-use domain::plugin::PluginKind;
-use sandbox::{CallError, LoadError, Sandbox, Spent};
+use domain::plugin::{PluginKind, Wasi};
+use sandbox::{CallError, ComponentFile, LoadError, LoadRequest, Sandbox, Spent};
 
 use crate::driver::Driver;
 use crate::harness::{Lines, is_clean, subject, webhook};
+use crate::kit::WITH_WASI;
 use crate::notifier::Notifier;
 use crate::remote::{Host, Remote, notification};
 
@@ -116,9 +117,15 @@ pub(crate) struct Ended {
 impl Plugin {
     pub(crate) fn load(&self, sandbox: &Sandbox, limits: Limits) -> Result<Loaded, LoadError> {
         match self {
-            Self::Driver(driver, body) => sandbox
-                .load_driver(&subject(), &driver.build(), limits)
-                .map(|driver| Loaded::Driver(driver, body.clone())),
+            Self::Driver(driver, body) => {
+                let wasi = if driver.world == WITH_WASI { Wasi::Virtual } else { Wasi::None };
+                let (kind, name) = (PluginKind::Driver, &subject());
+                let file = &ComponentFile::new(driver.build().into());
+                match sandbox.load(&LoadRequest { kind, name, file, limits, wasi }, &|_| {})? {
+                    sandbox::Plugin::Driver(driver) => Ok(Loaded::Driver(driver, body.clone())),
+                    other => panic!("loaded as a driver: {other:?}"),
+                }
+            }
             Self::Notifier(notifier, remote) => sandbox
                 .load_notifier(&subject(), &notifier.build(), limits)
                 .map(|notifier| Loaded::Notifier(notifier, *remote)),

@@ -11,6 +11,9 @@ const DATA: u32 = 1024;
 /// Where allocation begins; what is below belongs to the data segment.
 const HEAP: u32 = 256 * 1024;
 
+/// The world of drivers that virtual WASI is made for.
+pub(crate) const WITH_WASI: &str = "driver-with-wasi";
+
 /// Worlds that ask for more than the contract's.
 const GREEDY: &str = r#"
 package hostile:worlds;
@@ -56,7 +59,9 @@ fn contract(version: &str) -> String {
 fn world(version: &str, name: &str) -> (Resolve, WorldId) {
     let mut resolve = Resolve::default();
     let mut package = resolve.push_str("contract.wit", &contract(version)).unwrap();
-    if name.starts_with("driver-with-") {
+    if name == WITH_WASI {
+        package = resolve.push_str("wasi.wit", include_str!("wasi.wit")).unwrap();
+    } else if name.starts_with("driver-with-") {
         package = resolve.push_str("greedy.wit", GREEDY).unwrap();
     }
     let world = resolve.select_world(&[package], Some(name)).unwrap();

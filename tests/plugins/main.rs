@@ -10,11 +10,15 @@ mod answers;
 #[cfg(test)]
 mod any_json;
 #[cfg(test)]
+mod author;
+#[cfg(test)]
 mod built;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod languages;
 #[cfg(test)]
 mod mutate;
 #[cfg(test)]

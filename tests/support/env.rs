@@ -75,6 +75,18 @@ pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
+/// The folders that programs are searched in.
+pub(crate) fn path() -> String {
+    variable("PATH").unwrap_or_default()
+}
+
+/// What cargo and npm get from the environment of the tests, beside what the hub gets: nothing of the cargo that
+/// runs the tests.
+pub(crate) fn of_builders() -> impl Iterator<Item = (&'static str, String)> {
+    let own = ["CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"];
+    passed_on().chain(own.into_iter().filter_map(|name| Some((name, variable(name)?))))
+}
+
 /// What the hub gets from the environment of the tests.
 pub(crate) fn passed_on() -> impl Iterator<Item = (&'static str, String)> {
     PASSED_ON.into_iter().filter_map(|name| Some((name, variable(name)?)))

@@ -15,7 +15,9 @@
 
 mod ai_sdks;
 mod alertmanager;
+mod author;
 mod cache;
+mod components;
 mod env;
 mod home;
 mod hub;
@@ -31,7 +33,9 @@ mod wait;
 
 pub use ai_sdks::AiSdks;
 pub use alertmanager::Alertmanager;
+pub use author::{Author, Step, steps};
 pub use cache::{Cache, Kind};
+pub use components::{ComponentizePy, Jco, golden_cases};
 pub use env::binary;
 pub use home::Home;
 pub use hub::Hub;

@@ -14,6 +14,7 @@ mod memory;
 pub(crate) mod notifiers;
 mod results;
 mod wants;
+mod wasi;
 
 use crate::case::Case;
 
@@ -29,6 +30,7 @@ pub(crate) fn calls() -> Vec<Case> {
         crashes::cases(),
         logs::cases(),
         notifiers::cases(),
+        wasi::cases(),
     ];
     families.into_iter().flatten().collect()
 }

@@ -20,7 +20,7 @@ use crate::host::{LastWords, PluginLog, Spent};
 use crate::load::{Prepared, output_trap};
 use crate::load_error::LoadError;
 use crate::sandbox::Shared;
-use crate::state::{Outside, Pace};
+use crate::state::Pace;
 use crate::step::LoadStep;
 use crate::trap::{CallError, Trap, TrapKind};
 use crate::wasi::Moment;

@@ -2,6 +2,7 @@
 
 mod counts;
 mod deny;
+mod npm;
 mod python;
 mod report;
 mod suites;
@@ -74,7 +75,8 @@ fn run_tests(workspace: &Workspace, metadata: &Metadata, options: &Options, repo
     }
     let mut programs = suites::Present::default();
     if !options.quick {
-        programs = suites::prepare(debian::may_install(options.install), &metadata.target_directory, report);
+        let may_install = debian::may_install(options.install);
+        programs = suites::prepare(may_install, workspace, &metadata.target_directory, report);
     }
     let mut counts = Counts::default();
     let mut runs = vec![("tests", tests(workspace, metadata, options.quick))];

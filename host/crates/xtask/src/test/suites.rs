@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use crate::test::python;
 use crate::test::report::{Outcome, Report};
+use crate::test::{npm, python};
+use crate::workspace::Workspace;
 use crate::{debian, process};
 
 /// Environment variable by which a test knows that a missing program is a failure: names of suites
@@ -35,6 +36,7 @@ struct Library {
 
 const LIBRARIES: &[Library] = &[
     Library { suite: "aiosmtpd", packages: "aiosmtpd==1.4.6" },
+    Library { suite: "componentize_py", packages: "componentize-py==0.25.1" },
     Library { suite: "standardwebhooks", packages: "standardwebhooks==1.1.0" },
     Library { suite: "schemathesis", packages: "schemathesis==4.32.5" },
     Library { suite: "slack_sdk", packages: "slack_sdk==3.47.0" },
@@ -45,6 +47,11 @@ const LIBRARIES: &[Library] = &[
     },
 ];
 
+/// The suite that builds components from JavaScript, and its folder among the tools. Its version and all that
+/// it needs is in the lock file of the example that authors begin with.
+const JCO: &str = "jco";
+const JCO_LOCKED_BY: &str = "plugins/examples/javascript";
+
 /// Suites whose program or library is here.
 #[derive(Default)]
 pub(crate) struct Present(Vec<&'static str>);
@@ -54,7 +61,7 @@ impl Present {
     pub(crate) fn required(&self, is_ci: bool) -> String {
         let all = || {
             let programs = PROGRAMS.iter().map(|program| program.suite);
-            programs.chain(LIBRARIES.iter().map(|library| library.suite)).collect()
+            programs.chain(LIBRARIES.iter().map(|library| library.suite)).chain([JCO]).collect()
         };
         if is_ci { all() } else { self.0.clone() }.join(",")
     }
@@ -62,7 +69,12 @@ impl Present {
 
 /// Looks for what suites need, installs what is missing if that is allowed, and reports what will not
 /// run.
-pub(crate) fn prepare(may_install: bool, target_directory: &Path, report: &mut Report) -> Present {
+pub(crate) fn prepare(
+    may_install: bool,
+    workspace: &Workspace,
+    target_directory: &Path,
+    report: &mut Report,
+) -> Present {
     let mut present = programs(may_install, report);
     for library in LIBRARIES {
         let folder = target_directory.join("tools").join(library.suite);
@@ -79,7 +91,27 @@ pub(crate) fn prepare(may_install: bool, target_directory: &Path, report: &mut R
             Ok(Outcome::NotRun(format!("not here\nhint: run `{remedy}`, or use `--install`")))
         });
     }
+    present.0.extend(jco(may_install, workspace, target_directory, report));
     present
+}
+
+fn jco(
+    may_install: bool,
+    workspace: &Workspace,
+    target_directory: &Path,
+    report: &mut Report,
+) -> Option<&'static str> {
+    let folder = target_directory.join("tools").join(JCO);
+    if may_install && !folder.is_dir() {
+        report.step("npm packages", || {
+            npm::install(&workspace.root.join(JCO_LOCKED_BY), &folder).map(|()| Outcome::Passed)
+        });
+    }
+    if folder.is_dir() {
+        return Some(JCO);
+    }
+    report.step(JCO, || Ok(Outcome::NotRun("not here\nhint: use `--install`; it needs Node.js".to_owned())));
+    None
 }
 
 fn programs(may_install: bool, report: &mut Report) -> Present {
@@ -110,7 +142,7 @@ mod tests {
     fn in_ci_every_suite_is_required() {
         assert_eq!(
             Present::default().required(true),
-            "alertmanager,memcached,redis,aiosmtpd,standardwebhooks,schemathesis,slack_sdk,ai_sdks"
+            "alertmanager,memcached,redis,aiosmtpd,componentize_py,standardwebhooks,schemathesis,slack_sdk,ai_sdks,jco"
         );
     }
 
