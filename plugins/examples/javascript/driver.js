@@ -78,11 +78,12 @@ function parsed(outcome) {
 
 /** Bytes as text; QuickJS has no `TextDecoder`. Throws where they are not UTF-8. */
 function utf8(bytes) {
-  let escaped = "";
-  for (const byte of bytes) {
-    escaped += `%${byte.toString(16).padStart(2, "0")}`;
+  let text = "";
+  for (let at = 0; at < bytes.length; at += 4096) {
+    text += String.fromCharCode.apply(null, bytes.subarray(at, at + 4096));
   }
-  return decodeURIComponent(escaped);
+  // One character for each byte so far, which is the text itself where it is ASCII.
+  return /^[\x00-\x7f]*$/.test(text) ? text : decodeURIComponent(escape(text));
 }
 
 /** ASCII text as bytes. */

@@ -114,7 +114,7 @@ fn imports_and_exports() -> Vec<File> {
             with_network.build(),
             (
                 "load.import",
-                "imports `wasi:sockets/instance-network@0.2.0`, which a driver does not get\nhint: build without WASI",
+                "imports `wasi:sockets/instance-network@0.2.0`, which a driver does not get\nhint: put `wasi = \"virtual\"`",
             ),
         ),
         File::new(

@@ -26,6 +26,7 @@ const TABLE_ELEMENTS: usize = 20_000;
 /// 1 and 3 of them, those of `jco` 3 memories, and those of `componentize-py` 38 core modules.
 const CORE_INSTANCES: u32 = 64;
 const MEMORIES: u32 = 4;
+const MODULE_MEMORIES: u32 = 2;
 const TABLES: u32 = 8;
 /// What loading needs besides the slots for calls; loading is one at a time.
 const LOADING_SLOTS: u32 = 1;
@@ -164,7 +165,7 @@ fn pool(settings: &Settings) -> PoolingAllocationConfig {
         .total_stacks(slots)
         .max_core_instances_per_component(CORE_INSTANCES)
         .max_memories_per_component(MEMORIES)
-        .max_memories_per_module(MEMORIES)
+        .max_memories_per_module(MODULE_MEMORIES)
         .max_tables_per_component(TABLES)
         .max_tables_per_module(TABLES)
         .table_elements(TABLE_ELEMENTS)
