@@ -59,7 +59,7 @@ fn contract(version: &str) -> String {
 fn world(version: &str, name: &str) -> (Resolve, WorldId) {
     let mut resolve = Resolve::default();
     let mut package = resolve.push_str("contract.wit", &contract(version)).unwrap();
-    if name == WITH_WASI {
+    if name.ends_with("-with-wasi") {
         package = resolve.push_str("wasi.wit", include_str!("wasi.wit")).unwrap();
     } else if name.starts_with("driver-with-") {
         package = resolve.push_str("greedy.wit", GREEDY).unwrap();

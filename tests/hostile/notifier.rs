@@ -12,6 +12,10 @@ pub(crate) struct Notifier {
     pub(crate) validate: &'static str,
     /// Body of `metadata`; `$INFO` is the address of an honest result.
     pub(crate) metadata: &'static str,
+    /// The contract's own world, or one with virtual WASI.
+    pub(crate) world: &'static str,
+    /// Imports beside those of the contract.
+    pub(crate) imports: &'static str,
     /// Anything else on the module's level.
     pub(crate) module: String,
     /// Body of `cabi_realloc`; `$allocate` is an honest one.
@@ -26,6 +30,8 @@ impl Default for Notifier {
             send: "$SEND (i32.const $RECEIPT)".to_owned(),
             validate: "(i32.const $NOTHING)",
             metadata: "(i32.const $INFO)",
+            world: "alert-notifier",
+            imports: "",
             module: String::new(),
             realloc: ALLOCATE,
             hosts: 0,
@@ -55,7 +61,7 @@ impl Notifier {
         let to =
             format!("(i32.const {method}) (i32.const {length}) (i32.const {url}) (i32.const {url_length})");
         let zeros = "(i32.const 0) ".repeat(10);
-        let Self { send, validate, metadata, module, .. } = self;
+        let Self { send, validate, metadata, imports, module, .. } = self;
         let memory = image.wat(self.realloc);
         let wat = format!(
             r#"(module
@@ -63,6 +69,7 @@ impl Notifier {
   (import "watchbell:plugin/host-http@0.1.0" "send" (func $http {params}))
   (import "watchbell:plugin/host-random@0.1.0" "bytes" (func $random (param i32 i32)))
   (import "watchbell:plugin/host-clock@0.1.0" "now" (func $now (result i64)))
+  {imports}
   {memory}
   {module}
   (func (export "watchbell:plugin/notifier@0.1.0#metadata") (result i32) {metadata})
@@ -77,6 +84,6 @@ impl Notifier {
         .replace("$RECEIPT", &receipt.to_string())
         .replace("$SEND", &format!("(call $http $TO {zeros} (i32.const 131072))"))
         .replace("$TO", &to);
-        component("0.1.0", "alert-notifier", &wat)
+        component("0.1.0", self.world, &wat)
     }
 }

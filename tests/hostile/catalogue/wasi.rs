@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::case::{Case, Ends, driver_limits};
+use crate::case::{Case, Ends, driver_limits, notifier_limits};
 use crate::driver::Driver;
+use crate::notifier::Notifier;
 
 use domain::limits::Limits;
 
@@ -58,6 +59,7 @@ pub(super) fn cases() -> Vec<Case> {
     let mut cases = too_much();
     cases.extend(nothing_behind());
     cases.push(waits_in_a_circle());
+    cases.push(sleeps());
     cases.push(Case::fixed(
         "wasi_exit",
         doing("(call $exit (i32.const 1))"),
@@ -126,5 +128,23 @@ fn waits_in_a_circle() -> Case {
         driver,
         (driver_limits(), Ends::With("trap.cpu", "at most 50 ms")),
         (raised, Ends::With("trap.cpu", "at most 120 ms")),
+    )
+}
+
+/// For a notifier time passes, and its wall limit is what ends a sleep of 584 years.
+fn sleeps() -> Case {
+    let notifier = Notifier {
+        world: "notifier-with-wasi",
+        imports: r#"
+  (import "wasi:io/poll@0.2.6" "[method]pollable.block" (func $block (param i32)))
+  (import "wasi:clocks/monotonic-clock@0.2.6" "subscribe-duration" (func $sleep (param i64) (result i32)))"#,
+        ..Notifier::sending("(call $block (call $sleep (i64.const -1))) (i32.const $RECEIPT)")
+    };
+    let wall = |ms| Limits { wall: Duration::from_millis(ms), ..notifier_limits() };
+    Case::raised(
+        "wasi_sleeps_for_ever_in_a_notifier",
+        notifier,
+        (wall(30), Ends::With("trap.wall", "within 30 ms")),
+        (wall(60), Ends::With("trap.wall", "within 60 ms")),
     )
 }
