@@ -27,7 +27,7 @@ use crate::ingest::{
 use crate::intelligence::{self, Intelligence};
 use crate::jobs::{self, ChannelWatch, Retention, SelfCheck};
 use crate::pipeline::{self, Outputs, Pipeline};
-use crate::plugins::{self, Catalogue};
+use crate::plugins::{self, Catalogue, Decisions, Manager};
 use crate::rotation::Rotation;
 use crate::telemetry::{self, export, metrics};
 use crate::template::Templates;
@@ -67,7 +67,7 @@ pub async fn open_rotation(config: &Config) -> Result<(Store, Rotation)> {
 /// nothing.
 pub async fn again(config: &Config) -> Result<Again> {
     let (store, keys) = open(config).await?;
-    let drivers = Arc::new(plugins::start(&config.plugins, |kind, _| kind == PluginKind::Driver).await?);
+    let drivers = plugins::start(&config.plugins, |kind, _| kind == PluginKind::Driver).await?;
     check_webhook_secrets(config, &drivers)?;
     let secrets = webhook_secrets(config, &store, &keys, &drivers).await?;
     Ok(Again::new(store, drivers, keys, secrets))
@@ -90,10 +90,10 @@ pub async fn again_unread(config: &Config) -> Result<Again> {
 /// When the database does not open, or a built-in notifier does not load.
 pub async fn channels(
     config: &Config,
-    wanted: impl Fn(&PluginName) -> bool + Send + 'static,
+    wanted: impl Fn(&PluginName) -> bool + Send + Sync + 'static,
 ) -> Result<deliver::Parts> {
     let only = move |kind, name: &PluginName| kind == PluginKind::Notifier && wanted(name);
-    let catalogue = Arc::new(plugins::start(&config.plugins, only).await?);
+    let catalogue = plugins::start(&config.plugins, only).await?;
     let (store, keys) = open(config).await?;
     delivering(config, store, keys, catalogue)
 }
@@ -132,7 +132,7 @@ pub async fn intelligence(config: &Config) -> Result<Intelligence> {
     let catalogue = plugins::start(&config.plugins, |kind, _| kind == PluginKind::Intelligence).await?;
     let machine = Arc::new(Machine::new());
     let checks = Arc::new(Checks::new(&config.checks.plan, Arc::clone(&machine)));
-    let (catalogue, egress) = (Arc::new(catalogue), Arc::new(Egress::open(&config.egress)?));
+    let egress = Arc::new(Egress::open(&config.egress)?);
     Ok(Intelligence::new(intelligence::Parts { store, catalogue, keys, egress, machine, checks }, config))
 }
 
@@ -209,7 +209,8 @@ pub async fn unusable(config: &Config) -> Vec<anyhow::Error> {
 pub async fn serve(config: Config) -> Result<()> {
     export::start(&config.telemetry.export)?;
     let (store, rotation) = open_rotation(&config).await?;
-    let catalogue = Arc::new(plugins::start(&config.plugins, |_, _| true).await?);
+    let plugins = Manager::open(&config.plugins, Decisions::default(), |_, _| true).await?;
+    plugins.tell();
     let listener = http::listen(config.server.bind).with_context(|| {
         format!(
             "`WATCHBELL_BIND`: {} cannot be listened on\nhint: is another process there?",
@@ -220,7 +221,7 @@ pub async fn serve(config: Config) -> Result<()> {
         Some(files) => Some(http::Certificates::open(files.certificate, files.key).await?),
         None => None,
     };
-    let parts = Parts { certificates, ..Parts::new(&config, store, rotation, catalogue).await? };
+    let parts = Parts { certificates, ..Parts::new(&config, store, rotation, plugins).await? };
     parts.run(&config, listener).await
 }
 
@@ -236,24 +237,22 @@ struct Parts {
     /// None where checks are not made by schedule; it would keep the writer from ending.
     self_check: Option<(SelfCheck, Duration)>,
     channels: ChannelWatch,
+    plugins: Arc<Manager>,
     runs: Arc<Notify>,
     outbox: Arc<Notify>,
 }
 
 impl Parts {
-    async fn new(
-        config: &Config,
-        store: Store,
-        rotation: Rotation,
-        catalogue: Arc<Catalogue>,
-    ) -> Result<Self> {
-        let keys = rotation.ring();
+    async fn new(config: &Config, store: Store, rotation: Rotation, plugins: Arc<Manager>) -> Result<Self> {
+        let (keys, catalogue) = (rotation.ring(), Arc::clone(plugins.catalogue()));
         let (runs, outbox) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (writer, handle) = Writer::new(store.clone(), Arc::clone(&runs));
         let recorder = Recorder::new(Arc::clone(&keys), handle.clone());
         let channels = ChannelWatch::new(store.clone(), recorder, config.pipeline.channel_failing);
         check_webhook_secrets(config, &catalogue)?;
         let secrets = webhook_secrets(config, &store, &keys, &catalogue).await?;
+        let admitting = Arc::clone(&secrets);
+        plugins.admit_by(move |driver| admitting.admit(driver))?;
         let delivering = delivering(config, store.clone(), Arc::clone(&keys), Arc::clone(&catalogue))?;
         let machine = Arc::new(Machine::new());
         let checks = Arc::new(Checks::new(&config.checks.plan, Arc::clone(&machine)));
@@ -286,6 +285,7 @@ impl Parts {
             channels: Channels::new(delivering.clone()),
             sender: Sender::new(delivering.clone()),
             catalogue: Arc::clone(&catalogue),
+            plugins: Arc::clone(&plugins),
             webhook_secrets: secrets,
             intelligence: Arc::clone(&intelligence),
             metrics: metrics::start(clock::now())?,
@@ -316,6 +316,7 @@ impl Parts {
             deliverer: Deliverer::new(delivering, config.pipeline.workers),
             self_check,
             channels,
+            plugins,
             runs,
             outbox,
         })
@@ -337,11 +338,13 @@ impl Parts {
         tasks.spawn(jobs::retention(retention, stop.clone()));
         tasks.spawn(jobs::gauges(self.store.clone(), self.context.metrics.clone(), stop.clone()));
         tasks.spawn(jobs::keys(self.rotation, Arc::clone(&self.context.webhook_secrets), stop.clone()));
+        let look = Arc::new(Notify::new());
+        tasks.spawn(plugins::follow(self.plugins, Arc::clone(&look), stop.clone()));
         tasks.spawn(jobs::last_used(Arc::clone(&self.context.authenticator), stop.clone()));
 
         let address = listener.local_addr()?;
         warn_if_open(config);
-        let mut signals = Signals::new()?;
+        let mut signals = Signals::new(look)?;
         let certificates = self.certificates;
         let scheme = if certificates.is_some() { "https" } else { "http" };
         if let Some(certificates) = &certificates {
@@ -427,21 +430,32 @@ fn warn_if_open(config: &Config) {
     }
 }
 
-/// SIGTERM and SIGINT.
+/// SIGTERM and SIGINT, which stop the hub, and SIGHUP, which has it look at its plugins again.
 struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
+    hang_up: tokio::signal::unix::Signal,
+    look: Arc<Notify>,
 }
 
 impl Signals {
-    fn new() -> Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    fn new(look: Arc<Notify>) -> Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+            look,
+        })
     }
 
+    /// Waits for one that stops.
     async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hang_up.recv() => self.look.notify_one(),
+            }
         }
     }
 }

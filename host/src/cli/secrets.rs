@@ -128,7 +128,7 @@ async fn open(config: &Config, only: Option<&PluginName>) -> Result<Arc<WebhookS
     let catalogue = match only.cloned() {
         Some(only) => {
             let wanted = move |kind, name: &PluginName| kind == PluginKind::Driver && *name == only;
-            Arc::new(plugins::start(&config.plugins, wanted).await?)
+            plugins::start(&config.plugins, wanted).await?
         }
         None => Arc::default(),
     };

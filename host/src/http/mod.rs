@@ -33,7 +33,7 @@ use crate::deliver::{Channels, Sender};
 use crate::ingest::{Admission, Again, Ingest, WebhookSecrets};
 use crate::intelligence::Intelligence;
 use crate::pipeline::Outputs;
-use crate::plugins::Catalogue;
+use crate::plugins::{Catalogue, Manager};
 pub use body::Bodies;
 use problem::Problem;
 pub use routes::{Needs, ROUTES, Route};
@@ -64,6 +64,8 @@ pub struct Context {
     pub sender: Sender,
     /// The plugins.
     pub catalogue: Arc<Catalogue>,
+    /// What is loaded, and how that changes.
+    pub plugins: Arc<Manager>,
     /// What senders sign with.
     pub webhook_secrets: Arc<WebhookSecrets>,
     /// Asks providers.

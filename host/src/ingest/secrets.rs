@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use domain::plugin::PluginName;
 use domain::secret::Secret;
@@ -19,7 +20,7 @@ use super::{SignatureRules, secret_defect};
 use crate::clock;
 use crate::config::{ReferenceError, References, SecretText};
 use crate::crypto::{CryptoError, KeyRing, Place, Purpose};
-use crate::plugins::{Catalogue, DriverSet};
+use crate::plugins::{Catalogue, DriverEntry, DriverSet};
 
 /// What names of rows begin with.
 const PREFIX: &str = "webhook/";
@@ -153,6 +154,26 @@ impl WebhookSecrets {
         self.rules.store(Arc::new(SignatureRules { secrets, required: self.from.required }));
         self.say(&troubles);
         Ok(troubles.into_iter().collect())
+    }
+
+    /// Whether this driver can take the place of the one that has its name: its secrets, which protect that
+    /// one, must fit.
+    ///
+    /// # Errors
+    /// With what is wrong; never shows a secret.
+    pub fn admit(&self, entry: &DriverEntry) -> anyhow::Result<()> {
+        let name = entry.driver.info().plugin.name.as_str();
+        for secret in self.rules().secrets.get(name).into_iter().flatten() {
+            fits_entry(entry, secret.expose()).with_context(|| {
+                let from = if self.from.set.contains_key(name) {
+                    variable(name)
+                } else {
+                    format!("secret `{PREFIX}{name}`")
+                };
+                format!("{from} would not protect this driver")
+            })?;
+        }
+        Ok(())
     }
 
     /// Logs what was not wrong before.
@@ -309,6 +330,11 @@ fn fits(drivers: &DriverSet, driver: &str, secret: &str) -> Result<(), SecretErr
         let driver = driver.chars().take(40).flat_map(char::escape_default).collect();
         return Err(SecretError::NoDriver(driver, known.join(", ")));
     };
+    fits_entry(&entry, secret)
+}
+
+/// Whether a secret protects this driver.
+fn fits_entry(entry: &DriverEntry, secret: &str) -> Result<(), SecretError> {
     if entry.signatures.is_empty() {
         return Err(SecretError::NoScheme(entry.driver.info().plugin.name.clone()));
     }
@@ -338,9 +364,14 @@ fn or_as_before(
     before.filter(|_| !is_whole).cloned().unwrap_or(secrets)
 }
 
+/// The setting of a driver's secret.
+fn variable(driver: &str) -> String {
+    format!("WEBHOOK_SECRET_{}", driver.to_ascii_uppercase())
+}
+
 /// The settings of a driver's secrets, the current one's first.
 fn variables(driver: &str) -> [String; 2] {
-    let variable = format!("WEBHOOK_SECRET_{}", driver.to_ascii_uppercase());
+    let variable = variable(driver);
     [variable.clone(), format!("{variable}_PREVIOUS")]
 }
 

@@ -54,9 +54,9 @@ impl NotifierEntry {
     ///
     /// # Errors
     /// When its schema is not taken.
-    pub(super) fn new(notifier: Notifier, entry: Entry) -> Result<Self> {
+    pub(super) fn new(notifier: Notifier, entry: &Entry) -> Result<Self> {
         let schema = SettingsSchema::new(&notifier.info().config_schema)?;
-        Ok(Self { notifier, schema, allow_hosts: entry.allow_hosts })
+        Ok(Self { notifier, schema, allow_hosts: entry.allow_hosts.clone() })
     }
 }
 
@@ -112,12 +112,12 @@ pub struct DriverSet {
 
 impl DriverSet {
     /// Prepares these drivers.
-    pub fn new(entries: Vec<DriverEntry>) -> Self {
+    pub fn new(entries: Vec<Arc<DriverEntry>>) -> Self {
         let shapes = ShapeSet::new(entries.iter().filter(|entry| entry.detect).map(|entry| {
             let info = entry.driver.info();
             (&info.plugin.name, info.shapes.as_slice() as &[Shape])
         }));
-        let named = |entry: DriverEntry| (entry.driver.info().plugin.name.to_string(), Arc::new(entry));
+        let named = |entry: Arc<DriverEntry>| (entry.driver.info().plugin.name.to_string(), entry);
         let signature_headers = entries
             .iter()
             // The declared names too: a sender may not know yet that it is to use another.
@@ -157,19 +157,21 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// A catalogue of these.
-    pub fn new(
-        drivers: Vec<DriverEntry>,
-        notifiers: Vec<NotifierEntry>,
-        providers: Vec<ProviderEntry>,
-    ) -> Self {
-        let notifier = |entry: NotifierEntry| (entry.notifier.info().plugin.name.clone(), Arc::new(entry));
-        let provider = |entry: ProviderEntry| (entry.provider.info().plugin.name.clone(), Arc::new(entry));
-        Self {
-            drivers: ArcSwap::from_pointee(DriverSet::new(drivers)),
-            notifiers: ArcSwap::from_pointee(notifiers.into_iter().map(notifier).collect()),
-            providers: ArcSwap::from_pointee(providers.into_iter().map(provider).collect()),
-        }
+    /// Takes these for the drivers from now on. A call under way keeps the one that it has.
+    pub(super) fn replace_drivers(&self, entries: Vec<Arc<DriverEntry>>) {
+        self.drivers.store(Arc::new(DriverSet::new(entries)));
+    }
+
+    /// Takes these for the notifiers from now on.
+    pub(super) fn replace_notifiers(&self, entries: Vec<Arc<NotifierEntry>>) {
+        let named = |entry: Arc<NotifierEntry>| (entry.notifier.info().plugin.name.clone(), entry);
+        self.notifiers.store(Arc::new(entries.into_iter().map(named).collect()));
+    }
+
+    /// Takes these for the providers from now on.
+    pub(super) fn replace_providers(&self, entries: Vec<Arc<ProviderEntry>>) {
+        let named = |entry: Arc<ProviderEntry>| (entry.provider.info().plugin.name.clone(), entry);
+        self.providers.store(Arc::new(entries.into_iter().map(named).collect()));
     }
 
     /// The drivers of this moment.

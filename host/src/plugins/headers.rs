@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 const MAX_BYTES: usize = 64;
 
 /// The table `signature` of a driver.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct SignatureHeaders {
     #[serde(deserialize_with = "name")]

@@ -8,16 +8,16 @@ use domain::signature::SignatureScheme;
 use sandbox::{CONTRACT, LoadError, LoadStep, Plugin};
 use serde_json::{Value, json};
 
-use super::candidate::{self, Candidate, LeftOut};
+use super::candidate::{self, Candidate};
+use super::files::{self, Component, Files};
 use super::limits::in_words;
 use super::load::new_sandbox;
-use super::{DriverEntry, Entry, Manifest};
+use super::state::{LeftOut, Origin};
+use super::{DriverEntry, Entry, Manifest, tell};
 use crate::config::PluginSettings;
 
 /// The name of a file that has none that a plugin could have.
 const NAMELESS: &str = "unnamed";
-/// The import with which a provider asks about this machine.
-const SYSTEM_IMPORT: &str = "watchbell:plugin/host-system@";
 
 /// What is to be looked at.
 #[derive(Debug, Clone)]
@@ -60,8 +60,8 @@ pub fn check(settings: &PluginSettings, target: &Target, steps: &dyn Fn(&str)) -
     let manifest = Manifest::read(&settings.file)?;
     let candidate = find(settings, &manifest, target)?;
     let (kind, name) = (candidate.kind, &candidate.name);
-    let size = candidate.file.bytes().len();
-    steps(&format!("{kind} {name}: {size} bytes, sha256 {}", candidate.file.digest()));
+    let size = candidate.component.open()?.bytes().len();
+    steps(&format!("{kind} {name}: {size} bytes, sha256 {}", candidate.component.digest));
     let sandbox = new_sandbox(settings)?;
     candidate.load(&sandbox, settings.body_limit_bytes, &|step| steps(&step.to_string()))?;
     Ok(())
@@ -105,7 +105,7 @@ pub fn inspect(settings: &PluginSettings, target: &Target) -> Result<Inspection>
         let second = load(&candidate);
         error = std::mem::replace(&mut loaded, second).err();
     }
-    let mut report = about_file(&candidate);
+    let mut report = about_file(&candidate)?;
     let limits = candidate.entry.limits(candidate.kind, settings.body_limit_bytes);
     put(&mut report, "limits", in_words(candidate.kind, &limits).into_iter().collect());
     let listed = manifest.of(candidate.kind).contains_key(&candidate.name);
@@ -122,21 +122,21 @@ pub fn inspect(settings: &PluginSettings, target: &Target) -> Result<Inspection>
 }
 
 /// What the bytes alone say.
-fn about_file(candidate: &Candidate) -> Value {
-    let (read, _) = sandbox::Manifest::read_partly(&candidate.name, candidate.file.bytes());
-    let system = read.imports.iter().any(|import| import.starts_with(SYSTEM_IMPORT));
-    json!({
+fn about_file(candidate: &Candidate) -> Result<Value> {
+    let file = candidate.component.open()?;
+    let (read, _) = sandbox::Manifest::read_partly(&candidate.name, file.bytes());
+    Ok(json!({
         "name": candidate.name,
         "kind": read.kind.map(|kind| kind.to_string()),
         "contract": { "found": read.contract, "supported": format!("{CONTRACT}.x"), "fits": read.is_supported() },
-        "size_bytes": candidate.file.bytes().len(),
-        "sha256": candidate.file.digest(),
-        "builtin": candidate.builtin,
+        "size_bytes": file.bytes().len(),
+        "sha256": candidate.component.digest,
+        "builtin": candidate.origin == Origin::BuiltIn,
         "imports": read.imports,
         "exports": read.exports,
         "producers": read.producers,
-        "asks": { "system": system, "wasi": read.imports_wasi() },
-    })
+        "asks": { "system": candidate.component.system, "wasi": read.imports_wasi() },
+    }))
 }
 
 /// What it says about itself.
@@ -199,15 +199,17 @@ pub(super) fn find(settings: &PluginSettings, manifest: &Manifest, target: &Targ
 }
 
 fn by_file(path: &Path, manifest: &Manifest, target: &Target) -> Result<Candidate> {
-    let file = candidate::read(path).with_context(|| format!("`{}`", path.display()))?;
+    let file = files::read(path).with_context(|| format!("`{}`", path.display()))?;
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().parse().ok();
     let name = match target.name.clone().or(stem) {
         Some(name) => name,
         None => NAMELESS.parse()?,
     };
-    let (read, _) = sandbox::Manifest::read_partly(&name, file.bytes());
-    let kind = target.kind.or(read.kind).unwrap_or(PluginKind::Driver);
-    Ok(Candidate { kind, entry: target.entry(manifest, kind, &name), name, file, builtin: false })
+    let (component, _) = Component::of_bytes(&name, file);
+    let kind = target.kind.or(component.kind).unwrap_or(PluginKind::Driver);
+    let (entry, is_listed) = (target.entry(manifest, kind, &name), manifest.of(kind).contains_key(&name));
+    let origin = Origin::Configured(path.to_owned());
+    Ok(Candidate { kind, name, entry, component, origin, is_listed })
 }
 
 fn by_name(
@@ -216,11 +218,11 @@ fn by_name(
     target: &Target,
     name: &PluginName,
 ) -> Result<Candidate> {
-    let mut left_out = Vec::new();
-    let mut found = candidate::find(settings, manifest, &mut left_out)?;
-    left_out.iter().for_each(LeftOut::log);
+    let found = candidate::find(settings, manifest, &mut Files::as_they_are())?;
+    found.troubles.iter().for_each(|trouble| tell::left_out(&LeftOut::from(trouble)));
+    let mut found = found.candidates;
     let fits = |kind: PluginKind| target.kind.is_none_or(|wanted| kind == wanted);
-    found.retain(|candidate| candidate.name == *name && fits(candidate.kind));
+    found.retain(|candidate| candidate.name == *name && fits(candidate.kind) && candidate.entry.enabled);
     if let Some(rather) = target.rather
         && found.iter().any(|candidate| candidate.kind == rather)
     {

@@ -1,16 +1,19 @@
 //! From files to plugins.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use domain::plugin::{PluginKind, PluginName};
 use domain::time::millis;
 use sandbox::{Cache, CompileLimits, Compiler, LoadStep, Plugin, Sandbox};
 
-use super::candidate::{self, Candidate, LeftOut};
-use super::{Catalogue, DriverEntry, Manifest, NotifierEntry, ProviderEntry};
+use super::Catalogue;
+use super::candidate::Candidate;
+use super::decision::Decisions;
+use super::manager::Manager;
+use super::state::LeftOut;
 use crate::clock;
 use crate::config::{CacheSettings, PluginSettings};
 
@@ -23,29 +26,24 @@ const OWN_PROGRAM: &str = "/proc/self/exe";
 /// How much longer compiling may take on the clock than on a processor.
 const WALL_FACTOR: u32 = 2;
 
-/// Loads the built-in plugins, those of `plugins.toml`, and the drivers in the plugin directory, as
-/// far as they are wanted, into a sandbox of their own.
-///
-/// Compiles on all cores, off the caller's thread, what is not in the cache. An operator's broken file
-/// is reported and left out; it takes nothing else down.
+/// [`Manager::open`], with what is left out in the log, for those who need the plugins of one moment.
 ///
 /// # Errors
-/// When the sandbox does not start, `plugins.toml` is not understood or a built-in plugin does not
-/// load.
+/// As there.
 pub async fn start(
     settings: &PluginSettings,
-    wanted: impl Fn(PluginKind, &PluginName) -> bool + Send + 'static,
-) -> Result<Catalogue> {
-    let survey = survey(settings, wanted).await?;
-    survey.left_out.iter().for_each(LeftOut::log);
-    Ok(survey.catalogue)
+    wanted: impl Fn(PluginKind, &PluginName) -> bool + Send + Sync + 'static,
+) -> Result<Arc<Catalogue>> {
+    let manager = Manager::open(settings, Decisions::default(), wanted).await?;
+    manager.tell();
+    Ok(Arc::clone(manager.catalogue()))
 }
 
 /// What loading comes to.
 #[derive(Debug)]
 pub struct Survey {
     /// What loaded.
-    pub catalogue: Catalogue,
+    pub catalogue: Arc<Catalogue>,
     /// What did not.
     pub left_out: Vec<LeftOut>,
     /// The operator's own plugins, by kind and name, that loaded without a digest to compare with.
@@ -58,23 +56,11 @@ pub struct Survey {
 /// As [`start`].
 pub async fn survey(
     settings: &PluginSettings,
-    wanted: impl Fn(PluginKind, &PluginName) -> bool + Send + 'static,
+    wanted: impl Fn(PluginKind, &PluginName) -> bool + Send + Sync + 'static,
 ) -> Result<Survey> {
-    let settings = settings.clone();
-    let loading = tokio::task::spawn_blocking(move || {
-        let begin = Instant::now();
-        let manifest = Manifest::read(&settings.file)?;
-        let sandbox = new_sandbox(&settings)?;
-        let mut left_out = Vec::new();
-        let mut candidates = candidate::find(&settings, &manifest, &mut left_out)?;
-        candidates.retain(|found| wanted(found.kind, &found.name));
-        let results = load_all(&sandbox, candidates, settings.body_limit_bytes)?;
-        let count = results.iter().filter(|(_, result)| result.is_ok()).count();
-        let duration_ms = millis(begin.elapsed());
-        tracing::info!(count, duration_ms, "loaded {count} plugins in {duration_ms} ms");
-        put_together(results, left_out)
-    });
-    loading.await.context("loading plugins broke off")?
+    let manager = Manager::open(settings, Decisions::default(), wanted).await?;
+    let catalogue = Arc::clone(manager.catalogue());
+    Ok(Survey { catalogue, left_out: manager.overview().left_out(), unpinned: manager.unpinned() })
 }
 
 /// A sandbox that compiles in this program, started anew, and keeps the result where that is allowed.
@@ -108,59 +94,27 @@ fn open_cache(settings: &CacheSettings) -> Option<Cache> {
 }
 
 /// Loads with one thread for each core, so that no more than that compile at a time.
-fn load_all(
+pub(super) fn load_all(
     sandbox: &Sandbox,
-    candidates: Vec<Candidate>,
+    candidates: &[Candidate],
     body_limit_bytes: usize,
-) -> Result<Vec<(Candidate, Result<Plugin>)>> {
+) -> Vec<Result<Plugin>> {
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(candidates.len());
-    let queue = Mutex::new(candidates.into_iter());
+    let queue = Mutex::new(candidates.iter().enumerate());
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-    std::thread::scope(|scope| {
+    let mut results: BTreeMap<usize, Result<Plugin>> = std::thread::scope(|scope| {
         let work = || {
             let mut done = Vec::new();
-            while let Some(candidate) = next() {
-                let loaded = candidate.load(sandbox, body_limit_bytes, &|step| log(&candidate, &step));
-                done.push((candidate, loaded));
+            while let Some((place, candidate)) = next() {
+                done.push((place, candidate.load(sandbox, body_limit_bytes, &|step| log(candidate, &step))));
             }
             done
         };
         let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        let mut all = Vec::new();
-        for thread in threads {
-            let done = thread
-                .join()
-                .map_err(|_| anyhow::anyhow!("loading a plugin broke off, which is a defect of the hub"))?;
-            all.extend(done);
-        }
-        Ok(all)
-    })
-}
-
-/// Sorts what loaded from what did not.
-fn put_together(results: Vec<(Candidate, Result<Plugin>)>, mut left_out: Vec<LeftOut>) -> Result<Survey> {
-    let (mut drivers, mut notifiers, mut providers) = (Vec::new(), Vec::new(), Vec::new());
-    let mut unpinned = Vec::new();
-    for (candidate, result) in results {
-        let Candidate { kind, name, entry, builtin, .. } = candidate;
-        if !builtin && entry.sha256.is_none() && result.is_ok() {
-            unpinned.push(format!("{kind} `{name}`"));
-        }
-        match result {
-            Ok(Plugin::Driver(driver)) => {
-                drivers.push(DriverEntry::new(driver, &entry)?);
-            }
-            Ok(Plugin::Notifier(notifier)) => notifiers.push(NotifierEntry::new(notifier, entry)?),
-            Ok(Plugin::Provider(provider)) => match ProviderEntry::new(provider, &entry) {
-                Ok(provider) => providers.push(provider),
-                // What an operator wrote takes nothing down, whoever built the plugin.
-                Err(error) => left_out.push(LeftOut { what: format!("{kind} `{name}`"), error }),
-            },
-            Err(error) if builtin => return Err(error.context(format!("built-in {kind} `{name}`"))),
-            Err(error) => left_out.push(LeftOut { what: format!("{kind} `{name}`"), error }),
-        }
-    }
-    Ok(Survey { catalogue: Catalogue::new(drivers, notifiers, providers), left_out, unpinned })
+        threads.into_iter().filter_map(|thread| thread.join().ok()).flatten().collect()
+    });
+    let lost = || anyhow::anyhow!("loading it broke off, which is a defect of the hub");
+    (0..candidates.len()).map(|place| results.remove(&place).unwrap_or_else(|| Err(lost()))).collect()
 }
 
 fn log(candidate: &Candidate, step: &LoadStep) {

@@ -14,9 +14,11 @@ use super::limits::LimitChanges;
 use crate::egress::Origin;
 
 /// The whole file. Refused whole when any line of it is not understood.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
+    #[serde(default)]
+    policy: Policy,
     #[serde(default)]
     driver: BTreeMap<PluginName, Entry>,
     #[serde(default)]
@@ -25,8 +27,26 @@ pub struct Manifest {
     provider: BTreeMap<PluginName, Entry>,
 }
 
+/// What holds for plugins that no entry names.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Policy {
+    unpinned: Unpinned,
+}
+
+/// Whether drivers in the plugin directory run that nobody pinned or approved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unpinned {
+    /// They do, under their own URL.
+    #[default]
+    Allow,
+    /// They wait.
+    Refuse,
+}
+
 /// What is said of one plugin.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Entry {
     /// The component; none for a built-in one.
@@ -79,6 +99,11 @@ impl Default for Entry {
 }
 
 impl Entry {
+    /// What holds for a component in the plugin directory that nothing is said of: no part in detection.
+    pub(super) fn unlisted() -> Self {
+        Self { detect: false, ..Self::default() }
+    }
+
     /// The contract's limits with the changes of this entry.
     ///
     /// A driver reads what the hub takes, up to `body_limit_bytes`, unless the entry says less: what it
@@ -137,6 +162,11 @@ impl Manifest {
             }
         }
         Ok(manifest)
+    }
+
+    /// Whether drivers in the plugin directory run that nobody pinned or approved.
+    pub const fn unpinned(&self) -> Unpinned {
+        self.policy.unpinned
     }
 
     /// What is said of the plugins of one kind.

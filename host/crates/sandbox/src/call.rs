@@ -42,12 +42,14 @@ impl Identity {
 }
 
 /// An exported function, found once when the plugin is loaded.
+#[derive(Clone)]
 pub(crate) struct Export {
     pub(crate) name: &'static str,
     pub(crate) index: ComponentExportIndex,
 }
 
 /// What calls of one plugin have in common.
+#[derive(Clone)]
 pub(crate) struct Callee {
     pub(crate) identity: Identity,
     pub(crate) limits: Limits,

@@ -77,6 +77,34 @@ impl Plugin {
             Self::Provider(provider) => &provider.info().plugin,
         }
     }
+
+    /// What a call may use.
+    pub fn limits(&self) -> &Limits {
+        match self {
+            Self::Driver(driver) => driver.limits(),
+            Self::Notifier(notifier) => notifier.limits(),
+            Self::Provider(provider) => provider.limits(),
+        }
+    }
+
+    /// SHA-256 of the file, in hexadecimal.
+    pub fn digest(&self) -> &str {
+        match self {
+            Self::Driver(driver) => driver.digest(),
+            Self::Notifier(notifier) => notifier.digest(),
+            Self::Provider(provider) => provider.digest(),
+        }
+    }
+
+    /// The same component under other limits. Nothing is compiled, and it is not asked again who it is.
+    #[must_use]
+    pub fn with_limits(&self, limits: Limits) -> Self {
+        match self {
+            Self::Driver(driver) => Self::Driver(driver.with_limits(limits)),
+            Self::Notifier(notifier) => Self::Notifier(notifier.with_limits(limits)),
+            Self::Provider(provider) => Self::Provider(provider.with_limits(limits)),
+        }
+    }
 }
 
 impl Sandbox {

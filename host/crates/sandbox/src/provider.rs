@@ -28,6 +28,7 @@ type AnalyzeResult = (Result<guest::Analysis, types::PluginError>,);
 #[derive(Clone)]
 pub struct Provider(Arc<Loaded>);
 
+#[derive(Clone)]
 struct Loaded {
     remote: Remote,
     validate_config: Export,
@@ -52,6 +53,13 @@ impl Provider {
     /// Who it is and what it can be asked.
     pub fn info(&self) -> &ProviderInfo {
         &self.0.info
+    }
+
+    /// The same component under other limits. Nothing is compiled, and it is not asked again who it is.
+    #[must_use]
+    pub fn with_limits(&self, limits: Limits) -> Self {
+        let remote = self.0.remote.with_limits(limits);
+        Self(Arc::new(Loaded { remote, ..Loaded::clone(&self.0) }))
     }
 
     /// What a call may use.

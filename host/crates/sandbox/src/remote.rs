@@ -19,6 +19,7 @@ pub(crate) type Read<T> = Result<Result<T, PluginError>, Breach>;
 
 /// A plugin that reaches remotes. Its calls take the yielding form and a slot outside of those
 /// that drivers have for themselves.
+#[derive(Clone)]
 pub(crate) struct Remote {
     shared: Arc<Shared>,
     callee: Callee,
@@ -27,6 +28,12 @@ pub(crate) struct Remote {
 impl Remote {
     pub(crate) const fn new(shared: Arc<Shared>, callee: Callee) -> Self {
         Self { shared, callee }
+    }
+
+    /// The same under other limits.
+    pub(crate) fn with_limits(&self, limits: Limits) -> Self {
+        let Self { shared, callee } = self.clone();
+        Self { shared, callee: Callee { limits, ..callee } }
     }
 
     pub(crate) const fn limits(&self) -> &Limits {

@@ -12,7 +12,7 @@ pub(super) async fn load(config: &Config, findings: &mut Findings) -> Option<Arc
     match plugins::survey(&config.plugins, |_, _| true).await {
         Ok(survey) => {
             for LeftOut { what, error } in survey.left_out {
-                findings.error(Code::Plugin, &format!("{what} is left out: {error:#}"));
+                findings.error(Code::Plugin, &format!("{what} is left out: {error}"));
             }
             for plugin in survey.unpinned {
                 let message =
@@ -35,7 +35,7 @@ pub(super) async fn load(config: &Config, findings: &mut Findings) -> Option<Arc
             {
                 findings.error(Code::Plugin, &format!("provider `{provider}`: {error}"));
             }
-            Some(Arc::new(survey.catalogue))
+            Some(survey.catalogue)
         }
         Err(error) => {
             findings.error(Code::Plugin, &format!("{error:#}"));

@@ -1,0 +1,149 @@
+//! What operators decide about plugins, and what a plugin may do under that.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::plugin::{PluginKind, PluginName};
+use sandbox::Plugin;
+use serde::{Deserialize, Serialize};
+
+use super::Entry;
+use super::candidate::Candidate;
+use super::manifest::Unpinned;
+use super::state::Origin;
+
+/// What a plugin asks for, or was granted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grants {
+    /// Origins that it reaches, besides those in a channel's own settings.
+    #[serde(default)]
+    pub hosts: BTreeSet<String>,
+    /// Whether it asks about this machine.
+    #[serde(default)]
+    pub system: bool,
+    /// What a driver claims in detection, each shape as JSON.
+    #[serde(default)]
+    pub shapes: BTreeSet<String>,
+}
+
+impl Grants {
+    /// What this plugin asks for; `system` is whether it imports what tells of this machine.
+    pub(super) fn asked_by(plugin: &Plugin, system: bool) -> Self {
+        let origin =
+            |text: &String| text.parse::<crate::egress::Origin>().ok().map(|origin| origin.to_string());
+        let hosts = |texts: &[String]| texts.iter().filter_map(origin).collect();
+        let none = Self::default();
+        match plugin {
+            Plugin::Driver(driver) => {
+                let text = |shape| serde_json::to_string(shape).unwrap_or_default();
+                Self { shapes: driver.info().shapes.iter().map(text).collect(), ..none }
+            }
+            Plugin::Notifier(notifier) => Self { hosts: hosts(&notifier.info().hosts), system, ..none },
+            Plugin::Provider(provider) => Self { hosts: hosts(&provider.info().hosts), system, ..none },
+        }
+    }
+
+    /// Whether everything that `asked` holds was granted.
+    pub fn covers(&self, asked: &Self) -> bool {
+        asked.hosts.is_subset(&self.hosts)
+            && asked.shapes.is_subset(&self.shapes)
+            && (self.system || !asked.system)
+    }
+
+    /// What it lets a plugin do, in words.
+    pub(super) fn in_words(&self) -> String {
+        let mut words: Vec<String> = self.hosts.iter().map(|host| format!("reach {host}")).collect();
+        words.extend(self.system.then(|| "ask about this machine".to_owned()));
+        if let shapes @ 1.. = self.shapes.len() {
+            words.push(format!("claim {shapes} shapes in detection"));
+        }
+        if words.is_empty() { "run".to_owned() } else { words.join(", ") }
+    }
+}
+
+/// What somebody approved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// SHA-256 of the component, in hexadecimal.
+    pub sha256: String,
+    /// What it asked for then.
+    pub grants: Grants,
+}
+
+/// What operators decided about one plugin.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Decision {
+    /// The component that was approved, with its grants.
+    pub approved: Option<Approval>,
+    /// Whether it is switched off.
+    pub disabled: bool,
+    /// SHA-256 of the component to stay at, whatever its file holds.
+    pub stay_at: Option<String>,
+}
+
+/// What operators decided, by plugin. Empty: nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Decisions(pub BTreeMap<(PluginKind, PluginName), Decision>);
+
+impl Decisions {
+    /// What was decided about one plugin.
+    pub fn of(&self, kind: PluginKind, name: &PluginName) -> Decision {
+        self.0.get(&(kind, name.clone())).cloned().unwrap_or_default()
+    }
+}
+
+/// Whether a component that loaded may run.
+pub(super) enum Verdict {
+    /// It may, under this entry.
+    Run(Box<Entry>),
+    /// Not yet, and what it waits for.
+    Wait(String),
+}
+
+/// Decides whether a component may run. What `plugins.toml` or this binary names may; of what was dropped
+/// into the directory a driver may, outside of detection, and all else waits for an approval. An approval is
+/// of one digest; a driver that asks for no more than the one before keeps it.
+///
+/// `has_older` says whether another component runs under this name: that goes on while this one waits.
+pub(super) fn verdict(
+    candidate: &Candidate,
+    asks: &Grants,
+    decision: &Decision,
+    policy: Unpinned,
+    has_older: bool,
+) -> Verdict {
+    let Candidate { kind, name, entry, origin, component, is_listed } = candidate;
+    if !matches!(origin, Origin::Dropped(_)) {
+        return Verdict::Run(Box::new(entry.clone()));
+    }
+    let is_pinned = entry.sha256.is_some();
+    let approved = decision.approved.as_ref();
+    let is_approved = approved.is_some_and(|approval| approval.sha256 == component.digest);
+    let covers = approved.is_some_and(|approval| approval.grants.covers(asks));
+    let hint = format!("hint: `watchbell plugin approve {name}`, once you know what it is");
+    if *kind != PluginKind::Driver {
+        if is_pinned {
+            return Verdict::Run(Box::new(entry.clone()));
+        }
+        let Some(approval) = approved.filter(|_| is_approved && covers) else {
+            return Verdict::Wait(format!("it waits for approval, to {}\n{hint}", asks.in_words()));
+        };
+        let mut entry = entry.clone();
+        entry.allow_hosts.extend(approval.grants.hosts.iter().filter_map(|host| host.parse().ok()));
+        entry.system |= approval.grants.system;
+        return Verdict::Run(Box::new(entry));
+    }
+    if !is_pinned && !is_approved && policy == Unpinned::Refuse {
+        return Verdict::Wait(format!(
+            "it waits for approval or a `sha256`, because `unpinned` in `plugins.toml` is `refuse`\n{hint}"
+        ));
+    }
+    if *is_listed {
+        return Verdict::Run(Box::new(entry.clone()));
+    }
+    if approved.is_some() && !covers && has_older {
+        return Verdict::Wait(format!("it asks for more than was approved, to {}\n{hint}", asks.in_words()));
+    }
+    let mut entry = entry.clone();
+    entry.detect = covers;
+    Verdict::Run(Box::new(entry))
+}

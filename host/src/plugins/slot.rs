@@ -1,0 +1,348 @@
+//! One plugin over time: what runs, what ran before, and what is made of the component that is there.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use domain::time::Timestamp;
+use sandbox::{LoadError, Plugin};
+
+use super::candidate::Candidate;
+use super::decision::{Decision, Grants, Verdict, verdict};
+use super::manifest::{Unpinned, Wasi};
+use super::state::{GenerationState, LastError, Origin, PluginState, Refusal, Status};
+use super::{DriverEntry, Entry, NotifierEntry, ProviderEntry};
+
+/// After how long a load is tried again that failed for the state of the machine, and not for the file.
+const TRY_AGAIN: Duration = Duration::from_secs(30);
+
+/// What calls get.
+#[derive(Debug, Clone)]
+pub(super) enum Live {
+    Driver(Arc<DriverEntry>),
+    Notifier(Arc<NotifierEntry>),
+    Provider(Arc<ProviderEntry>),
+}
+
+/// A component in use.
+#[derive(Debug, Clone)]
+struct Generation {
+    state: GenerationState,
+    plugin: Plugin,
+    entry: Entry,
+    live: Live,
+}
+
+impl Generation {
+    /// Puts a component to use under an entry.
+    fn new(number: u64, plugin: Plugin, entry: Entry, rules: &Rules<'_>) -> Result<Self> {
+        let live = match plugin.clone() {
+            Plugin::Driver(driver) => {
+                let live = DriverEntry::new(driver, &entry)?;
+                (rules.admit)(&live)?;
+                Live::Driver(Arc::new(live))
+            }
+            Plugin::Notifier(notifier) => Live::Notifier(Arc::new(NotifierEntry::new(notifier, &entry)?)),
+            Plugin::Provider(provider) => Live::Provider(Arc::new(ProviderEntry::new(provider, &entry)?)),
+        };
+        let state = GenerationState {
+            generation: number,
+            sha256: plugin.digest().to_owned(),
+            version: plugin.info().version.clone(),
+            since: rules.now,
+            detect: entry.detect && matches!(live, Live::Driver(_)),
+        };
+        Ok(Self { state, plugin, entry, live })
+    }
+}
+
+/// What decides about a component beside itself.
+pub(super) struct Rules<'a> {
+    pub(super) decision: &'a Decision,
+    pub(super) policy: Unpinned,
+    pub(super) body_limit_bytes: usize,
+    /// Refuses a driver that others cannot do with.
+    pub(super) admit: &'a dyn Fn(&DriverEntry) -> Result<()>,
+    pub(super) now: Timestamp,
+}
+
+/// A load that failed, which is not tried again under the same entry.
+struct Failed {
+    digest: String,
+    entry: Entry,
+    error: Refusal,
+    /// When to try again all the same.
+    again: Option<Instant>,
+}
+
+enum Judgement {
+    Run(Box<(Plugin, Entry)>),
+    Wait(String),
+    Refuse(Refusal),
+    Off(&'static str),
+}
+
+/// One plugin over time.
+pub(super) struct Slot {
+    origin: Origin,
+    status: Status,
+    since: Timestamp,
+    found: Option<String>,
+    asks: Option<Grants>,
+    running: Option<Generation>,
+    previous: Option<Generation>,
+    /// Loaded, and not in use.
+    ready: Option<(Plugin, Wasi)>,
+    failed: Option<Failed>,
+    last_error: Option<LastError>,
+}
+
+impl Slot {
+    /// A plugin of which nothing is known yet.
+    pub(super) const fn new(origin: Origin, now: Timestamp) -> Self {
+        Self {
+            origin,
+            status: Status::Running,
+            since: now,
+            found: None,
+            asks: None,
+            running: None,
+            previous: None,
+            ready: None,
+            failed: None,
+            last_error: None,
+        }
+    }
+
+    /// Where it comes from.
+    pub(super) const fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// What calls get.
+    pub(super) fn live(&self) -> Option<&Live> {
+        self.running.as_ref().map(|generation| &generation.live)
+    }
+
+    /// What runs is not what is pinned in `plugins.toml`, because nothing is.
+    pub(super) fn is_unpinned(&self) -> bool {
+        let pinned = |generation: &Generation| generation.entry.sha256.is_some();
+        self.origin != Origin::BuiltIn && self.running.as_ref().is_some_and(|found| !pinned(found))
+    }
+
+    /// Whether the component itself did not load.
+    pub(super) const fn has_failed(&self) -> bool {
+        self.failed.is_some()
+    }
+
+    /// Whether this component has to be loaded before it can be judged.
+    pub(super) fn wants_load(&self, candidate: &Candidate, decision: &Decision) -> bool {
+        let digest = &candidate.component.digest;
+        let is_off = !candidate.entry.enabled || decision.disabled;
+        let stays = decision.stay_at.as_ref().is_some_and(|stay| stay != digest);
+        let has_failed = self.failed.as_ref().is_some_and(|failed| {
+            failed.digest == *digest
+                && failed.entry == candidate.entry
+                && failed.again.is_none_or(|again| Instant::now() < again)
+        });
+        !is_off && !stays && !has_failed && self.loaded(digest, candidate.entry.wasi).is_none()
+    }
+
+    /// A component of this digest that is loaded.
+    fn loaded(&self, digest: &str, wasi: Wasi) -> Option<Plugin> {
+        let generations = [&self.running, &self.previous].into_iter().flatten();
+        let used = generations.map(|generation| (&generation.plugin, generation.entry.wasi));
+        let ready = self.ready.iter().map(|(plugin, wasi)| (plugin, *wasi));
+        let mut all = used.chain(ready);
+        all.find(|(plugin, had)| plugin.digest() == digest && *had == wasi).map(|(plugin, _)| plugin.clone())
+    }
+
+    /// Makes of the component what is to be made of it. `loaded` is how loading went, where it was wanted;
+    /// `number` counts the generations of this plugin. Returns whether calls get something else.
+    pub(super) fn take(
+        &mut self,
+        candidate: &Candidate,
+        loaded: Option<Result<Plugin>>,
+        number: &mut u64,
+        rules: &Rules<'_>,
+    ) -> bool {
+        self.origin = candidate.origin.clone();
+        self.found = Some(candidate.component.digest.clone());
+        match self.judge(candidate, loaded, rules) {
+            Judgement::Run(chosen) => self.run(*chosen, number, rules),
+            Judgement::Wait(reason) => self.wait(reason, candidate, rules),
+            Judgement::Refuse(error) => {
+                self.refuse(error, rules.now);
+                false
+            }
+            Judgement::Off(by) => {
+                self.turn(Status::Disabled { by }, rules.now);
+                self.retire()
+            }
+        }
+    }
+
+    fn judge(
+        &mut self,
+        candidate: &Candidate,
+        loaded: Option<Result<Plugin>>,
+        rules: &Rules<'_>,
+    ) -> Judgement {
+        let Candidate { entry, component, .. } = candidate;
+        if !entry.enabled {
+            return Judgement::Off("plugins.toml");
+        }
+        if rules.decision.disabled {
+            return Judgement::Off("operator");
+        }
+        if let Some(stay) = rules.decision.stay_at.as_ref().filter(|stay| **stay != component.digest) {
+            return self.stay(stay);
+        }
+        let plugin = match loaded {
+            Some(Ok(plugin)) => plugin,
+            Some(Err(error)) => return self.fail(candidate, &error),
+            None => match (self.loaded(&component.digest, entry.wasi), &self.failed) {
+                (Some(plugin), _) => match candidate.check_pin() {
+                    Ok(()) => plugin,
+                    Err(error) => return Judgement::Refuse(Refusal::from(&error)),
+                },
+                (None, Some(failed)) => return Judgement::Refuse(failed.error.clone()),
+                (None, None) => return self.fail(candidate, &anyhow::anyhow!("it was not loaded")),
+            },
+        };
+        self.failed = None;
+        let asks = Grants::asked_by(&plugin, component.system);
+        let older = |generation: &Generation| generation.state.sha256 != component.digest;
+        let has_older = self.running.as_ref().is_some_and(older);
+        let verdict = verdict(candidate, &asks, rules.decision, rules.policy, has_older);
+        self.asks = Some(asks);
+        match verdict {
+            Verdict::Wait(reason) => {
+                self.ready = Some((plugin, entry.wasi));
+                Judgement::Wait(reason)
+            }
+            Verdict::Run(entry) => {
+                let limits = candidate.limits(rules.body_limit_bytes);
+                let plugin = if *plugin.limits() == limits { plugin } else { plugin.with_limits(limits) };
+                Judgement::Run(Box::new((plugin, *entry)))
+            }
+        }
+    }
+
+    /// Goes on with, or back to, a component that is not the one that is there: under the entry that it had.
+    fn stay(&self, digest: &str) -> Judgement {
+        let mut known = [&self.running, &self.previous].into_iter().flatten();
+        match known.find(|generation| generation.state.sha256 == digest) {
+            Some(Generation { plugin, entry, .. }) => {
+                Judgement::Run(Box::new((plugin.clone(), entry.clone())))
+            }
+            None => Judgement::Refuse(Refusal {
+                error_type: "load.stays",
+                message: format!(
+                    "it is to stay at the component {digest}, which is not there any more\n\
+                     hint: put that file back, or approve the one that is there"
+                ),
+            }),
+        }
+    }
+
+    fn fail(&mut self, candidate: &Candidate, error: &anyhow::Error) -> Judgement {
+        let is_passing = matches!(error.downcast_ref(), Some(LoadError::CompilerStart { .. }));
+        let refusal = Refusal::from(error);
+        self.failed = Some(Failed {
+            digest: candidate.component.digest.clone(),
+            entry: candidate.entry.clone(),
+            error: refusal.clone(),
+            again: is_passing.then(|| Instant::now() + TRY_AGAIN),
+        });
+        self.asks = None;
+        Judgement::Refuse(refusal)
+    }
+
+    fn run(&mut self, (plugin, entry): (Plugin, Entry), number: &mut u64, rules: &Rules<'_>) -> bool {
+        let is_same = |running: &Generation| {
+            running.entry == entry
+                && running.plugin.digest() == plugin.digest()
+                && running.plugin.limits() == plugin.limits()
+        };
+        if self.running.as_ref().is_some_and(is_same) {
+            self.turn(Status::Running, rules.now);
+            return false;
+        }
+        let next = number.saturating_add(1);
+        let generation = match Generation::new(next, plugin, entry, rules) {
+            Ok(generation) => generation,
+            Err(error) => {
+                self.refuse(Refusal::from(&error), rules.now);
+                return false;
+            }
+        };
+        *number = next;
+        let is_other = |old: &Generation| old.state.sha256 != generation.state.sha256;
+        if self.running.as_ref().is_some_and(is_other) {
+            self.previous = self.running.take();
+        }
+        self.running = Some(generation);
+        self.ready = None;
+        self.turn(Status::Running, rules.now);
+        true
+    }
+
+    /// Lets an older component run on, where it still may.
+    fn wait(&mut self, reason: String, candidate: &Candidate, rules: &Rules<'_>) -> bool {
+        self.turn(Status::Waiting { reason }, rules.now);
+        let may_go_on = self.running.as_ref().is_some_and(|Generation { state, entry, live, .. }| {
+            let approval = rules.decision.approved.as_ref();
+            state.sha256 != candidate.component.digest
+                && (matches!(live, Live::Driver(_))
+                    || entry.sha256.is_some()
+                    || approval.is_some_and(|approval| approval.sha256 == state.sha256))
+        });
+        if may_go_on { false } else { self.running.take().is_some() }
+    }
+
+    /// Leaves what runs as it is, and says why nothing else does.
+    pub(super) fn refuse(&mut self, error: Refusal, now: Timestamp) {
+        let is_new = !matches!(&self.status, Status::Refused { error: known } if *known == error);
+        if is_new {
+            self.last_error = Some(LastError { error: error.clone(), at: now });
+        }
+        self.turn(Status::Refused { error }, now);
+    }
+
+    /// Takes it from those who call; the component stays loaded. Returns whether there was one.
+    fn retire(&mut self) -> bool {
+        let running = self.running.take();
+        let was_running = running.is_some();
+        self.ready =
+            running.map(|generation| (generation.plugin, generation.entry.wasi)).or(self.ready.take());
+        was_running
+    }
+
+    fn turn(&mut self, status: Status, now: Timestamp) {
+        if self.status != status {
+            (self.status, self.since) = (status, now);
+        }
+    }
+
+    /// What there is to say of it.
+    pub(super) fn state(
+        &self,
+        kind: domain::plugin::PluginKind,
+        name: &domain::plugin::PluginName,
+    ) -> PluginState {
+        let of = |generation: &Option<Generation>| generation.as_ref().map(|one| one.state.clone());
+        PluginState {
+            kind,
+            name: name.clone(),
+            origin: self.origin.clone(),
+            status: self.status.clone(),
+            since: self.since,
+            found: self.found.clone(),
+            asks: self.asks.clone(),
+            running: of(&self.running),
+            previous: of(&self.previous),
+            last_error: self.last_error.clone(),
+        }
+    }
+}
