@@ -16,6 +16,8 @@ mod checking;
 #[cfg(test)]
 mod detection;
 #[cfg(test)]
+mod dropping;
+#[cfg(test)]
 mod edge;
 #[cfg(test)]
 mod figures;

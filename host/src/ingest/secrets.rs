@@ -165,10 +165,9 @@ impl WebhookSecrets {
         let name = entry.driver.info().plugin.name.as_str();
         for secret in self.rules().secrets.get(name).into_iter().flatten() {
             fits_entry(entry, secret.expose()).with_context(|| {
-                let from = if self.from.set.contains_key(name) {
-                    variable(name)
-                } else {
-                    format!("secret `{PREFIX}{name}`")
+                let from = match self.from.set.contains_key(name) {
+                    true => format!("`{}`", variable(name)),
+                    false => format!("secret `{PREFIX}{name}`"),
                 };
                 format!("{from} would not protect this driver")
             })?;

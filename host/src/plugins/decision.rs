@@ -147,3 +147,95 @@ pub(super) fn verdict(
     entry.detect = covers;
     Verdict::Run(Box::new(entry))
 }
+
+#[cfg(test)]
+mod tests {
+    use sandbox::ComponentFile;
+
+    use super::*;
+    use crate::plugins::files::Component;
+
+    const DIGEST: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    /// What becomes of an empty file that was dropped, in one word.
+    fn check(
+        kind: PluginKind,
+        toml: &str,
+        asks: &Grants,
+        decision: &Decision,
+        has_older: bool,
+    ) -> &'static str {
+        let name: PluginName = "acme".parse().unwrap();
+        let manifest = crate::plugins::Manifest::parse(toml).unwrap();
+        let listed = manifest.of(kind).get(&name).cloned();
+        let (component, _) = Component::of_bytes(&name, ComponentFile::new((&[] as &[u8]).into()));
+        assert_eq!(component.digest, DIGEST);
+        let candidate = Candidate {
+            kind,
+            name,
+            is_listed: listed.is_some(),
+            entry: listed.unwrap_or_else(Entry::unlisted),
+            component,
+            origin: Origin::Dropped("acme.wasm".into()),
+        };
+        match verdict(&candidate, asks, decision, manifest.unpinned(), has_older) {
+            Verdict::Wait(reason) => {
+                assert!(reason.contains("watchbell plugin approve acme"), "{reason}");
+                "waits"
+            }
+            Verdict::Run(entry) if entry.detect => "detects",
+            Verdict::Run(_) => "runs",
+        }
+    }
+
+    fn claims(shapes: &[&str]) -> Grants {
+        Grants { shapes: shapes.iter().map(|shape| (*shape).to_owned()).collect(), ..Grants::default() }
+    }
+
+    fn approved(sha256: &str, grants: Grants) -> Decision {
+        Decision { approved: Some(Approval { sha256: sha256.to_owned(), grants }), ..Decision::default() }
+    }
+
+    #[test]
+    fn dropped_driver_detects_only_what_was_approved() {
+        let driver = |toml, decision: &Decision, older| {
+            check(PluginKind::Driver, toml, &claims(&["a"]), decision, older)
+        };
+        let nothing = Decision::default();
+        assert_eq!(driver("", &nothing, false), "runs");
+        assert_eq!(driver("[driver.acme]", &nothing, false), "detects");
+        assert_eq!(driver("", &approved(DIGEST, claims(&["a"])), false), "detects");
+        // A new build of one that was approved.
+        assert_eq!(driver("", &approved("other", claims(&["a", "b"])), true), "detects");
+        assert_eq!(driver("", &approved("other", claims(&["b"])), true), "waits");
+        assert_eq!(driver("", &approved("other", claims(&["b"])), false), "runs");
+    }
+
+    #[test]
+    fn refusing_what_is_not_pinned_has_drivers_wait() {
+        let refuse = "policy.unpinned = \"refuse\"\n";
+        let driver = |toml: &str, decision: &Decision| {
+            check(PluginKind::Driver, &format!("{refuse}{toml}"), &claims(&[]), decision, false)
+        };
+        assert_eq!(driver("", &Decision::default()), "waits");
+        assert_eq!(driver("[driver.acme]", &Decision::default()), "waits");
+        assert_eq!(driver(&format!("[driver.acme]\nsha256 = \"{DIGEST}\""), &Decision::default()), "detects");
+        assert_eq!(driver("", &approved(DIGEST, claims(&[]))), "detects");
+    }
+
+    #[test]
+    fn dropped_notifier_waits_for_its_very_digest_and_all_that_it_asks() {
+        let host = |hosts: &[&str]| Grants {
+            hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
+            ..Grants::default()
+        };
+        let asks = host(&["https://a.example"]);
+        let notifier = |toml, decision: &Decision| check(PluginKind::Notifier, toml, &asks, decision, true);
+        assert_eq!(notifier("", &Decision::default()), "waits");
+        assert_eq!(notifier("", &approved("other", asks.clone())), "waits");
+        assert_eq!(notifier("", &approved(DIGEST, host(&[]))), "waits");
+        assert_eq!(notifier("", &approved(DIGEST, asks.clone())), "runs");
+        let pinned = format!("[notifier.acme]\nsha256 = \"{DIGEST}\"\ndetect = false");
+        assert_eq!(check(PluginKind::Notifier, &pinned, &asks, &Decision::default(), false), "runs");
+    }
+}

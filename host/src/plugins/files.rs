@@ -91,6 +91,17 @@ struct Mark {
     modified: (i64, i64),
 }
 
+impl Mark {
+    fn of(about: &std::fs::Metadata) -> Self {
+        Self {
+            device: about.dev(),
+            inode: about.ino(),
+            size: about.size(),
+            modified: (about.mtime(), about.mtime_nsec()),
+        }
+    }
+}
+
 /// What there is at a path.
 pub(super) enum Found {
     /// It is still being written.
@@ -110,6 +121,8 @@ struct Seen {
 #[derive(Debug, Default)]
 pub(super) struct Files {
     seen: BTreeMap<PathBuf, Seen>,
+    /// Files that others read, and since when they are as they are; none for one that is missing.
+    others: BTreeMap<PathBuf, (Option<Mark>, Instant)>,
     /// What this binary brings, which is hashed once.
     embedded: BTreeMap<(PluginKind, PluginName), Component>,
     /// Put in their place by a rename, so that nobody is writing them.
@@ -140,16 +153,24 @@ impl Files {
         self.embedded.entry((kind, name.clone())).or_insert_with(read).clone()
     }
 
+    /// Whether a file that is read by others has rested, or rests missing: who puts another in its place may
+    /// take it away first, or write it line by line.
+    pub(super) fn has_rested(&mut self, path: &Path) -> bool {
+        let mark = std::fs::metadata(path).ok().map(|about| Mark::of(&about));
+        let now = Instant::now();
+        let (known, since) = *self.others.entry(path.to_owned()).or_insert((mark, now));
+        if known != mark {
+            self.others.insert(path.to_owned(), (mark, now));
+        }
+        let has_rested = known == mark && now.saturating_duration_since(since) >= SETTLE;
+        has_rested || path.canonicalize().is_ok_and(|path| self.whole.contains(&path))
+    }
+
     /// Looks at a file, and reads it when it changed and stays as it is.
     pub(super) fn look(&mut self, path: &Path, name: &PluginName) -> Result<Found> {
         let about = std::fs::metadata(path)?;
         ensure!(about.is_file(), "not a regular file");
-        let mark = Mark {
-            device: about.dev(),
-            inode: about.ino(),
-            size: about.size(),
-            modified: (about.mtime(), about.mtime_nsec()),
-        };
+        let mark = Mark::of(&about);
         let now = Instant::now();
         let known = self.seen.get(path).filter(|seen| seen.mark == mark);
         if let Some((component, flaw)) = known.and_then(|seen| seen.read.as_ref()) {

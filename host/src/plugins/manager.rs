@@ -4,7 +4,7 @@
 //! [`Catalogue`]. Whatever goes wrong, what ran before runs on.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,9 +20,10 @@ use super::files::Files;
 use super::load::{load_all, new_sandbox};
 use super::slot::{Live, Rules, Slot};
 use super::state::{LeftOut, Origin, Overview, Refusal, Status};
-use super::{Catalogue, DriverEntry, Manifest, tell, watch};
+use super::{Catalogue, DriverEntry, Manifest, tell};
 use crate::clock;
 use crate::config::PluginSettings;
+use crate::telemetry::metrics;
 
 /// How long a start waits for files that are just being written.
 const START_PATIENCE: Duration = Duration::from_secs(2);
@@ -137,15 +138,19 @@ impl Manager {
         self.overview.load_full()
     }
 
-    /// The folders of all files that it goes by.
-    pub(super) fn folders(&self) -> BTreeSet<PathBuf> {
+    /// The plugin directory.
+    pub(super) fn directory(&self) -> &Path {
+        &self.settings.directory
+    }
+
+    /// Every other file that it goes by: `plugins.toml`, and those that it names.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
         let overview = self.overview();
-        let files = overview.plugins.iter().filter_map(|state| match &state.origin {
-            Origin::Configured(file) => Some(watch::folder(file)),
+        let named = overview.plugins.iter().filter_map(|state| match &state.origin {
+            Origin::Configured(file) => Some(file.clone()),
             Origin::BuiltIn | Origin::Dropped(_) => None,
         });
-        let own = [watch::folder(&self.settings.file), self.settings.directory.clone()];
-        files.chain(own).collect()
+        named.chain([self.settings.file.clone()]).collect()
     }
 
     /// Logs what is not in use; each refresh logs what it changes.
@@ -197,15 +202,18 @@ impl Manager {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.overview();
         known.files.are_whole(whole);
-        match Manifest::read(&self.settings.file) {
-            Ok(manifest) => (known.manifest, known.refused_manifest) = (manifest, None),
-            Err(error) => known.refused_manifest = Some(Refusal::from(&error)),
+        let is_whole = known.files.has_rested(&self.settings.file);
+        if is_whole {
+            match Manifest::read(&self.settings.file) {
+                Ok(manifest) => (known.manifest, known.refused_manifest) = (manifest, None),
+                Err(error) => known.refused_manifest = Some(Refusal::from(&error)),
+            }
         }
         let again = match self.find(&mut known) {
             Ok(findings) => {
-                let again = !findings.growing.is_empty();
-                self.take(&mut known, findings);
-                again
+                let is_growing = !findings.growing.is_empty();
+                let is_missing = self.take(&mut known, findings);
+                is_growing || is_missing || !is_whole
             }
             Err(error) => {
                 // Nobody knows what is there, so nothing goes away.
@@ -225,8 +233,9 @@ impl Manager {
         Ok(findings)
     }
 
-    /// Loads what is new, judges everything, and swaps the sets that changed.
-    fn take(&self, known: &mut Known, findings: Findings) {
+    /// Loads what is new, judges everything, and swaps the sets that changed. Returns whether a file is missing
+    /// that may come back.
+    fn take(&self, known: &mut Known, findings: Findings) -> bool {
         let decisions = self.decisions();
         let Findings { candidates, troubles, growing, configured } = findings;
         let now = clock::now();
@@ -240,6 +249,7 @@ impl Manager {
         };
         let wanted: Vec<Candidate> = candidates.iter().filter(wants_load).cloned().collect();
         let results = load_all(&self.sandbox, &wanted, self.settings.body_limit_bytes);
+        wanted.iter().zip(&results).for_each(|(one, result)| metrics::plugin_load(one.kind, result.is_ok()));
         let mut loaded: BTreeMap<Key, Result<Plugin>> = wanted.iter().map(key).zip(results).collect();
         let mut changed = BTreeSet::new();
         let admit = |entry: &DriverEntry| self.admit.get().map_or(Ok(()), |admit| admit(entry));
@@ -261,16 +271,22 @@ impl Manager {
         }
         let mut there: BTreeSet<Key> = candidates.iter().map(key).chain(configured).collect();
         known.refused_files = known.note(troubles, &mut there);
+        let mut is_missing = false;
         known.slots.retain(|key, slot| {
-            let stays =
+            let is_there =
                 there.contains(key) || slot.origin().file().is_some_and(|file| growing.contains(file));
+            let waits = slot.waits_for_file(is_there);
+            is_missing |= waits;
+            let stays = is_there || waits;
             if !stays && slot.live().is_some() {
                 changed.insert(key.0);
+                metrics::plugin_generation(key.0, &key.1, 0);
             }
             stays
         });
         self.swap(known, &changed);
         self.publish(known);
+        is_missing
     }
 
     /// Hands whole new sets to those who call, of the kinds that changed.
@@ -299,6 +315,9 @@ impl Manager {
 
     fn publish(&self, known: &Known) {
         let plugins = known.slots.iter().map(|((kind, name), slot)| slot.state(*kind, name)).collect();
+        for (key, slot) in &known.slots {
+            metrics::plugin_generation(key.0, &key.1, slot.generation());
+        }
         let (files, manifest) = (known.refused_files.clone(), known.refused_manifest.clone());
         self.overview.store(Arc::new(Overview { plugins, files, manifest }));
     }

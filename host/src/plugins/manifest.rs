@@ -154,7 +154,7 @@ impl Manifest {
         }
     }
 
-    fn parse(text: &str) -> Result<Self> {
+    pub(super) fn parse(text: &str) -> Result<Self> {
         let manifest: Self = toml::from_str(text).map_err(|error| shown(&error, text))?;
         for kind in PluginKind::ALL {
             for (name, entry) in manifest.of(kind) {

@@ -27,7 +27,7 @@ pub use decision::{Approval, Decision, Decisions, Grants};
 pub use inspect::{Inspection, Target, check, driver, inspect};
 pub use load::{COMPILE_COMMAND, Survey, start, survey};
 pub use manager::{Manager, Refreshed};
-pub use manifest::{Entry, Manifest, Unpinned, Wasi};
+pub use manifest::{Entry, Manifest, Unpinned};
 pub use mark::{keep_secrets, mark_secrets};
 pub use schema::{SchemaError, SettingsSchema};
 pub use services::{CallLog, Outside, Snapshots, count_call};

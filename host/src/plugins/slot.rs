@@ -9,7 +9,8 @@ use sandbox::{LoadError, Plugin};
 
 use super::candidate::Candidate;
 use super::decision::{Decision, Grants, Verdict, verdict};
-use super::manifest::{Unpinned, Wasi};
+use super::files::SETTLE;
+use super::manifest::Unpinned;
 use super::state::{GenerationState, LastError, Origin, PluginState, Refusal, Status};
 use super::{DriverEntry, Entry, NotifierEntry, ProviderEntry};
 
@@ -95,6 +96,7 @@ pub(super) struct Slot {
     ready: Option<(Plugin, Wasi)>,
     failed: Option<Failed>,
     last_error: Option<LastError>,
+    missing_since: Option<Instant>,
 }
 
 impl Slot {
@@ -111,12 +113,28 @@ impl Slot {
             ready: None,
             failed: None,
             last_error: None,
+            missing_since: None,
         }
+    }
+
+    /// Whether its file is missing for less than a moment: who puts another in its place may take it away
+    /// first.
+    pub(super) fn waits_for_file(&mut self, is_there: bool) -> bool {
+        if is_there {
+            self.missing_since = None;
+            return false;
+        }
+        self.missing_since.get_or_insert_with(Instant::now).elapsed() < SETTLE
     }
 
     /// Where it comes from.
     pub(super) const fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    /// Which generation calls get; 0 for none.
+    pub(super) fn generation(&self) -> u64 {
+        self.running.as_ref().map_or(0, |running| running.state.generation)
     }
 
     /// What calls get.

@@ -15,9 +15,9 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 pub use count::{
     Backlog, ChannelFigures, attempt, backlog, breaker, channel, check, commit, data_keys_left, egress_bytes,
-    egress_call, egress_refused, forgotten, plugin_call, plugin_spent, provider_breaker, provider_spared,
-    provider_tokens, queue, rate_limited, refused_caller, request, run, sent, stage, template_failed,
-    uncounted_request, unmapped_word, wal, webhook, webhook_refused,
+    egress_call, egress_refused, forgotten, plugin_call, plugin_generation, plugin_load, plugin_spent,
+    provider_breaker, provider_spared, provider_tokens, queue, rate_limited, refused_caller, request, run,
+    sent, stage, template_failed, uncounted_request, unmapped_word, wal, webhook, webhook_refused,
 };
 
 /// What a figure does over time.
@@ -95,6 +95,10 @@ families! {
     PLUGIN_WAIT = Histogram "watchbell_plugin_wait_seconds" ["kind", "plugin"]
         "How long a call waited for an instance. Long calls of drivers wait; every other call has one at once or \
          ends as `trap.busy`.";
+    PLUGIN_GENERATION = Gauge "watchbell_plugin_generation" ["kind", "plugin"]
+        "Which generation of a plugin calls get; it counts up with everything that changes about it. 0 where none runs.";
+    PLUGIN_LOADS = Counter "watchbell_plugin_loads_total" ["kind", "outcome"]
+        "Components that came while the hub runs: `loaded`, or `refused`.";
     RUNS = Counter "watchbell_runs_total" ["end"]
         "Passages of downstream runs: `retrying`, `notifying` once their deliveries are in the outbox, and the \
          status they ended with, which the last of these decides: `notified`, `failed` or `skipped`.";

@@ -209,6 +209,19 @@ pub fn provider_spared(provider: &str, cause: &'static str) {
     counter!(names::PROVIDER_SPARED, "provider" => provider.to_owned(), "cause" => cause).increment(1);
 }
 
+/// Which generation of a plugin runs; 0 for none.
+pub fn plugin_generation(kind: PluginKind, plugin: &PluginName, generation: u64) {
+    #[expect(clippy::cast_precision_loss, reason = "no plugin has 2^53 generations")]
+    let generation = generation as f64;
+    gauge!(names::PLUGIN_GENERATION, "kind" => kind.as_str(), "plugin" => plugin.to_string()).set(generation);
+}
+
+/// A component was loaded, or not.
+pub fn plugin_load(kind: PluginKind, is_loaded: bool) {
+    let outcome = if is_loaded { "loaded" } else { "refused" };
+    counter!(names::PLUGIN_LOADS, "kind" => kind.as_str(), "outcome" => outcome).increment(1);
+}
+
 /// The breaker of a provider moved.
 pub fn provider_breaker(provider: &str, is_open: bool) {
     gauge!(names::PROVIDER_BREAKER_OPEN, "provider" => provider.to_owned()).set(f64::from(u8::from(is_open)));
