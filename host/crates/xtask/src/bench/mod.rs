@@ -13,6 +13,7 @@ mod peer;
 mod report;
 mod server;
 mod start;
+mod swap;
 mod targets;
 
 use std::path::{Path, PathBuf};
@@ -84,6 +85,8 @@ enum Section {
     Start,
     /// An honest plugin beside hostile ones
     Hostile,
+    /// Webhooks while their driver is swapped, beside the same without
+    Swap,
 }
 
 /// What the sections measure with.
@@ -114,7 +117,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()
     ensure!(options.rounds >= LEAST_ROUNDS, "`--rounds` must be at least {LEAST_ROUNDS}");
     let baseline = options.compare.as_deref().map(Report::read).transpose()?;
     let is_wanted = |section: Section| options.sections.is_empty() || options.sections.contains(&section);
-    if is_wanted(Section::Ingest) || is_wanted(Section::Growth) {
+    if [Section::Ingest, Section::Growth, Section::Swap].into_iter().any(is_wanted) {
         load::require(debian::may_install(options.install))?;
     }
     let target = workspace.metadata()?.target_directory;
@@ -128,6 +131,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()
         (Section::Store, peer::measure_store),
         (Section::Delivery, delivery::measure),
         (Section::Growth, growth::measure),
+        (Section::Swap, swap::measure),
         (Section::Ingest, ingest::measure),
     ];
     for (_, measure) in sections.into_iter().filter(|(section, _)| is_wanted(*section)) {

@@ -3,7 +3,7 @@
 use crate::bench::ingest::{self, Who, row_name};
 use crate::bench::load::Mode;
 use crate::bench::report::{Report, aligned};
-use crate::bench::{delivery, growth, hostile, peer, start};
+use crate::bench::{delivery, growth, hostile, peer, start, swap};
 
 /// Which side of its limit a figure has to be on.
 enum Limit {
@@ -86,6 +86,12 @@ fn targets(report: &Report) -> Vec<Target> {
             Most(1.5),
         ),
         target("G5", "idle memory, MiB", of(start::SECTION, start::WARM, "idle MiB"), Most(60.0)),
+        target(
+            "swaps",
+            "p99 while a driver is swapped, of no swap",
+            of(swap::SECTION, swap::SWAPPED, swap::RATIO),
+            Most(1.5),
+        ),
         target("G5", "warm start, ms", of(start::SECTION, start::WARM, "ready ms"), Most(150.0)),
     ]
 }
