@@ -132,7 +132,7 @@ async fn bad_files_change_nothing_that_runs_and_are_explained_once() {
     assert!(std::process::Command::new("mkfifo").arg(file(&home, "pipe.wasm")).status().unwrap().success());
     std::fs::create_dir(file(&home, "folder.wasm")).unwrap();
     put(&home, "locked.wasm", &driver("locked"));
-    std::fs::set_permissions(file(&home, "locked.wasm"), std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(file(&home, "locked.wasm"), std::fs::Permissions::from_mode(0o000)).unwrap();
     // Who may read everything reads that too.
     let is_readable = std::fs::read(file(&home, "locked.wasm")).is_ok();
     let mut explained = vec![

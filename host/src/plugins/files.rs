@@ -182,7 +182,8 @@ impl Files {
         // Only at first sight: clocks of network file systems are others.
         let is_old = known_age(&about).is_some_and(|age| age >= SETTLE);
         let is_whole = self.is_impatient || path.canonicalize().is_ok_and(|path| self.whole.contains(&path));
-        if !has_rested && !is_whole && !(since == now && is_old) {
+        let was_whole_before = since == now && is_old;
+        if !(has_rested || is_whole || was_whole_before) {
             return Ok(Found::Growing);
         }
         let (component, flaw) = Component::of_bytes(name, read(path).context("cannot be read")?);
