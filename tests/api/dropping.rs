@@ -167,22 +167,6 @@ async fn bad_files_change_nothing_that_runs_and_are_explained_once() {
 }
 
 #[tokio::test]
-async fn a_file_is_not_tried_while_it_grows() {
-    let home = home("").await;
-    let hub = home.clone().start().await;
-    let whole = driver("acme");
-    let mut growing = std::fs::File::create(file(&home, "acme.wasm")).unwrap();
-    // Every piece comes in less time than a file has to rest; others come and go meanwhile.
-    for piece in whole.chunks(whole.len() / 8 + 1) {
-        std::io::Write::write_all(&mut growing, piece).unwrap();
-        put(&home, "other.wasm", piece);
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
-    comes_to(&hub, "acme", "parsed").await;
-    assert_eq!(count(&hub, "`acme` is not a complete"), 0, "{:?}", hub.log().lines());
-}
-
-#[tokio::test]
 async fn plugins_toml_is_followed_and_refused_whole_where_a_line_is_not_understood() {
     let home = home("").await;
     put(&home, "acme.wasm", &driver("acme"));

@@ -203,3 +203,35 @@ impl Files {
 fn known_age(about: &std::fs::Metadata) -> Option<Duration> {
     clock::machine_time().duration_since(about.modified().ok()?).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn file_that_grows_is_not_read_before_it_rests_or_is_renamed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("acme.wasm");
+        let name: PluginName = "acme".parse().unwrap();
+        let mut files = Files::default();
+        let is_read = |files: &mut Files| matches!(files.look(&path, &name).unwrap(), Found::Read(..));
+        // Ahead of the clock, so that a slow machine does not make the file old.
+        let ahead = SystemTime::now() + Duration::from_secs(3600);
+        let mut file = std::fs::File::create(&path).unwrap();
+        for piece in ["a", "b", "c"] {
+            file.write_all(piece.as_bytes()).unwrap();
+            file.set_modified(ahead).unwrap();
+            assert!(!is_read(&mut files), "it changed since it was last looked at");
+        }
+        files.are_whole([path.clone()].into());
+        assert!(is_read(&mut files), "it was put in its place as a whole");
+        files.are_whole(BTreeSet::new());
+        assert!(is_read(&mut files), "what was read is known");
+        file.write_all(b"d").unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
+        assert!(is_read(&mut files), "it was written a while ago");
+    }
+}
