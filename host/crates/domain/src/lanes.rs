@@ -104,15 +104,17 @@ impl Breaker {
                     BreakerState::HalfOpen => true,
                     BreakerState::Open => false,
                 };
-                if !opens {
-                    return None;
-                }
-                self.opened = self.opened.saturating_add(1);
-                let until = now.after(REST.pause(self.opened, retry_after, draw).unwrap_or(REST.cap));
-                self.until = Some(until);
-                Some(Change::Opened { until, failures: self.failures })
+                opens.then(|| self.open(retry_after, now, draw))
             }
         }
+    }
+
+    /// Opens it, whatever it was, for longer than the last time in a row. `draw` in `0.0..1.0` spreads the pause.
+    pub fn open(&mut self, retry_after: Option<Duration>, now: Timestamp, draw: f64) -> Change {
+        self.opened = self.opened.saturating_add(1);
+        let until = now.after(REST.pause(self.opened, retry_after, draw).unwrap_or(REST.cap));
+        self.until = Some(until);
+        Change::Opened { until, failures: self.failures }
     }
 }
 

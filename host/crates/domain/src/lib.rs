@@ -7,6 +7,7 @@
 
 pub mod act;
 pub mod alert;
+pub mod approval;
 pub mod client;
 pub mod crash;
 pub mod delivery;
@@ -33,3 +34,4 @@ pub mod supersede;
 pub mod text;
 pub mod time;
 pub mod trace;
+pub mod traps;

@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::alert::{ParsedAlert, ReportedSeverity, ReportedStatus};
+use crate::alert::{ParsedAlert, ReportedSeverity, ReportedStatus, WordError};
 use crate::shape::Shape;
 use crate::signature::SignatureScheme;
 use crate::time::Timestamp;
@@ -38,6 +38,15 @@ impl PluginKind {
             Self::Notifier => "notifier",
             Self::Intelligence => "provider",
         }
+    }
+}
+
+impl FromStr for PluginKind {
+    type Err = WordError;
+
+    fn from_str(text: &str) -> Result<Self, WordError> {
+        let named = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
+        named.ok_or_else(|| WordError::new(Self::ALL.iter().map(|kind| kind.as_str()), text))
     }
 }
 
