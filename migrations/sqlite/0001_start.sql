@@ -242,6 +242,33 @@ CREATE TABLE provider (
     updated_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- What operators decided about plugins while the hub ran; `plugins.toml` goes before it.
+CREATE TABLE plugin_decision (
+    kind        TEXT    NOT NULL,            -- driver, notifier, provider
+    name        TEXT    NOT NULL,            -- the plugin
+    approved    TEXT,                        -- SHA-256 of the component that is approved, in hexadecimal; NULL: none
+    grants      TEXT,                        -- JSON: what it may use
+    disabled    INTEGER NOT NULL,            -- boolean
+    rolled_to   TEXT,                        -- SHA-256 of the earlier component that runs in the place of `rolled_from`
+    rolled_from TEXT,
+    updated_at  INTEGER NOT NULL,
+    PRIMARY KEY (kind, name)
+) STRICT, WITHOUT ROWID;
+
+-- Who decided what, and when.
+CREATE TABLE plugin_history (
+    id     TEXT    NOT NULL,
+    kind   TEXT    NOT NULL,
+    name   TEXT    NOT NULL,
+    event  TEXT    NOT NULL,                 -- approved, disabled, enabled, rolled_back
+    digest TEXT,                             -- SHA-256 of the component that it is about
+    grants TEXT,                             -- JSON: what was granted
+    actor  TEXT    NOT NULL,                 -- who: `key:<name>`, `cli:<user>`, `anonymous`, or `hub` for what its breaker did
+    reason TEXT,
+    at     INTEGER NOT NULL,
+    PRIMARY KEY (kind, name, id)
+) STRICT, WITHOUT ROWID;
+
 -- Tokens that providers used, by day: a budget that hubs share and that outlives them.
 CREATE TABLE token_use (
     day           INTEGER NOT NULL,          -- days since 1970 in UTC

@@ -26,6 +26,8 @@ mod outbox;
 #[cfg(test)]
 mod overtaken;
 #[cfg(test)]
+mod plugin;
+#[cfg(test)]
 mod provider;
 #[cfg(test)]
 mod read;

@@ -110,6 +110,8 @@ ulid_id! {
     ArtifactId,
     /// One wrapped data key.
     DataKeyId,
+    /// One decision about a plugin.
+    DecisionId,
     /// One worker's claim on a row; a later claim has another.
     LeaseToken,
 }

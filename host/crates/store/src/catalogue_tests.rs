@@ -18,9 +18,9 @@ async fn store() -> (tempfile::TempDir, Store) {
 }
 
 fn catalogue() -> Vec<Sql> {
-    use sql::{account, channel, ingest, keep, outbox, provider, read, run, sealed};
+    use sql::{account, channel, ingest, keep, outbox, plugin, provider, read, run, sealed};
     let first = [account::ALL, channel::ALL, ingest::ALL, keep::ALL, outbox::ALL].concat();
-    [&first, provider::ALL, read::ALL, run::ALL, sealed::ALL].concat()
+    [&first, plugin::ALL, provider::ALL, read::ALL, run::ALL, sealed::ALL].concat()
 }
 
 /// How the database would run a statement, one step per line.
@@ -89,6 +89,7 @@ async fn hot_statements_use_their_indexes() {
         (sql::ingest::ALERTS_BY_KEY, "(fingerprint=? AND source=?)"),
         (sql::ingest::INCIDENTS_BY_ID_OR_KEY, "(id=?)"),
         (sql::ingest::INCIDENTS_BY_ID_OR_KEY, "(open_key=?)"),
+        (sql::plugin::PLUGIN_HISTORY, "(kind=? AND name=?)"),
         (sql::keep::OLD_RESULTS, "sqlite_autoindex_artifact_1"),
         (sql::keep::OLD_RUNS, "SEARCH r USING PRIMARY KEY (id>? AND id<?)"),
         (sql::keep::FORGET_DELIVERIES, "delivery_run"),

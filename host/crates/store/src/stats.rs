@@ -48,6 +48,8 @@ pub(crate) const COUNTS: &[(&str, &str)] = counted![
     "inbox",
     "incident",
     "incident_history",
+    "plugin_decision",
+    "plugin_history",
     "provider",
     "route",
     "run",

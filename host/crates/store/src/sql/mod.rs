@@ -10,6 +10,7 @@ pub(crate) mod channel;
 pub(crate) mod ingest;
 pub(crate) mod keep;
 pub(crate) mod outbox;
+pub(crate) mod plugin;
 pub(crate) mod provider;
 pub(crate) mod read;
 pub(crate) mod run;
