@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::Authenticator;
 use crate::checks::{CheckResult, Checks, Machine, Plan};
 use crate::clock::{self, Ids};
-use crate::config::{Config, ServerSettings};
+use crate::config::{Config, PipelineSettings, ServerSettings};
 use crate::crypto::KeyRing;
 use crate::deliver::{self, Channels, Deliverer, Sender};
 use crate::egress::Egress;
@@ -25,9 +25,9 @@ use crate::ingest::{
     self, Admission, Again, Ingest, Recorded, Recorder, SecretSources, WebhookSecrets, Writer,
 };
 use crate::intelligence::{self, Intelligence};
-use crate::jobs::{self, ChannelWatch, Retention, SelfCheck};
+use crate::jobs::{self, ChannelWatch, PluginWatch, Retention, SelfCheck};
 use crate::pipeline::{self, Outputs, Pipeline};
-use crate::plugins::{self, Catalogue, Decisions, Manager};
+use crate::plugins::{self, Approvals, Catalogue, Kept, Manager};
 use crate::rotation::Rotation;
 use crate::telemetry::{self, export, metrics};
 use crate::template::Templates;
@@ -67,7 +67,8 @@ pub async fn open_rotation(config: &Config) -> Result<(Store, Rotation)> {
 /// nothing.
 pub async fn again(config: &Config) -> Result<Again> {
     let (store, keys) = open(config).await?;
-    let drivers = plugins::start(&config.plugins, |kind, _| kind == PluginKind::Driver).await?;
+    let decisions = Approvals::stored(&store).await?;
+    let drivers = plugins::start(&config.plugins, decisions, |kind, _| kind == PluginKind::Driver).await?;
     check_webhook_secrets(config, &drivers)?;
     let secrets = webhook_secrets(config, &store, &keys, &drivers).await?;
     Ok(Again::new(store, drivers, keys, secrets))
@@ -93,8 +94,8 @@ pub async fn channels(
     wanted: impl Fn(&PluginName) -> bool + Send + Sync + 'static,
 ) -> Result<deliver::Parts> {
     let only = move |kind, name: &PluginName| kind == PluginKind::Notifier && wanted(name);
-    let catalogue = plugins::start(&config.plugins, only).await?;
     let (store, keys) = open(config).await?;
+    let catalogue = plugins::start(&config.plugins, Approvals::stored(&store).await?, only).await?;
     delivering(config, store, keys, catalogue)
 }
 
@@ -114,6 +115,17 @@ pub fn delivering(
     Ok(deliver::Parts { store, catalogue, keys, egress, references, templates })
 }
 
+/// What decides about plugins, over those that `serve` would load.
+///
+/// # Errors
+/// When the database does not open, or a built-in plugin does not load.
+pub async fn approvals(config: &Config) -> Result<Approvals> {
+    let (store, _) = open(config).await?;
+    let decisions = Approvals::stored(&store).await?;
+    let manager = Manager::open(&config.plugins, decisions, Kept::of(&config.plugins), |_, _| true).await?;
+    Ok(Approvals::new(store, manager))
+}
+
 /// What opens the results of stages.
 ///
 /// # Errors
@@ -129,7 +141,8 @@ pub async fn outputs(config: &Config) -> Result<(Store, Outputs)> {
 /// When the database does not open, or a built-in provider does not load.
 pub async fn intelligence(config: &Config) -> Result<Intelligence> {
     let (store, keys) = open(config).await?;
-    let catalogue = plugins::start(&config.plugins, |kind, _| kind == PluginKind::Intelligence).await?;
+    let only = |kind, _: &PluginName| kind == PluginKind::Intelligence;
+    let catalogue = plugins::start(&config.plugins, Approvals::stored(&store).await?, only).await?;
     let machine = Arc::new(Machine::new());
     let checks = Arc::new(Checks::new(&config.checks.plan, Arc::clone(&machine)));
     let egress = Arc::new(Egress::open(&config.egress)?);
@@ -209,7 +222,8 @@ pub async fn unusable(config: &Config) -> Vec<anyhow::Error> {
 pub async fn serve(config: Config) -> Result<()> {
     export::start(&config.telemetry.export)?;
     let (store, rotation) = open_rotation(&config).await?;
-    let plugins = Manager::open(&config.plugins, Decisions::default(), |_, _| true).await?;
+    let (decisions, kept) = (Approvals::stored(&store).await?, Kept::of(&config.plugins).writing());
+    let plugins = Manager::open(&config.plugins, decisions, kept, |_, _| true).await?;
     plugins.tell();
     let listener = http::listen(config.server.bind).with_context(|| {
         format!(
@@ -238,6 +252,7 @@ struct Parts {
     self_check: Option<(SelfCheck, Duration)>,
     channels: ChannelWatch,
     plugins: Arc<Manager>,
+    plugin_watch: PluginWatch,
     runs: Arc<Notify>,
     outbox: Arc<Notify>,
 }
@@ -269,6 +284,10 @@ impl Parts {
             checks: Arc::clone(&checks),
         };
         let intelligence = Arc::new(Intelligence::new(asking, config));
+        let approvals = Arc::new(Approvals::new(store.clone(), Arc::clone(&plugins)));
+        let again =
+            Again::new(store.clone(), Arc::clone(&catalogue), Arc::clone(&keys), Arc::clone(&secrets));
+        let plugin_watch = PluginWatch::new(Arc::clone(&approvals), again.clone());
         let context = Arc::new(http::Context {
             store: store.clone(),
             authenticator: Arc::new(Authenticator::new(
@@ -280,12 +299,13 @@ impl Parts {
             admission: Admission::new(&config.limits)?,
             says_unavailable: config.limits.says_unavailable,
             ingest: Ingest::new(Arc::clone(&catalogue), Arc::clone(&keys), Arc::clone(&secrets), handle),
-            again: Again::new(store.clone(), Arc::clone(&catalogue), Arc::clone(&keys), Arc::clone(&secrets)),
+            again,
             outputs: Outputs::new(store.clone(), Arc::clone(&keys)),
             channels: Channels::new(delivering.clone()),
             sender: Sender::new(delivering.clone()),
             catalogue: Arc::clone(&catalogue),
             plugins: Arc::clone(&plugins),
+            approvals,
             webhook_secrets: secrets,
             intelligence: Arc::clone(&intelligence),
             metrics: metrics::start(clock::now())?,
@@ -299,12 +319,7 @@ impl Parts {
             keys: Arc::clone(&keys),
             checks,
             intelligence,
-            retry: Policy {
-                base: RUN_RETRY_BASE,
-                factor: config.pipeline.backoff_factor,
-                cap: RUN_RETRY_CAP,
-                max_attempts: config.pipeline.max_attempts,
-            },
+            retry: retry(&config.pipeline),
         };
         Ok(Self {
             store,
@@ -317,6 +332,7 @@ impl Parts {
             self_check,
             channels,
             plugins,
+            plugin_watch,
             runs,
             outbox,
         })
@@ -338,6 +354,7 @@ impl Parts {
         tasks.spawn(jobs::retention(retention, stop.clone()));
         tasks.spawn(jobs::gauges(self.store.clone(), self.context.metrics.clone(), stop.clone()));
         tasks.spawn(jobs::keys(self.rotation, Arc::clone(&self.context.webhook_secrets), stop.clone()));
+        tasks.spawn(jobs::plugins(self.plugin_watch, stop.clone()));
         let look = Arc::new(Notify::new());
         tasks.spawn(plugins::follow(self.plugins, Arc::clone(&look), stop.clone()));
         tasks.spawn(jobs::last_used(Arc::clone(&self.context.authenticator), stop.clone()));
@@ -374,6 +391,15 @@ impl Parts {
         self.store.close().await;
         export::stop().await;
         Ok(())
+    }
+}
+
+const fn retry(settings: &PipelineSettings) -> Policy {
+    Policy {
+        base: RUN_RETRY_BASE,
+        factor: settings.backoff_factor,
+        cap: RUN_RETRY_CAP,
+        max_attempts: settings.max_attempts,
     }
 }
 

@@ -260,8 +260,8 @@ CREATE TABLE plugin_history (
     id     TEXT    NOT NULL,
     kind   TEXT    NOT NULL,
     name   TEXT    NOT NULL,
-    event  TEXT    NOT NULL,                 -- approved, disabled, enabled, rolled_back
-    digest TEXT,                             -- SHA-256 of the component that it is about
+    event  TEXT    NOT NULL,                 -- approved, disabled, enabled, rolled_back, left_alone, works_again
+    sha256 TEXT,                             -- of the component that it is about
     grants TEXT,                             -- JSON: what was granted
     actor  TEXT    NOT NULL,                 -- who: `key:<name>`, `cli:<user>`, `anonymous`, or `hub` for what its breaker did
     reason TEXT,

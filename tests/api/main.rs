@@ -4,6 +4,8 @@
 
 // `cfg(test)` tells the lints that helpers are test code too.
 #[cfg(test)]
+mod approvals;
+#[cfg(test)]
 mod bodies;
 #[cfg(test)]
 mod bombs;

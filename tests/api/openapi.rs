@@ -159,6 +159,8 @@ async fn answers_hold_nothing_that_is_not_described() {
         ("/intelligence/health/", "/intelligence/health/".to_owned()),
         ("/intelligence/providers/", "/intelligence/providers/".to_owned()),
         ("/intelligence/recommendations/", "/intelligence/recommendations/".to_owned()),
+        ("/manage/plugins/", "/manage/plugins/".to_owned()),
+        ("/manage/plugins/{kind}/{name}/", "/manage/plugins/driver/grafana/".to_owned()),
         ("/manage/providers/", "/manage/providers/".to_owned()),
         ("/manage/providers/{name}/", "/manage/providers/local/".to_owned()),
         ("/manage/routes/", "/manage/routes/".to_owned()),

@@ -13,8 +13,8 @@ fn name() -> PluginName {
 }
 
 fn approval(digest: char, host: &str) -> Approval {
-    let grants = Grants { allow_hosts: [host.to_owned()].into(), ..Grants::default() };
-    Approval { digest: digest.to_string().repeat(64), grants }
+    let grants = Grants { hosts: [host.to_owned()].into(), ..Grants::default() };
+    Approval { sha256: digest.to_string().repeat(64), grants }
 }
 
 async fn decide(store: &Store, kind: PluginKind, change: PluginChange, number: u64) {
@@ -43,17 +43,17 @@ async fn each_decision_changes_its_own_part_and_leaves_the_others() {
 
     let first = approval('a', "https://a");
     decide(store, kind, PluginChange::Approve(first.clone()), 2).await;
-    assert_eq!(decision(store, kind).await, Some(Decision { approval: Some(first.clone()), ..off }));
+    assert_eq!(decision(store, kind).await, Some(Decision { approved: Some(first.clone()), ..off }));
     decide(store, kind, PluginChange::Switch { disabled: false }, 3).await;
     let rollback = Rollback { to: "a".repeat(64), from: "b".repeat(64) };
     let change = PluginChange::RollBack { rollback: rollback.clone(), approval: Some(first.clone()) };
     decide(store, kind, change, 4).await;
-    let back = Decision { approval: Some(first), disabled: false, rollback: Some(rollback) };
+    let back = Decision { approved: Some(first), disabled: false, rollback: Some(rollback) };
     assert_eq!(decision(store, kind).await, Some(back));
 
     let second = approval('b', "https://b");
     decide(store, kind, PluginChange::Approve(second.clone()), 5).await;
-    let approved = Decision { approval: Some(second), ..Decision::default() };
+    let approved = Decision { approved: Some(second), ..Decision::default() };
     assert_eq!(decision(store, kind).await, Some(approved), "an approval ends the way back");
     assert_eq!(decision(store, PluginKind::Driver).await, None, "another kind is another plugin");
 }
@@ -74,10 +74,14 @@ async fn who_decided_what_is_kept_the_newest_first() {
         [PluginEvent::RolledBack, PluginEvent::Enabled, PluginEvent::Disabled, PluginEvent::Approved]
     );
     let first = history.last().unwrap();
-    assert_eq!(first.digest, Some("a".repeat(64)));
+    assert_eq!(first.sha256, Some("a".repeat(64)));
     assert_eq!(first.grants, Some(approval('a', "https://a").grants));
     assert_eq!((first.actor.as_str(), first.reason.as_deref()), ("cli:root", Some("because 1")));
     assert_eq!(first.at, at(1));
+    let act = PluginAct { id: DecisionId::from(Ulid(5)), actor: "hub".to_owned(), reason: None, at: at(5) };
+    store.note_plugin(kind, &name(), (PluginEvent::LeftAlone, "x"), &act).await.unwrap();
+    let newest = store.plugin_history(kind, &name()).await.unwrap().remove(0);
+    assert_eq!((newest.event, newest.sha256.as_deref()), (PluginEvent::LeftAlone, Some("x")));
     assert_eq!(store.plugin_history(PluginKind::Notifier, &name()).await.unwrap(), []);
 }
 
@@ -91,5 +95,5 @@ async fn first_decisions_at_the_same_moment_leave_one_row() {
     );
     let ((), ()) = both;
     let found = decision(store, kind).await.unwrap();
-    assert!(found.disabled && found.approval.is_some(), "{found:?}");
+    assert!(found.disabled && found.approved.is_some(), "{found:?}");
 }

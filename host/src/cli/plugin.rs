@@ -1,12 +1,15 @@
 //! `watchbell plugin …`
 
 mod call;
+mod decide;
 mod test;
+
+use std::path::Path;
 
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 use domain::plugin::{self, PluginKind, PluginName};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::output;
 use crate::config::{Config, PluginSettings, Source};
@@ -26,9 +29,9 @@ const WIT: [&str; 6] = [
 pub(super) enum Command {
     /// Print the contract that plugins are built against
     Wit,
-    /// List the plugins that load
+    /// List plugins, what becomes of each, and why
     List {
-        /// Print {"plugins":[…]}
+        /// Print {"plugins":[…],"files":[…],"manifest"}
         #[arg(long)]
         json: bool,
     },
@@ -42,6 +45,37 @@ pub(super) enum Command {
         /// Print all of it as JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Let the component that is there run, with all that it asks for and no more
+    ///
+    /// A notifier or provider needs it for every new component; a driver for taking part in detection, and when
+    /// a new one asks for more. What `plugins.toml` names needs none. Running hubs know within 2 s.
+    Approve {
+        #[command(flatten)]
+        which: decide::Which,
+        /// Only if the component has this SHA-256, in hexadecimal
+        #[arg(long)]
+        sha256: Option<String>,
+    },
+    /// Switch a plugin off; running hubs know within 2 s
+    Disable {
+        #[command(flatten)]
+        which: decide::Which,
+    },
+    /// Switch a plugin on again
+    Enable {
+        #[command(flatten)]
+        which: decide::Which,
+    },
+    /// Go back to an earlier component, also after its file was overwritten
+    ///
+    /// It holds until the file is replaced once more, or approved.
+    Rollback {
+        #[command(flatten)]
+        which: decide::Which,
+        /// SHA-256 of the component to go back to, in hexadecimal; the newest that is kept unless it is said
+        #[arg(long = "to", value_name = "SHA256")]
+        to: Option<String>,
     },
     /// Do what the hub does when it loads this component, and say how it went
     Check {
@@ -85,25 +119,42 @@ enum Kind {
     Provider,
 }
 
+impl Kind {
+    const fn of_contract(self) -> PluginKind {
+        match self {
+            Self::Driver => PluginKind::Driver,
+            Self::Notifier => PluginKind::Notifier,
+            Self::Provider => PluginKind::Intelligence,
+        }
+    }
+}
+
 impl AsWhat {
     fn target(self, what: String) -> Target {
-        let kind = self.kind.map(|kind| match kind {
-            Kind::Driver => PluginKind::Driver,
-            Kind::Notifier => PluginKind::Notifier,
-            Kind::Provider => PluginKind::Intelligence,
-        });
         let wasi = self.wasi.map(|wasi| match wasi {
             Wasi::None => plugin::Wasi::None,
             Wasi::Virtual => plugin::Wasi::Virtual,
         });
-        Target { what, kind, rather: None, name: self.name, wasi }
+        Target { what, kind: self.kind.map(Kind::of_contract), rather: None, name: self.name, wasi }
     }
 }
 
 impl Command {
     /// Whether it looks at plugins alone, without database or secret key.
-    pub(super) const fn needs_no_secrets(&self) -> bool {
-        !matches!(self, Self::List { .. })
+    pub(super) fn needs_no_secrets(&self) -> bool {
+        match self {
+            Self::Wit | Self::Check { .. } | Self::Call(_) | Self::Test(_) => true,
+            // What was decided about a name is shown where that can be read.
+            Self::Inspect { target, .. } => {
+                Path::new(target).is_file()
+                    || Source::load().ok().and_then(|source| Config::read(&source).ok()).is_none()
+            }
+            Self::List { .. }
+            | Self::Approve { .. }
+            | Self::Disable { .. }
+            | Self::Enable { .. }
+            | Self::Rollback { .. } => false,
+        }
     }
 }
 
@@ -111,8 +162,9 @@ impl Command {
 pub(super) fn look(command: Command) -> Result<()> {
     let settings = || anyhow::Ok(PluginSettings::without_secrets(&Source::load()?)?);
     match command {
-        Command::Wit | Command::List { .. } => wit(),
-        Command::Inspect { target, as_what, json } => inspect(&settings()?, &as_what.target(target), json),
+        Command::Inspect { target, as_what, json } => {
+            inspect(&settings()?, &as_what.target(target), None, json)
+        }
         Command::Check { target, as_what } => {
             // A line that cannot be printed has nobody to read it.
             plugins::check(&settings()?, &as_what.target(target), &|step| drop(output::line(step)))?;
@@ -120,11 +172,20 @@ pub(super) fn look(command: Command) -> Result<()> {
         }
         Command::Call(options) => call::run(options),
         Command::Test(options) => test::run(options),
+        Command::Wit
+        | Command::List { .. }
+        | Command::Approve { .. }
+        | Command::Disable { .. }
+        | Command::Enable { .. }
+        | Command::Rollback { .. } => wit(),
     }
 }
 
-fn inspect(settings: &PluginSettings, target: &Target, json: bool) -> Result<()> {
-    let inspection = plugins::inspect(settings, target)?;
+fn inspect(settings: &PluginSettings, target: &Target, decided: Option<Value>, json: bool) -> Result<()> {
+    let mut inspection = plugins::inspect(settings, target)?;
+    if let (Some(decided), Some(report)) = (decided, inspection.report.as_object_mut()) {
+        report.insert("hub".to_owned(), decided);
+    }
     if json {
         output::json(&inspection.report)?;
     } else {
@@ -164,16 +225,28 @@ pub(super) fn wit() -> Result<()> {
 }
 
 pub(super) async fn run(command: Command, config: &Config) -> Result<()> {
-    let Command::List { json } = command else { return look(command) };
-    let all = plugins::start(&config.plugins, |_, _| true).await?.describe();
-    if json {
-        return output::json(&json!({ "plugins": all }));
+    match command {
+        Command::List { json } => decide::list(config, json).await,
+        Command::Approve { which, sha256 } => {
+            decide::decide(config, &which, decide::Step::Approve { sha256 }).await
+        }
+        Command::Disable { which } => {
+            decide::decide(config, &which, decide::Step::Switch { enabled: false }).await
+        }
+        Command::Enable { which } => {
+            decide::decide(config, &which, decide::Step::Switch { enabled: true }).await
+        }
+        Command::Rollback { which, to } => {
+            decide::decide(config, &which, decide::Step::RollBack { to }).await
+        }
+        Command::Inspect { target, as_what, json } => {
+            let kind = as_what.kind.map(Kind::of_contract);
+            let decided = match target.parse() {
+                Ok(name) => Some(decide::about(config, kind, &name).await?),
+                Err(_) => None,
+            };
+            inspect(&config.plugins, &as_what.target(target), decided, json)
+        }
+        command => look(command),
     }
-    let text =
-        |plugin: &Value, key: &str| plugin.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let rows: Vec<_> = all
-        .iter()
-        .map(|plugin| ["kind", "name", "version", "summary"].map(|key| text(plugin, key)))
-        .collect();
-    output::table(["KIND", "NAME", "VERSION", "WHAT FOR"], &rows)
 }

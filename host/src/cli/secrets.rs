@@ -13,7 +13,7 @@ use super::{output, person};
 use crate::app;
 use crate::config::{Config, SecretText};
 use crate::ingest::{ShownSecret, WebhookSecrets};
-use crate::plugins;
+use crate::plugins::{self, Approvals};
 use crate::rotation::{KnownKey, Role, Rotation, Status, Verified};
 
 /// Longer input is no secret, in bytes.
@@ -128,7 +128,7 @@ async fn open(config: &Config, only: Option<&PluginName>) -> Result<Arc<WebhookS
     let catalogue = match only.cloned() {
         Some(only) => {
             let wanted = move |kind, name: &PluginName| kind == PluginKind::Driver && *name == only;
-            plugins::start(&config.plugins, wanted).await?
+            plugins::start(&config.plugins, Approvals::stored(&store).await?, wanted).await?
         }
         None => Arc::default(),
     };

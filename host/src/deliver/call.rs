@@ -13,7 +13,7 @@ use super::classify::{self, Verdict};
 use super::words;
 use crate::config::References;
 use crate::egress::{Egress, Grants};
-use crate::plugins::{CallLog, ChannelError, ChannelSettings, NotifierEntry, Outside, count_call};
+use crate::plugins::{CallLog, ChannelError, ChannelSettings, LeftAlone, NotifierEntry, Outside, count_call};
 use crate::template::{ChannelTemplates, Recipient, TemplateError, Templates};
 
 /// What every call needs of the host.
@@ -60,6 +60,8 @@ pub(super) enum Failure {
     },
     /// It was stopped.
     Trap(Box<Trap>),
+    /// Its breaker keeps it from being called.
+    LeftAlone(Box<LeftAlone>),
 }
 
 impl Failure {
@@ -76,6 +78,7 @@ impl Failure {
             }
             Self::Plugin { error, .. } => classify::plugin(&error),
             Self::Trap(trap) => Verdict::retry(trap.error_type(), trap.to_string(), None),
+            Self::LeftAlone(left_alone) => Verdict::retry("breaker", left_alone.to_string(), None),
         }
     }
 }
@@ -83,6 +86,7 @@ impl Failure {
 /// Calls the notifier once.
 pub(super) async fn call(means: &Means<'_>, call: Call<'_>) -> Result<Receipt, Failure> {
     let Call { entry, settings, notification, .. } = call;
+    let leave = entry.breaker.begin().map_err(|left_alone| Failure::LeftAlone(Box::new(left_alone)))?;
     let channel = call.channel.map(|channel| channel.id);
     let ChannelSettings { config, origins, secrets } =
         split(entry, channel, settings, means.references).map_err(Failure::Settings)?;
@@ -102,6 +106,7 @@ pub(super) async fn call(means: &Means<'_>, call: Call<'_>) -> Result<Receipt, F
     let limits = entry.notifier.limits().egress;
     let outside = Arc::new(Outside::new(log, Arc::clone(means.egress), grants, limits, None));
     let result = entry.notifier.send(notification, &config, Arc::clone(&outside) as _).await;
+    leave.ended(&result, outside.has_timed_out());
     count_call(PluginKind::Notifier, plugin, &result);
     result.map_err(|error| match error {
         CallError::Plugin(error) => {

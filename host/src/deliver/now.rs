@@ -336,6 +336,7 @@ fn sorted(failure: Failure, goal: &Goal) -> NowError {
         }
         Failure::Trap(trap) if trap.error_type() == "trap.wall" => NowError::Timeout,
         Failure::Trap(trap) => NowError::Broken(trap.to_string()),
+        Failure::LeftAlone(left_alone) => NowError::Unavailable(left_alone.to_string()),
         Failure::Plugin { error, denied, timed_out } => match error {
             PluginError::RateLimited(seconds) => NowError::RateLimited(seconds),
             PluginError::Unavailable(_) if timed_out => NowError::Timeout,

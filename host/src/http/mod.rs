@@ -33,7 +33,7 @@ use crate::deliver::{Channels, Sender};
 use crate::ingest::{Admission, Again, Ingest, WebhookSecrets};
 use crate::intelligence::Intelligence;
 use crate::pipeline::Outputs;
-use crate::plugins::{Catalogue, Manager};
+use crate::plugins::{Approvals, Catalogue, Manager};
 pub use body::Bodies;
 use problem::Problem;
 pub use routes::{Needs, ROUTES, Route};
@@ -66,6 +66,8 @@ pub struct Context {
     pub catalogue: Arc<Catalogue>,
     /// What is loaded, and how that changes.
     pub plugins: Arc<Manager>,
+    /// What is decided about them.
+    pub approvals: Arc<Approvals>,
     /// What senders sign with.
     pub webhook_secrets: Arc<WebhookSecrets>,
     /// Asks providers.
@@ -147,6 +149,7 @@ fn service(context: Arc<Context>) -> Routes {
         .route("/manage/deliveries/{id}/retry", post(api::deliveries::retry))
         .route("/manage/keys", get(api::keys::list).post(api::keys::create))
         .route("/manage/keys/{id}/revoke", post(api::keys::revoke))
+        .merge(plugins())
         .route("/manage/providers", get(api::providers::list))
         .route(
             "/manage/providers/{name}",
@@ -183,6 +186,16 @@ fn service(context: Arc<Context>) -> Routes {
         .layer(from_fn_with_state(Arc::clone(&context), layer::transport))
         .with_state(context);
     BoxCloneSyncService::new(MapRequest::new(routes, layer::in_one_form).map_err(|never| never))
+}
+
+fn plugins() -> Router<Arc<Context>> {
+    Router::new()
+        .route("/manage/plugins", get(api::plugins::list))
+        .route("/manage/plugins/{kind}/{name}", get(api::plugins::one))
+        .route("/manage/plugins/{kind}/{name}/approve", post(api::plugins::approve))
+        .route("/manage/plugins/{kind}/{name}/disable", post(api::plugins::disable))
+        .route("/manage/plugins/{kind}/{name}/enable", post(api::plugins::enable))
+        .route("/manage/plugins/{kind}/{name}/rollback", post(api::plugins::rollback))
 }
 
 async fn unknown_path(request: Request) -> Problem {

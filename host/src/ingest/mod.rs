@@ -37,8 +37,8 @@ use crate::telemetry::{chain, metrics};
 
 pub use admit::Admission;
 pub use again::{
-    Actor, Again, AgainError, AlertStep, By, Change, ChangedAlert, Difference, Failed, IncidentStep, Named,
-    Reading, Reparsed, Replayed, Round,
+    Actor, Again, AgainError, AlertStep, By, Change, ChangedAlert, Difference, Failed, IncidentStep, Left,
+    Named, Reading, Reparsed, Replayed, Round,
 };
 pub use encoding::{ContentEncoding, Payload, TooLarge};
 pub use own::{NotRecorded, Own, Recorded, Recorder};

@@ -17,7 +17,9 @@ use crate::telemetry::metrics;
 /// How often a request is parsed whose driver runs out of wall time.
 const WALL_TRIES: u32 = 3;
 /// What the reason begins with when a driver broke.
-const TRAPPED: &str = "trap.";
+pub(super) const TRAPPED: &str = "trap.";
+/// The reason where its breaker kept a driver from being asked.
+pub(super) const LEFT_ALONE: &str = "breaker";
 /// How much is kept of what was odd about a request.
 const MAX_ODDITIES_CHARS: usize = 2000;
 
@@ -113,8 +115,16 @@ pub(super) async fn parse(
     trace_id: TraceId,
 ) -> Result<Verdict, Refused> {
     let name = entry.driver.info().plugin.name.clone();
+    let leave = match entry.breaker.begin() {
+        Ok(leave) => leave,
+        Err(left_alone) => {
+            return Ok(Verdict::quarantined(Some(name), LEFT_ALONE, left_alone.to_string()));
+        }
+    };
     let log = CallLog::new(PluginKind::Driver, &name, run_id, trace_id);
-    Ok(match patiently(entry, incoming, &log).await {
+    let result = patiently(entry, incoming, &log).await;
+    leave.ended(&result, false);
+    Ok(match result {
         Ok(parsed) => match parsed.outcome {
             Outcome::Alerts(alerts) if alerts.is_empty() => {
                 Verdict::quarantined(Some(name), "no_alerts", "the driver made no alerts and did not say why")

@@ -19,7 +19,7 @@ use super::memo::{Kept, Key};
 use super::providers::SetUp;
 use crate::clock::{self, Ids};
 use crate::egress::{Grants, Sent};
-use crate::plugins::{CallLog, ChannelSettings, Outside, count_call};
+use crate::plugins::{CallLog, ChannelSettings, LeftAlone, Outside, count_call};
 use crate::telemetry::{chain, export, metrics};
 
 /// Whose question it is.
@@ -59,6 +59,7 @@ enum Silence {
     Settings(String),
     Late(Duration),
     Call(CallError),
+    LeftAlone(LeftAlone),
 }
 
 impl Silence {
@@ -67,13 +68,14 @@ impl Silence {
             Self::Settings(why) => fault("config", why.clone()),
             Self::Late(waited) => fault("timeout", format!("no answer within {:.1} s", waited.as_secs_f64())),
             Self::Call(error) => fault(error.error_type(), error.to_string()),
+            Self::LeftAlone(left_alone) => fault("left_alone", left_alone.to_string()),
         }
     }
 
     /// What it says about the remote.
     fn end(&self) -> End {
         match self {
-            Self::Settings(_) => End::Unknown,
+            Self::Settings(_) | Self::LeftAlone(_) => End::Unknown,
             Self::Late(_) | Self::Call(CallError::Trap(_)) => End::Failed { retry_after: None },
             Self::Call(CallError::Plugin(error)) => match error {
                 PluginError::RateLimited(seconds) => {
@@ -184,12 +186,17 @@ impl Intelligence {
             Ok(made) => made,
             Err(why) => return (Err(Silence::Settings(why)), Vec::new()),
         };
+        let leave = match set_up.entry.breaker.begin() {
+            Ok(leave) => leave,
+            Err(left_alone) => return (Err(Silence::LeftAlone(left_alone)), Vec::new()),
+        };
         let provider = &set_up.entry.provider;
         let plugin = &provider.info().plugin.name;
         let began = Instant::now();
         let ended = timeout_at(until, provider.analyze(request, &config, Arc::clone(&outside) as _)).await;
         let result = match ended {
             Ok(result) => {
+                leave.ended(&result, outside.has_timed_out());
                 count_call(PluginKind::Intelligence, plugin, &result);
                 result.map_err(Silence::Call)
             }

@@ -2,6 +2,7 @@
 
 mod channels;
 mod checks;
+mod plugins;
 mod retention;
 
 use std::future::Future;
@@ -20,6 +21,7 @@ use crate::telemetry::{chain, metrics};
 
 pub use channels::ChannelWatch;
 pub use checks::SelfCheck;
+pub use plugins::PluginWatch;
 pub use retention::Retention;
 
 /// How often the write-ahead log is worked into the database file, off the path of commits.
@@ -30,6 +32,9 @@ const LAST_USED_EVERY: Duration = Duration::from_secs(30);
 const RETENTION_EVERY: Duration = Duration::from_secs(60);
 /// How often keys at rest are looked at; docs/METRICS.md says so.
 const KEYS_EVERY: Duration = Duration::from_secs(5);
+/// How often it is looked what operators decided about plugins, and whether these trap: those who decide are told
+/// that it takes 2 s.
+const PLUGINS_EVERY: Duration = Duration::from_secs(1);
 /// How often it is looked whether channels work.
 const CHANNELS_EVERY: Duration = Duration::from_secs(5);
 /// How often it is counted what waits; docs/METRICS.md says so.
@@ -115,6 +120,11 @@ pub async fn retention(retention: Retention, stop: CancellationToken) {
 /// Raises alerts about channels that fail, until stopped.
 pub async fn channels(watch: ChannelWatch, stop: CancellationToken) {
     every(CHANNELS_EVERY, "channels were not looked at", stop, || watch.round(clock::now())).await;
+}
+
+/// Follows what operators decide about plugins, and leaves components that trap, until stopped.
+pub async fn plugins(watch: PluginWatch, stop: CancellationToken) {
+    every(PLUGINS_EVERY, "plugins were not looked at", stop, || watch.round(clock::now())).await;
 }
 
 async fn every<F, W>(pause: Duration, what: &str, stop: CancellationToken, work: F)

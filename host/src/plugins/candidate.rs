@@ -25,6 +25,15 @@ pub(super) struct Candidate {
     pub(super) origin: Origin,
     /// Whether `plugins.toml` has an entry for it.
     pub(super) is_listed: bool,
+    /// SHA-256 of the component that is there, where this is an earlier one in its place.
+    pub(super) stands_for: Option<String>,
+}
+
+impl Candidate {
+    /// SHA-256 of the component that is there.
+    pub(super) fn found(&self) -> &str {
+        self.stands_for.as_deref().unwrap_or(&self.component.digest)
+    }
 }
 
 impl Candidate {
@@ -139,6 +148,7 @@ impl Search<'_> {
                     component,
                     origin,
                     is_listed,
+                    stands_for: None,
                 });
             }
         }
@@ -160,6 +170,7 @@ impl Search<'_> {
                         component,
                         origin: Origin::Configured(path.clone()),
                         is_listed: true,
+                        stands_for: None,
                     })
                 });
                 self.sort(path, Some(named), candidate);
@@ -235,7 +246,7 @@ impl Search<'_> {
         let is_listed = listed.is_some();
         let entry = listed.unwrap_or_else(Entry::unlisted);
         let origin = Origin::Dropped(path.to_owned());
-        Ok(Some(Candidate { kind, name, entry, component, origin, is_listed }))
+        Ok(Some(Candidate { kind, name, entry, component, origin, is_listed, stands_for: None }))
     }
 
     /// Reads a file that is whole; none while it is being written.

@@ -10,7 +10,7 @@ use domain::shape::{Shape, ShapeSet};
 use domain::signature::SignatureScheme;
 use sandbox::{Driver, Notifier, Provider};
 
-use super::{ChannelError, ChannelSettings, Entry, SettingsSchema};
+use super::{Breakers, ChannelError, ChannelSettings, ComponentBreaker, Entry, SettingsSchema};
 use crate::config::References;
 use crate::egress::Origin;
 
@@ -25,6 +25,8 @@ pub struct DriverEntry {
     pub config: String,
     /// Whether it takes part in detection.
     pub detect: bool,
+    /// Leaves it alone when its calls trap.
+    pub breaker: Arc<ComponentBreaker>,
 }
 
 impl DriverEntry {
@@ -32,9 +34,10 @@ impl DriverEntry {
     ///
     /// # Errors
     /// When a header is named there that has no place in the schemes it declares.
-    pub(super) fn new(driver: Driver, entry: &Entry) -> Result<Self> {
+    pub(super) fn new(driver: Driver, entry: &Entry, breakers: &Breakers) -> Result<Self> {
         let signatures = entry.signatures(&driver.info().signatures)?;
-        Ok(Self { driver, config: entry.settings(), detect: entry.detect, signatures })
+        let breaker = breakers.of(PluginKind::Driver, &driver.info().plugin.name, driver.digest());
+        Ok(Self { driver, config: entry.settings(), detect: entry.detect, signatures, breaker })
     }
 }
 
@@ -47,6 +50,8 @@ pub struct NotifierEntry {
     pub schema: SettingsSchema,
     /// Origins granted in `plugins.toml`.
     pub allow_hosts: Vec<Origin>,
+    /// Leaves it alone when its calls trap.
+    pub breaker: Arc<ComponentBreaker>,
 }
 
 impl NotifierEntry {
@@ -54,9 +59,10 @@ impl NotifierEntry {
     ///
     /// # Errors
     /// When its schema is not taken.
-    pub(super) fn new(notifier: Notifier, entry: &Entry) -> Result<Self> {
+    pub(super) fn new(notifier: Notifier, entry: &Entry, breakers: &Breakers) -> Result<Self> {
         let schema = SettingsSchema::new(&notifier.info().config_schema)?;
-        Ok(Self { notifier, schema, allow_hosts: entry.allow_hosts.clone() })
+        let breaker = breakers.of(PluginKind::Notifier, &notifier.info().plugin.name, notifier.digest());
+        Ok(Self { notifier, schema, allow_hosts: entry.allow_hosts.clone(), breaker })
     }
 }
 
@@ -73,6 +79,8 @@ pub struct ProviderEntry {
     pub allow_hosts: Vec<Origin>,
     /// Whether it may ask about this machine.
     pub system: bool,
+    /// Leaves it alone when its calls trap.
+    pub breaker: Arc<ComponentBreaker>,
 }
 
 impl ProviderEntry {
@@ -81,7 +89,7 @@ impl ProviderEntry {
     /// # Errors
     /// When its schema is not taken, or the settings that it is given there do not fit. A provider that is
     /// given none is there all the same: whoever makes it the active one is told then.
-    pub(super) fn new(provider: Provider, entry: &Entry) -> Result<Self> {
+    pub(super) fn new(provider: Provider, entry: &Entry, breakers: &Breakers) -> Result<Self> {
         let schema = SettingsSchema::new(&provider.info().config_schema)?;
         let settings = entry.settings_value();
         let problems = schema.problems_as_written(&settings);
@@ -90,7 +98,9 @@ impl ProviderEntry {
             let error = anyhow::Error::new(ChannelError::Invalid(problems));
             return Err(error.context(format!("[provider.{name}.settings] in `plugins.toml`")));
         }
-        Ok(Self { provider, schema, settings, allow_hosts: entry.allow_hosts.clone(), system: entry.system })
+        let breaker = breakers.of(PluginKind::Intelligence, &provider.info().plugin.name, provider.digest());
+        let (allow_hosts, system) = (entry.allow_hosts.clone(), entry.system);
+        Ok(Self { provider, schema, settings, allow_hosts, system, breaker })
     }
 
     /// Its settings taken apart, and checked with the secrets that references lead to.
@@ -194,29 +204,33 @@ impl Catalogue {
         self.notifiers.load().values().cloned().collect()
     }
 
-    /// Every plugin with its kind, name, version, summary and digest.
-    pub fn describe(&self) -> Vec<serde_json::Value> {
-        let describe = |kind: PluginKind, plugin: &PluginInfo, digest: &str| {
-            serde_json::json!({
-                "kind": kind.to_string(), "name": plugin.name, "version": plugin.version,
-                "summary": plugin.summary, "digest": digest,
-            })
-        };
-        let mut all = Vec::new();
-        for entry in self.drivers.load().entries.values() {
-            all.push(describe(PluginKind::Driver, &entry.driver.info().plugin, entry.driver.digest()));
+    /// What a plugin is for, in its own words, and its breaker.
+    pub fn about(&self, kind: PluginKind, name: &PluginName) -> Option<(String, Arc<ComponentBreaker>)> {
+        let about =
+            |info: &PluginInfo, breaker: &Arc<ComponentBreaker>| (info.summary.clone(), Arc::clone(breaker));
+        match kind {
+            PluginKind::Driver => {
+                let entry = self.drivers.load().by_name(name.as_str())?;
+                Some(about(&entry.driver.info().plugin, &entry.breaker))
+            }
+            PluginKind::Notifier => {
+                let entry = self.notifier(name)?;
+                Some(about(&entry.notifier.info().plugin, &entry.breaker))
+            }
+            PluginKind::Intelligence => {
+                let entry = self.provider(name)?;
+                Some(about(&entry.provider.info().plugin, &entry.breaker))
+            }
         }
-        for entry in self.notifiers.load().values() {
-            all.push(describe(PluginKind::Notifier, &entry.notifier.info().plugin, entry.notifier.digest()));
-        }
-        for entry in self.providers.load().values() {
-            all.push(describe(
-                PluginKind::Intelligence,
-                &entry.provider.info().plugin,
-                entry.provider.digest(),
-            ));
-        }
-        all
+    }
+
+    /// The breakers of all that runs.
+    pub fn breakers(&self) -> Vec<Arc<ComponentBreaker>> {
+        let drivers = self.drivers();
+        let drivers = drivers.entries.values().map(|entry| Arc::clone(&entry.breaker));
+        let notifiers = self.notifiers().into_iter().map(|entry| Arc::clone(&entry.breaker));
+        let providers = self.providers().into_iter().map(|entry| Arc::clone(&entry.breaker));
+        drivers.chain(notifiers).chain(providers).collect()
     }
 
     /// All providers in the order of their names.

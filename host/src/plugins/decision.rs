@@ -1,83 +1,29 @@
 //! What operators decide about plugins, and what a plugin may do under that.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use domain::approval::{Decision, Grants};
 use domain::plugin::{PluginKind, PluginName};
 use sandbox::Plugin;
-use serde::{Deserialize, Serialize};
 
 use super::Entry;
 use super::candidate::Candidate;
 use super::manifest::Unpinned;
 use super::state::Origin;
 
-/// What a plugin asks for, or was granted.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Grants {
-    /// Origins that it reaches, besides those in a channel's own settings.
-    #[serde(default)]
-    pub hosts: BTreeSet<String>,
-    /// Whether it asks about this machine.
-    #[serde(default)]
-    pub system: bool,
-    /// What a driver claims in detection, each shape as JSON.
-    #[serde(default)]
-    pub shapes: BTreeSet<String>,
-}
-
-impl Grants {
-    /// What this plugin asks for; `system` is whether it imports what tells of this machine.
-    pub(super) fn asked_by(plugin: &Plugin, system: bool) -> Self {
-        let origin =
-            |text: &String| text.parse::<crate::egress::Origin>().ok().map(|origin| origin.to_string());
-        let hosts = |texts: &[String]| texts.iter().filter_map(origin).collect();
-        let none = Self::default();
-        match plugin {
-            Plugin::Driver(driver) => {
-                let text = |shape| serde_json::to_string(shape).unwrap_or_default();
-                Self { shapes: driver.info().shapes.iter().map(text).collect(), ..none }
-            }
-            Plugin::Notifier(notifier) => Self { hosts: hosts(&notifier.info().hosts), system, ..none },
-            Plugin::Provider(provider) => Self { hosts: hosts(&provider.info().hosts), system, ..none },
+/// What this plugin asks for; `system` is whether it imports what tells of this machine.
+pub(super) fn asked_by(plugin: &Plugin, system: bool) -> Grants {
+    let origin = |text: &String| text.parse::<crate::egress::Origin>().ok().map(|origin| origin.to_string());
+    let hosts = |texts: &[String]| texts.iter().filter_map(origin).collect();
+    let none = Grants::default();
+    match plugin {
+        Plugin::Driver(driver) => {
+            let text = |shape| serde_json::to_string(shape).unwrap_or_default();
+            Grants { shapes: driver.info().shapes.iter().map(text).collect(), ..none }
         }
+        Plugin::Notifier(notifier) => Grants { hosts: hosts(&notifier.info().hosts), system, ..none },
+        Plugin::Provider(provider) => Grants { hosts: hosts(&provider.info().hosts), system, ..none },
     }
-
-    /// Whether everything that `asked` holds was granted.
-    pub fn covers(&self, asked: &Self) -> bool {
-        asked.hosts.is_subset(&self.hosts)
-            && asked.shapes.is_subset(&self.shapes)
-            && (self.system || !asked.system)
-    }
-
-    /// What it lets a plugin do, in words.
-    pub(super) fn in_words(&self) -> String {
-        let mut words: Vec<String> = self.hosts.iter().map(|host| format!("reach {host}")).collect();
-        words.extend(self.system.then(|| "ask about this machine".to_owned()));
-        if let shapes @ 1.. = self.shapes.len() {
-            words.push(format!("claim {shapes} shapes in detection"));
-        }
-        if words.is_empty() { "run".to_owned() } else { words.join(", ") }
-    }
-}
-
-/// What somebody approved.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Approval {
-    /// SHA-256 of the component, in hexadecimal.
-    pub sha256: String,
-    /// What it asked for then.
-    pub grants: Grants,
-}
-
-/// What operators decided about one plugin.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Decision {
-    /// The component that was approved, with its grants.
-    pub approved: Option<Approval>,
-    /// Whether it is switched off.
-    pub disabled: bool,
-    /// SHA-256 of the component to stay at, whatever its file holds.
-    pub stay_at: Option<String>,
 }
 
 /// What operators decided, by plugin. Empty: nothing.
@@ -111,7 +57,7 @@ pub(super) fn verdict(
     policy: Unpinned,
     has_older: bool,
 ) -> Verdict {
-    let Candidate { kind, name, entry, origin, component, is_listed } = candidate;
+    let Candidate { kind, name, entry, origin, component, is_listed, .. } = candidate;
     if !matches!(origin, Origin::Dropped(_)) {
         return Verdict::Run(Box::new(entry.clone()));
     }
@@ -125,7 +71,16 @@ pub(super) fn verdict(
             return Verdict::Run(Box::new(entry.clone()));
         }
         let Some(approval) = approved.filter(|_| is_approved && covers) else {
-            return Verdict::Wait(format!("it waits for approval, to {}\n{hint}", asks.in_words()));
+            let why = match approved.map(|approval| approval.grants.missing_for(asks)) {
+                None => format!("it waits for approval, to {asks}"),
+                Some(more) if more == Grants::default() => {
+                    "it waits for approval, as every new component of its kind does, and asks for no more than was \
+                     approved"
+                        .to_owned()
+                }
+                Some(more) => format!("it waits for approval, and asks for more than was approved: {more}"),
+            };
+            return Verdict::Wait(format!("{why}\n{hint}"));
         };
         let mut entry = entry.clone();
         entry.allow_hosts.extend(approval.grants.hosts.iter().filter_map(|host| host.parse().ok()));
@@ -140,8 +95,9 @@ pub(super) fn verdict(
     if *is_listed {
         return Verdict::Run(Box::new(entry.clone()));
     }
-    if approved.is_some() && !covers && has_older {
-        return Verdict::Wait(format!("it asks for more than was approved, to {}\n{hint}", asks.in_words()));
+    if let Some(approval) = approved.filter(|_| !covers && has_older) {
+        let more = approval.grants.missing_for(asks);
+        return Verdict::Wait(format!("it asks for more than was approved: {more}\n{hint}"));
     }
     let mut entry = entry.clone();
     entry.detect = covers;
@@ -151,6 +107,8 @@ pub(super) fn verdict(
 #[cfg(test)]
 mod tests {
     use sandbox::ComponentFile;
+
+    use domain::approval::Approval;
 
     use super::*;
     use crate::plugins::files::Component;
@@ -177,6 +135,7 @@ mod tests {
             entry: listed.unwrap_or_else(Entry::unlisted),
             component,
             origin: Origin::Dropped("acme.wasm".into()),
+            stands_for: None,
         };
         match verdict(&candidate, asks, decision, manifest.unpinned(), has_older) {
             Verdict::Wait(reason) => {

@@ -50,6 +50,11 @@ impl Component {
         (component, flaw)
     }
 
+    /// One that is kept in a file of the hub's own, which holds these bytes.
+    pub(super) fn kept(name: &PluginName, file: ComponentFile<'static>, path: PathBuf) -> Self {
+        Self { source: Source::File(path), ..Self::of_bytes(name, file).0 }
+    }
+
     /// The bytes.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use super::files::{self, Component, Files};
 use super::limits::in_words;
 use super::load::new_sandbox;
 use super::state::{LeftOut, Origin};
-use super::{DriverEntry, Entry, Manifest, tell};
+use super::{Breakers, DriverEntry, Entry, Manifest, tell};
 use crate::config::PluginSettings;
 
 /// The name of a file that has none that a plugin could have.
@@ -79,7 +79,7 @@ pub async fn driver(settings: &PluginSettings, what: &str) -> Result<DriverEntry
         let manifest = Manifest::read(&settings.file)?;
         let candidate = find(&settings, &manifest, &target)?;
         match candidate.load(&new_sandbox(&settings)?, settings.body_limit_bytes, &|_| {})? {
-            Plugin::Driver(driver) => DriverEntry::new(driver, &candidate.entry),
+            Plugin::Driver(driver) => DriverEntry::new(driver, &candidate.entry, &Breakers::default()),
             Plugin::Notifier(_) | Plugin::Provider(_) => bail!("`{}` is no driver", target.what),
         }
     });
@@ -209,7 +209,7 @@ fn by_file(path: &Path, manifest: &Manifest, target: &Target) -> Result<Candidat
     let kind = target.kind.or(component.kind).unwrap_or(PluginKind::Driver);
     let (entry, is_listed) = (target.entry(manifest, kind, &name), manifest.of(kind).contains_key(&name));
     let origin = Origin::Configured(path.to_owned());
-    Ok(Candidate { kind, name, entry, component, origin, is_listed })
+    Ok(Candidate { kind, name, entry, component, origin, is_listed, stands_for: None })
 }
 
 fn by_name(

@@ -12,6 +12,7 @@ use sandbox::{Cache, CompileLimits, Compiler, LoadStep, Plugin, Sandbox};
 use super::Catalogue;
 use super::candidate::Candidate;
 use super::decision::Decisions;
+use super::kept::Kept;
 use super::manager::Manager;
 use super::state::LeftOut;
 use crate::clock;
@@ -32,9 +33,10 @@ const WALL_FACTOR: u32 = 2;
 /// As there.
 pub async fn start(
     settings: &PluginSettings,
+    decisions: Decisions,
     wanted: impl Fn(PluginKind, &PluginName) -> bool + Send + Sync + 'static,
 ) -> Result<Arc<Catalogue>> {
-    let manager = Manager::open(settings, Decisions::default(), wanted).await?;
+    let manager = Manager::open(settings, decisions, Kept::of(settings), wanted).await?;
     manager.tell();
     Ok(Arc::clone(manager.catalogue()))
 }
@@ -56,9 +58,10 @@ pub struct Survey {
 /// As [`start`].
 pub async fn survey(
     settings: &PluginSettings,
+    decisions: Decisions,
     wanted: impl Fn(PluginKind, &PluginName) -> bool + Send + Sync + 'static,
 ) -> Result<Survey> {
-    let manager = Manager::open(settings, Decisions::default(), wanted).await?;
+    let manager = Manager::open(settings, decisions, Kept::of(settings), wanted).await?;
     let catalogue = Arc::clone(manager.catalogue());
     Ok(Survey { catalogue, left_out: manager.overview().left_out(), unpinned: manager.unpinned() })
 }

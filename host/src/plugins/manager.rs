@@ -10,17 +10,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use arc_swap::ArcSwap;
+use domain::approval::{Decision, Rollback};
 use domain::plugin::{PluginKind, PluginName};
 use domain::time::millis;
 use sandbox::{Plugin, Sandbox};
 
 use super::candidate::{self, Candidate, Findings, Trouble};
 use super::decision::Decisions;
-use super::files::Files;
+use super::files::{Component, Files};
+use super::kept::Kept;
 use super::load::{load_all, new_sandbox};
 use super::slot::{Live, Rules, Slot};
 use super::state::{LeftOut, Origin, Overview, Refusal, Status};
-use super::{Catalogue, DriverEntry, Manifest, tell};
+use super::{Breakers, Catalogue, DriverEntry, Manifest, tell};
 use crate::clock;
 use crate::config::PluginSettings;
 use crate::telemetry::metrics;
@@ -45,6 +47,8 @@ pub struct Manager {
     overview: ArcSwap<Overview>,
     /// Held by the one refresh at a time. It compiles meanwhile, so nothing else ever waits for it.
     known: Mutex<Known>,
+    breakers: Breakers,
+    kept: Kept,
 }
 
 /// What a refresh knows from those before it.
@@ -56,6 +60,8 @@ struct Known {
     /// How many generations each plugin had; also of those that went away, so that none counts twice.
     numbers: BTreeMap<Key, u64>,
     refused_files: Vec<LeftOut>,
+    /// Earlier components that take the place of those that are there, or why they cannot.
+    earlier: BTreeMap<(Key, String), Result<Component, String>>,
 }
 
 /// What a refresh came to.
@@ -78,14 +84,20 @@ impl Manager {
     pub async fn open(
         settings: &PluginSettings,
         decisions: Decisions,
+        kept: Kept,
         wanted: impl Fn(PluginKind, &PluginName) -> bool + Send + Sync + 'static,
     ) -> Result<Arc<Self>> {
         let (settings, wanted) = (settings.clone(), Box::new(wanted));
-        let opening = tokio::task::spawn_blocking(move || Self::open_here(settings, decisions, wanted));
+        let opening = tokio::task::spawn_blocking(move || Self::open_here(settings, decisions, kept, wanted));
         opening.await.context("loading plugins broke off")?
     }
 
-    fn open_here(settings: PluginSettings, decisions: Decisions, wanted: Wanted) -> Result<Arc<Self>> {
+    fn open_here(
+        settings: PluginSettings,
+        decisions: Decisions,
+        kept: Kept,
+        wanted: Wanted,
+    ) -> Result<Arc<Self>> {
         let begin = Instant::now();
         let known = Known {
             manifest: Manifest::read(&settings.file)?,
@@ -94,6 +106,7 @@ impl Manager {
             slots: BTreeMap::new(),
             numbers: BTreeMap::new(),
             refused_files: Vec::new(),
+            earlier: BTreeMap::new(),
         };
         let manager = Self {
             sandbox: new_sandbox(&settings)?,
@@ -104,6 +117,8 @@ impl Manager {
             admit: OnceLock::new(),
             overview: ArcSwap::default(),
             known: Mutex::new(known),
+            breakers: Breakers::default(),
+            kept,
         };
         {
             let mut known = manager.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -163,6 +178,11 @@ impl Manager {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let unpinned = known.slots.iter().filter(|(_, slot)| slot.is_unpinned());
         unpinned.map(|((kind, name), _)| format!("{kind} `{name}`")).collect()
+    }
+
+    /// The components that ran before.
+    pub const fn kept(&self) -> &Kept {
+        &self.kept
     }
 
     /// What operators decided.
@@ -239,6 +259,13 @@ impl Manager {
         let decisions = self.decisions();
         let Findings { candidates, troubles, growing, configured } = findings;
         let now = clock::now();
+        let candidates: Vec<Candidate> = candidates
+            .into_iter()
+            .map(|candidate| {
+                let decision = decisions.of(candidate.kind, &candidate.name);
+                self.put_back(&mut known.earlier, candidate, &decision)
+            })
+            .collect();
         let wants_load = |candidate: &&Candidate| {
             let decision = decisions.of(candidate.kind, &candidate.name);
             let slot = known.slots.get(&key(candidate));
@@ -261,12 +288,14 @@ impl Manager {
                 policy: manifest.unpinned(),
                 body_limit_bytes: self.settings.body_limit_bytes,
                 admit: &admit,
+                breakers: &self.breakers,
                 now,
             };
             let slot = slots.entry(key.clone()).or_insert_with(|| Slot::new(candidate.origin.clone(), now));
             let number = numbers.entry(key.clone()).or_default();
             if slot.take(candidate, loaded.remove(&key), number, &rules) {
                 changed.insert(candidate.kind);
+                self.keep(candidate, slot);
             }
         }
         let mut there: BTreeSet<Key> = candidates.iter().map(key).chain(configured).collect();
@@ -287,6 +316,54 @@ impl Manager {
         self.swap(known, &changed);
         self.publish(known);
         is_missing
+    }
+
+    /// Puts the component to which a plugin went back in the place of the one that it left, where that is the one
+    /// that is there. A pin of `plugins.toml` goes before it.
+    fn put_back(
+        &self,
+        earlier: &mut BTreeMap<(Key, String), Result<Component, String>>,
+        candidate: Candidate,
+        decision: &Decision,
+    ) -> Candidate {
+        let is_left = |rollback: &&Rollback| rollback.from == candidate.component.digest;
+        let rollback = decision.rollback.as_ref().filter(is_left);
+        let Some(Rollback { to, from }) = rollback.filter(|_| candidate.entry.sha256.is_none()) else {
+            return candidate;
+        };
+        let (kind, name) = (candidate.kind, &candidate.name);
+        let found = earlier.entry((key(&candidate), to.clone())).or_insert_with(|| {
+            let (file, path) = self.kept.read(kind, name, to).map_err(|error| {
+                let error = format!("{error:#}");
+                tracing::error!(
+                    plugin.name = %name, plugin.kind = %kind, error.r#type = "not_kept", error,
+                    "{kind} `{name}` does not go back to an earlier component: {error}"
+                );
+                error
+            })?;
+            Ok(Component::kept(name, file, path))
+        });
+        match found.clone() {
+            Ok(component) => Candidate { component, stands_for: Some(from.clone()), ..candidate },
+            Err(_) => candidate,
+        }
+    }
+
+    /// Keeps what runs from now on, so that it can be gone back to.
+    fn keep(&self, candidate: &Candidate, slot: &Slot) {
+        let (kind, name, digest) = (candidate.kind, &candidate.name, &candidate.component.digest);
+        if candidate.origin == Origin::BuiltIn || slot.runs() != Some(digest) {
+            return;
+        }
+        let file = candidate.component.open();
+        let kept = file.and_then(|file| self.kept.keep(kind, name, &file, clock::machine_time()));
+        if let Err(error) = kept {
+            let error = format!("{error:#}");
+            tracing::warn!(
+                plugin.name = %name, plugin.kind = %kind, error.r#type = "not_kept", error,
+                "the component of {kind} `{name}` is not kept, so there is no way back to it: {error}"
+            );
+        }
     }
 
     /// Hands whole new sets to those who call, of the kinds that changed.

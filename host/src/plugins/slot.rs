@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use domain::approval::{Decision, Grants};
 use domain::time::Timestamp;
 use sandbox::{LoadError, Plugin};
 
 use super::candidate::Candidate;
-use super::decision::{Decision, Grants, Verdict, verdict};
+use super::decision::{Verdict, asked_by, verdict};
 use super::files::SETTLE;
 use super::manifest::Unpinned;
 use super::state::{GenerationState, LastError, Origin, PluginState, Refusal, Status};
-use super::{DriverEntry, Entry, NotifierEntry, ProviderEntry};
+use super::{Breakers, DriverEntry, Entry, NotifierEntry, ProviderEntry};
 
 /// After how long a load is tried again that failed for the state of the machine, and not for the file.
 const TRY_AGAIN: Duration = Duration::from_secs(30);
@@ -39,12 +40,16 @@ impl Generation {
     fn new(number: u64, plugin: Plugin, entry: Entry, rules: &Rules<'_>) -> Result<Self> {
         let live = match plugin.clone() {
             Plugin::Driver(driver) => {
-                let live = DriverEntry::new(driver, &entry)?;
+                let live = DriverEntry::new(driver, &entry, rules.breakers)?;
                 (rules.admit)(&live)?;
                 Live::Driver(Arc::new(live))
             }
-            Plugin::Notifier(notifier) => Live::Notifier(Arc::new(NotifierEntry::new(notifier, &entry)?)),
-            Plugin::Provider(provider) => Live::Provider(Arc::new(ProviderEntry::new(provider, &entry)?)),
+            Plugin::Notifier(notifier) => {
+                Live::Notifier(Arc::new(NotifierEntry::new(notifier, &entry, rules.breakers)?))
+            }
+            Plugin::Provider(provider) => {
+                Live::Provider(Arc::new(ProviderEntry::new(provider, &entry, rules.breakers)?))
+            }
         };
         let state = GenerationState {
             generation: number,
@@ -64,6 +69,8 @@ pub(super) struct Rules<'a> {
     pub(super) body_limit_bytes: usize,
     /// Refuses a driver that others cannot do with.
     pub(super) admit: &'a dyn Fn(&DriverEntry) -> Result<()>,
+    /// Those of the components that are in use.
+    pub(super) breakers: &'a Breakers,
     pub(super) now: Timestamp,
 }
 
@@ -89,6 +96,7 @@ pub(super) struct Slot {
     status: Status,
     since: Timestamp,
     found: Option<String>,
+    is_pinned: bool,
     asks: Option<Grants>,
     running: Option<Generation>,
     previous: Option<Generation>,
@@ -107,6 +115,7 @@ impl Slot {
             status: Status::Running,
             since: now,
             found: None,
+            is_pinned: false,
             asks: None,
             running: None,
             previous: None,
@@ -137,6 +146,11 @@ impl Slot {
         self.running.as_ref().map_or(0, |running| running.state.generation)
     }
 
+    /// SHA-256 of the component that calls get.
+    pub(super) fn runs(&self) -> Option<&String> {
+        self.running.as_ref().map(|generation| &generation.state.sha256)
+    }
+
     /// What calls get.
     pub(super) fn live(&self) -> Option<&Live> {
         self.running.as_ref().map(|generation| &generation.live)
@@ -157,13 +171,12 @@ impl Slot {
     pub(super) fn wants_load(&self, candidate: &Candidate, decision: &Decision) -> bool {
         let digest = &candidate.component.digest;
         let is_off = !candidate.entry.enabled || decision.disabled;
-        let stays = decision.stay_at.as_ref().is_some_and(|stay| stay != digest);
         let has_failed = self.failed.as_ref().is_some_and(|failed| {
             failed.digest == *digest
                 && failed.entry == candidate.entry
                 && failed.again.is_none_or(|again| Instant::now() < again)
         });
-        !is_off && !stays && !has_failed && self.loaded(digest, candidate.entry.wasi).is_none()
+        !is_off && !has_failed && self.loaded(digest, candidate.entry.wasi).is_none()
     }
 
     /// A component of this digest that is loaded.
@@ -185,7 +198,8 @@ impl Slot {
         rules: &Rules<'_>,
     ) -> bool {
         self.origin = candidate.origin.clone();
-        self.found = Some(candidate.component.digest.clone());
+        self.found = Some(candidate.found().to_owned());
+        self.is_pinned = candidate.entry.sha256.is_some();
         match self.judge(candidate, loaded, rules) {
             Judgement::Run(chosen) => self.run(*chosen, number, rules),
             Judgement::Wait(reason) => self.wait(reason, candidate, rules),
@@ -213,9 +227,6 @@ impl Slot {
         if rules.decision.disabled {
             return Judgement::Off("operator");
         }
-        if let Some(stay) = rules.decision.stay_at.as_ref().filter(|stay| **stay != component.digest) {
-            return self.stay(stay);
-        }
         let plugin = match loaded {
             Some(Ok(plugin)) => plugin,
             Some(Err(error)) => return self.fail(candidate, &error),
@@ -229,11 +240,14 @@ impl Slot {
             },
         };
         self.failed = None;
-        let asks = Grants::asked_by(&plugin, component.system);
+        let asks = asked_by(&plugin, component.system);
         let older = |generation: &Generation| generation.state.sha256 != component.digest;
-        let has_older = self.running.as_ref().is_some_and(older);
+        // What was left does not go on while the one before waits.
+        let has_older = candidate.stands_for.is_none() && self.running.as_ref().is_some_and(older);
         let verdict = verdict(candidate, &asks, rules.decision, rules.policy, has_older);
-        self.asks = Some(asks);
+        if candidate.stands_for.is_none() {
+            self.asks = Some(asks);
+        }
         match verdict {
             Verdict::Wait(reason) => {
                 self.ready = Some((plugin, entry.wasi));
@@ -244,23 +258,6 @@ impl Slot {
                 let plugin = if *plugin.limits() == limits { plugin } else { plugin.with_limits(limits) };
                 Judgement::Run(Box::new((plugin, *entry)))
             }
-        }
-    }
-
-    /// Goes on with, or back to, a component that is not the one that is there: under the entry that it had.
-    fn stay(&self, digest: &str) -> Judgement {
-        let mut known = [&self.running, &self.previous].into_iter().flatten();
-        match known.find(|generation| generation.state.sha256 == digest) {
-            Some(Generation { plugin, entry, .. }) => {
-                Judgement::Run(Box::new((plugin.clone(), entry.clone())))
-            }
-            None => Judgement::Refuse(Refusal {
-                error_type: "load.stays",
-                message: format!(
-                    "it is to stay at the component {digest}, which is not there any more\n\
-                     hint: put that file back, or approve the one that is there"
-                ),
-            }),
         }
     }
 
@@ -357,6 +354,7 @@ impl Slot {
             status: self.status.clone(),
             since: self.since,
             found: self.found.clone(),
+            is_pinned: self.is_pinned,
             asks: self.asks.clone(),
             running: of(&self.running),
             previous: of(&self.previous),

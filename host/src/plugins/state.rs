@@ -4,12 +4,11 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use domain::approval::Grants;
 use domain::plugin::{PluginKind, PluginName};
 use domain::time::Timestamp;
 use sandbox::LoadError;
 use serde::Serialize;
-
-use super::decision::Grants;
 
 /// Where a plugin comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -111,6 +110,7 @@ pub struct GenerationState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PluginState {
     /// What it is.
+    #[serde(serialize_with = "in_one_word")]
     pub kind: PluginKind,
     /// Its name.
     pub name: PluginName,
@@ -123,6 +123,8 @@ pub struct PluginState {
     pub since: Timestamp,
     /// SHA-256 of the component that is there, in hexadecimal; none where it cannot be read.
     pub found: Option<String>,
+    /// Whether `plugins.toml` says which component it must be.
+    pub is_pinned: bool,
     /// What that asks for; none where it does not load.
     pub asks: Option<Grants>,
     /// What calls get.
@@ -131,6 +133,11 @@ pub struct PluginState {
     pub previous: Option<GenerationState>,
     /// Why a component was last refused, and when.
     pub last_error: Option<LastError>,
+}
+
+/// The word by which people know a kind.
+fn in_one_word<S: serde::Serializer>(kind: &PluginKind, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(kind.as_str())
 }
 
 /// Why a component was refused, and when.

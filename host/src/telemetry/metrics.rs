@@ -15,9 +15,10 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 pub use count::{
     Backlog, ChannelFigures, attempt, backlog, breaker, channel, check, commit, data_keys_left, egress_bytes,
-    egress_call, egress_refused, forgotten, plugin_call, plugin_generation, plugin_load, plugin_spent,
-    provider_breaker, provider_spared, provider_tokens, queue, rate_limited, refused_caller, request, run,
-    sent, stage, template_failed, uncounted_request, unmapped_word, wal, webhook, webhook_refused,
+    egress_call, egress_refused, forgotten, plugin_breaker, plugin_call, plugin_generation, plugin_load,
+    plugin_rollback, plugin_spent, provider_breaker, provider_spared, provider_tokens, queue, rate_limited,
+    refused_caller, request, run, sent, stage, template_failed, uncounted_request, unmapped_word, wal,
+    webhook, webhook_refused,
 };
 
 /// What a figure does over time.
@@ -99,6 +100,11 @@ families! {
         "Which generation of a plugin calls get; it counts up with everything that changes about it. 0 where none runs.";
     PLUGIN_LOADS = Counter "watchbell_plugin_loads_total" ["kind", "outcome"]
         "Components that came while the hub runs: `loaded`, or `refused`.";
+    PLUGIN_BREAKER_OPEN = Gauge "watchbell_plugin_breaker_open" ["kind", "plugin"]
+        "1 from when a component is left alone because its calls trap until it works again or another one takes its \
+         place. Missing for a plugin that never was, of this process.";
+    PLUGIN_ROLLBACKS = Counter "watchbell_plugin_rollbacks_total" ["kind", "plugin"]
+        "Times that a plugin was put back to an earlier component because the calls of a newer one trapped.";
     RUNS = Counter "watchbell_runs_total" ["end"]
         "Passages of downstream runs: `retrying`, `notifying` once their deliveries are in the outbox, and the \
          status they ended with, which the last of these decides: `notified`, `failed` or `skipped`.";

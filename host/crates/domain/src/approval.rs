@@ -7,75 +7,53 @@ use serde::{Deserialize, Serialize};
 
 use crate::alert::words;
 
-/// What a plugin may use beyond computing.
+/// What a plugin asks for beyond computing, or was granted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Grants {
-    /// Origins that it may reach.
-    pub allow_hosts: BTreeSet<String>,
-    /// Whether it may ask about the machine of the hub.
-    pub system: bool,
-    /// Whether a driver takes part in detection. Not asked for: it is the operator's to give.
-    pub detect: bool,
-    /// Whether a driver is given the virtual WASI.
-    pub wasi: bool,
-}
-
-/// What a component asks for, as far as its file and its own words say.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Asks {
-    /// Origins that it names.
+    /// Origins that it reaches, besides those in a channel's own settings.
     pub hosts: BTreeSet<String>,
-    /// Whether it asks about the machine of the hub.
+    /// Whether it asks about this machine.
     pub system: bool,
-    /// Whether a driver needs the virtual WASI.
-    pub wasi: bool,
+    /// What a driver claims in detection, each shape as JSON.
+    pub shapes: BTreeSet<String>,
 }
 
-/// One thing that a component asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Asked {
-    /// To reach this origin.
-    Host(String),
-    /// To ask about the machine.
-    System,
-    /// The virtual WASI.
-    Wasi,
-}
-
-impl fmt::Display for Asked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Host(host) => f.write_str(host),
-            Self::System => f.write_str("figures of this machine"),
-            Self::Wasi => f.write_str("the virtual WASI"),
+impl Grants {
+    /// What `asked` holds that these do not give; nothing where they cover it.
+    pub fn missing_for(&self, asked: &Self) -> Self {
+        Self {
+            hosts: asked.hosts.difference(&self.hosts).cloned().collect(),
+            system: asked.system && !self.system,
+            shapes: asked.shapes.difference(&self.shapes).cloned().collect(),
         }
     }
+
+    /// Whether everything that `asked` holds was granted.
+    pub fn covers(&self, asked: &Self) -> bool {
+        self.missing_for(asked) == Self::default()
+    }
 }
 
-impl Asks {
-    /// Grants that give all of it and no more. A driver that is approved takes part in detection.
-    pub fn granted(&self, detect: bool) -> Grants {
-        let Self { hosts, system, wasi } = self.clone();
-        Grants { allow_hosts: hosts, system, detect, wasi }
-    }
-
-    /// What of it these grants do not give.
-    pub fn beyond(&self, grants: &Grants) -> Vec<Asked> {
-        let hosts = self.hosts.difference(&grants.allow_hosts).cloned().map(Asked::Host);
-        let system = (self.system && !grants.system).then_some(Asked::System);
-        let wasi = (self.wasi && !grants.wasi).then_some(Asked::Wasi);
-        hosts.chain(system).chain(wasi).collect()
+impl fmt::Display for Grants {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut words: Vec<String> = self.hosts.iter().map(|host| format!("reach {host}")).collect();
+        words.extend(self.system.then(|| "ask about this machine".to_owned()));
+        match self.shapes.len() {
+            0 => {}
+            1 => words.push("claim a shape in detection".to_owned()),
+            shapes => words.push(format!("claim {shapes} shapes in detection")),
+        }
+        f.write_str(if words.is_empty() { "run".to_owned() } else { words.join(", ") }.as_str())
     }
 }
 
 /// An operator's word that one component may run with these grants.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approval {
     /// SHA-256 of the component, in hexadecimal.
-    pub digest: String,
-    /// What it may use.
+    pub sha256: String,
+    /// What it asked for then.
     pub grants: Grants,
 }
 
@@ -92,8 +70,8 @@ pub struct Rollback {
 /// What stands about one plugin.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
-    /// What was approved last.
-    pub approval: Option<Approval>,
+    /// The component that was approved, with its grants.
+    pub approved: Option<Approval>,
     /// Whether it is switched off.
     pub disabled: bool,
     /// Where it was put back to.
@@ -101,7 +79,7 @@ pub struct Decision {
 }
 
 words! {
-    /// What somebody decided about a plugin.
+    /// What somebody decided about a plugin, or the hub did.
     PluginEvent {
         /// This component may run with these grants.
         Approved = "approved",
@@ -111,6 +89,10 @@ words! {
         Enabled = "enabled",
         /// It went back to an earlier component.
         RolledBack = "rolled_back",
+        /// Its calls trap, and there is nothing to go back to.
+        LeftAlone = "left_alone",
+        /// They do no longer.
+        WorksAgain = "works_again",
     }
 }
 
@@ -118,27 +100,28 @@ words! {
 mod tests {
     use super::*;
 
-    fn asks(hosts: &[&str], system: bool, wasi: bool) -> Asks {
-        Asks { hosts: hosts.iter().map(|host| (*host).to_owned()).collect(), system, wasi }
+    fn grants(hosts: &[&str], system: bool, shapes: &[&str]) -> Grants {
+        let set = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        Grants { hosts: set(hosts), system, shapes: set(shapes) }
     }
 
     #[test]
     fn what_is_asked_for_beyond_the_grants_is_named_and_nothing_else() {
-        let grants = asks(&["https://a", "https://b"], false, false).granted(true);
-        let beyond = |asked: Asks| {
-            let found: Vec<_> = asked.beyond(&grants).iter().map(ToString::to_string).collect();
-            found.join(", ")
-        };
-        assert_eq!(beyond(asks(&["https://a"], false, false)), "");
-        assert_eq!(beyond(asks(&["https://b", "https://x"], false, false)), "https://x");
-        assert_eq!(beyond(asks(&[], true, true)), "figures of this machine, the virtual WASI");
-        assert_eq!(beyond(asks(&["https://a:8443"], false, false)), "https://a:8443");
-    }
-
-    #[test]
-    fn granting_all_that_is_asked_for_leaves_nothing() {
-        let asked = asks(&["https://a"], true, true);
-        assert_eq!(asked.beyond(&asked.granted(false)), []);
-        assert!(!asked.granted(false).detect && asked.granted(true).detect);
+        let granted = grants(&["https://a", "https://b"], false, &["x"]);
+        let more = |asked: &Grants| (granted.covers(asked), granted.missing_for(asked).to_string());
+        assert_eq!(more(&grants(&["https://a"], false, &[])), (true, "run".to_owned()));
+        assert_eq!(
+            more(&grants(&["https://b", "https://x"], false, &["x"])),
+            (false, "reach https://x".to_owned())
+        );
+        assert_eq!(
+            more(&grants(&[], true, &["x", "y"])),
+            (false, "ask about this machine, claim a shape in detection".to_owned())
+        );
+        assert_eq!(
+            more(&grants(&["https://a:8443"], false, &[])),
+            (false, "reach https://a:8443".to_owned())
+        );
+        assert!(granted.covers(&granted));
     }
 }

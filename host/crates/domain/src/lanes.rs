@@ -87,6 +87,11 @@ impl Breaker {
         }
     }
 
+    /// Until when nothing passes; none while everything does.
+    pub const fn until(&self) -> Option<Timestamp> {
+        self.until
+    }
+
     /// Takes note of the end of an attempt. `draw` in `0.0..1.0` spreads the pause. What was under way when
     /// it opened and fails later does not open it once more.
     pub fn ended(&mut self, end: End, now: Timestamp, draw: f64) -> Option<Change> {

@@ -53,6 +53,11 @@ impl TrapBreaker {
         self.breaker.state(now)
     }
 
+    /// Until when nothing passes; none while everything does.
+    pub const fn until(&self) -> Option<Timestamp> {
+        self.breaker.until()
+    }
+
     /// How many of the calls within the window trapped, and how many there were.
     pub fn counted(&self, now: Timestamp) -> (u32, u32) {
         let oldest = part(now) - PARTS as i64;

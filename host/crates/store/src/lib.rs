@@ -60,7 +60,7 @@ pub use outbox::ChannelDue;
 pub use outbox_dead::{DeadFilter, Revived};
 pub use outbox_read::{Attempt, DeliveryDetail, DeliveryFilter, Retry};
 pub use page::{MAX_PAGE, Page, PageRequest};
-pub use plugin::{PluginAct, PluginChange, PluginDecision, PluginHistory};
+pub use plugin::{PluginAct, PluginChange, PluginDecision, PluginHistory, PluginNote};
 pub use provider::StoredProvider;
 pub use resume::Resumed;
 pub use route::{BrokenRoute, KeptRoute, Routes};

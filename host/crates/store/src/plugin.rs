@@ -6,13 +6,15 @@ use domain::plugin::{PluginKind, PluginName};
 use domain::time::Timestamp;
 use serde::Serialize;
 
-use crate::db::{Columns as _, Row, query, to_json};
+use crate::db::{Columns as _, Query, Row, query, to_json};
 use crate::error::{Doing as _, StoreError};
 use crate::open::Store;
 use crate::sql;
 
 /// How much of the history is shown.
 const HISTORY: i64 = 50;
+/// How far back it is looked for what hubs had to do.
+const NOTES: i64 = 500;
 
 /// What stands about one plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -66,10 +68,29 @@ pub struct PluginHistory {
     /// What.
     pub event: PluginEvent,
     /// SHA-256 of the component that it is about.
-    pub digest: Option<String>,
+    pub sha256: Option<String>,
     /// What was granted.
     pub grants: Option<Grants>,
     /// Who decided.
+    pub actor: String,
+    /// In words, where there were some.
+    pub reason: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What a hub had to do about a plugin, or what ended it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginNote {
+    /// What it is a plugin for.
+    pub kind: PluginKind,
+    /// Its name.
+    pub name: PluginName,
+    /// What.
+    pub event: PluginEvent,
+    /// SHA-256 of the component that it is about.
+    pub sha256: Option<String>,
+    /// Who.
     pub actor: String,
     /// In words, where there were some.
     pub reason: Option<String>,
@@ -90,7 +111,7 @@ impl PluginChange {
     /// The component that it is about.
     fn digest(&self) -> Option<&str> {
         match self {
-            Self::Approve(approval) => Some(&approval.digest),
+            Self::Approve(approval) => Some(&approval.sha256),
             Self::Switch { .. } => None,
             Self::RollBack { rollback, .. } => Some(&rollback.to),
         }
@@ -129,8 +150,9 @@ impl Store {
         act: &PluginAct,
     ) -> Result<(), StoreError> {
         const DOING: &str = "keep a decision about a plugin";
-        let (kind, name, now) = (kind.as_str().to_owned(), name.to_string(), act.at.as_micros());
-        let approved = change.approval().map(|approval| approval.digest.clone());
+        let key = || (kind.as_str().to_owned(), name.to_string());
+        let now = act.at.as_micros();
+        let approved = change.approval().map(|approval| approval.sha256.clone());
         let grants = change.approval().map(|approval| to_json(DOING, &approval.grants)).transpose()?;
         let (to, from) = match change {
             PluginChange::RollBack { rollback, .. } => (Some(&rollback.to), Some(&rollback.from)),
@@ -149,12 +171,12 @@ impl Store {
                 .bind(to.clone())
                 .bind(from.clone()),
         };
-        let update = update.bind(now).bind(kind.clone()).bind(name.clone());
+        let update = update.bind(now).bind(key().0).bind(key().1);
         let mut tx = self.begin(DOING).await?;
         if update.execute(&mut *tx).await.doing(DOING)?.rows_affected() == 0 {
             let insert = query(sql::plugin::INSERT_PLUGIN_DECISION)
-                .bind(kind.clone())
-                .bind(name.clone())
+                .bind(key().0)
+                .bind(key().1)
                 .bind(approved)
                 .bind(grants.clone())
                 .bind(disabled)
@@ -163,18 +185,36 @@ impl Store {
                 .bind(now);
             insert.execute(&mut *tx).await.doing(DOING)?;
         }
-        let history = query(sql::plugin::INSERT_PLUGIN_HISTORY)
-            .bind(act.id.to_string())
-            .bind(kind)
-            .bind(name)
-            .bind(change.event().as_str().to_owned())
-            .bind(change.digest().map(ToOwned::to_owned))
-            .bind(grants)
-            .bind(act.actor.clone())
-            .bind(act.reason.clone())
-            .bind(now);
+        let entry = Entry { event: change.event(), sha256: change.digest(), grants };
+        let history = history(kind, name, entry, act);
         history.execute(&mut *tx).await.doing(DOING)?;
         tx.commit().await.doing(DOING)
+    }
+
+    /// Writes down what happened to a component without anybody's decision.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the database does not answer.
+    pub async fn note_plugin(
+        &self,
+        kind: PluginKind,
+        name: &PluginName,
+        (event, sha256): (PluginEvent, &str),
+        act: &PluginAct,
+    ) -> Result<(), StoreError> {
+        let entry = Entry { event, sha256: Some(sha256), grants: None };
+        let statement = history(kind, name, entry, act);
+        statement.execute(&self.inner.writer).await.doing("write down what happened to a plugin").map(|_| ())
+    }
+
+    /// The newest of what hubs had to do about plugins and what ended it, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the database does not answer.
+    pub async fn plugin_notes(&self) -> Result<Vec<PluginNote>, StoreError> {
+        let statement = query(sql::plugin::PLUGIN_NOTES).bind(NOTES);
+        let rows = statement.fetch_all(&self.inner.readers).await.doing("read notes about plugins")?;
+        rows.iter().map(read_note).collect()
     }
 
     /// What was decided about a plugin, newest first, at most 50.
@@ -195,9 +235,29 @@ impl Store {
     }
 }
 
+/// What is written down.
+struct Entry<'a> {
+    event: PluginEvent,
+    sha256: Option<&'a str>,
+    grants: Option<String>,
+}
+
+fn history(kind: PluginKind, name: &PluginName, entry: Entry<'_>, act: &PluginAct) -> Query {
+    query(sql::plugin::INSERT_PLUGIN_HISTORY)
+        .bind(act.id.to_string())
+        .bind(kind.as_str().to_owned())
+        .bind(name.to_string())
+        .bind(entry.event.as_str().to_owned())
+        .bind(entry.sha256.map(ToOwned::to_owned))
+        .bind(entry.grants)
+        .bind(act.actor.clone())
+        .bind(act.reason.clone())
+        .bind(act.at.as_micros())
+}
+
 fn read_decision(row: &Row) -> Result<PluginDecision, StoreError> {
-    let approval = match (row.opt_text("approved")?, row.opt_json("grants")?) {
-        (Some(digest), Some(grants)) => Some(Approval { digest, grants }),
+    let approved = match (row.opt_text("approved")?, row.opt_json("grants")?) {
+        (Some(sha256), Some(grants)) => Some(Approval { sha256, grants }),
         _ => None,
     };
     let rollback = match (row.opt_text("rolled_to")?, row.opt_text("rolled_from")?) {
@@ -207,15 +267,27 @@ fn read_decision(row: &Row) -> Result<PluginDecision, StoreError> {
     Ok(PluginDecision {
         kind: row.parse("kind")?,
         name: row.parse("name")?,
-        decision: Decision { approval, disabled: row.flag("disabled")?, rollback },
+        decision: Decision { approved, disabled: row.flag("disabled")?, rollback },
         updated_at: row.time("updated_at")?,
+    })
+}
+
+fn read_note(row: &Row) -> Result<PluginNote, StoreError> {
+    Ok(PluginNote {
+        kind: row.parse("kind")?,
+        name: row.parse("name")?,
+        event: row.parse("event")?,
+        sha256: row.opt_text("sha256")?,
+        actor: row.text("actor")?,
+        reason: row.opt_text("reason")?,
+        at: row.time("at")?,
     })
 }
 
 fn read_history(row: &Row) -> Result<PluginHistory, StoreError> {
     Ok(PluginHistory {
         event: row.parse("event")?,
-        digest: row.opt_text("digest")?,
+        sha256: row.opt_text("sha256")?,
         grants: row.opt_json("grants")?,
         actor: row.text("actor")?,
         reason: row.opt_text("reason")?,

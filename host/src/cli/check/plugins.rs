@@ -2,14 +2,31 @@
 
 use std::sync::Arc;
 
+use store::Store;
+
 use super::Findings;
 use super::codes::Code;
+use super::files;
 use crate::config::Config;
-use crate::plugins::{self, Catalogue, LeftOut};
+use crate::plugins::{self, Approvals, Catalogue, Decisions, LeftOut};
+
+/// What operators decided, where there is a database that says so; what is wrong with that is found later.
+async fn decisions(config: &Config) -> Decisions {
+    // Looking must not make a database.
+    if files::database_file(config).is_some_and(|file| files::is_missing(&file)) {
+        return Decisions::default();
+    }
+    let Ok(store) = Store::open(&config.database.url, store::Options::default()).await else {
+        return Decisions::default();
+    };
+    let decisions = Approvals::stored(&store).await.unwrap_or_default();
+    store.close().await;
+    decisions
+}
 
 /// Loads them all, as `serve` does.
 pub(super) async fn load(config: &Config, findings: &mut Findings) -> Option<Arc<Catalogue>> {
-    match plugins::survey(&config.plugins, |_, _| true).await {
+    match plugins::survey(&config.plugins, decisions(config).await, |_, _| true).await {
         Ok(survey) => {
             for LeftOut { what, error } in survey.left_out {
                 findings.error(Code::Plugin, &format!("{what} is left out: {error}"));

@@ -9,6 +9,7 @@ pub(super) mod intelligence;
 pub(super) mod keys;
 pub(super) mod notify;
 pub(super) mod pipeline;
+pub(super) mod plugins;
 pub(super) mod providers;
 pub(super) mod quarantine;
 pub(super) mod replay;

@@ -18,13 +18,13 @@ use utoipa::{Modify, OpenApi};
 use super::{api, health, webhook};
 pub(super) use schema::{
     Accepted, Acted, Action, AlertDetail, AlertPage, AlertStatus, Alive, BatchSent, ChangedChannel,
-    ChangedRoute, ChannelPage, Condition, DeliveryPage, DeliveryWithTries, Discarded, DiscardedRound,
-    Endpoint, Explanation, Finished, FoundHere, IncidentDetail, IncidentPage, IntelligenceAlive, Keys,
-    NamedProviders, NewKey, NotifierList, Output, ProviderDetail, ProviderList, ProviderTrial, Ready,
-    RecommendedByProvider, RemovedChannel, RemovedRoute, RemovedSecret, ReparsedOne, ReparsedRound, Replayed,
-    Resumed, RevivedDeliveries, RevokedKey, RouteList, RouteStage, RouteTrials, RunDetail, RunPage,
-    SecretSet, Secrets, Sent, Severity, ShownChannel, ShownNotifier, ShownProvider, ShownRoute, StoredPage,
-    StoredRequest,
+    ChangedPlugin, ChangedRoute, ChannelPage, Condition, DeliveryPage, DeliveryWithTries, Discarded,
+    DiscardedRound, Endpoint, Explanation, Finished, FoundHere, IncidentDetail, IncidentPage,
+    IntelligenceAlive, Keys, NamedProviders, NewKey, NotifierList, Output, PluginDetail, PluginList,
+    ProviderDetail, ProviderList, ProviderTrial, Ready, RecommendedByProvider, RemovedChannel, RemovedRoute,
+    RemovedSecret, ReparsedOne, ReparsedRound, Replayed, Resumed, RevivedDeliveries, RevokedKey, RouteList,
+    RouteStage, RouteTrials, RunDetail, RunPage, SecretSet, Secrets, Sent, Severity, ShownChannel,
+    ShownNotifier, ShownProvider, ShownRoute, StoredPage, StoredRequest,
 };
 
 /// Who may call in which way.
@@ -76,6 +76,12 @@ const SCHEMES: [&str; 3] = ["bearer", "header", "basic"];
         api::keys::list,
         api::keys::create,
         api::keys::revoke,
+        api::plugins::list,
+        api::plugins::one,
+        api::plugins::approve,
+        api::plugins::disable,
+        api::plugins::enable,
+        api::plugins::rollback,
         api::quarantine::list,
         api::quarantine::one,
         api::quarantine::reparse,

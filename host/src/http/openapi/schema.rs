@@ -14,6 +14,7 @@ use delivery::Delivery;
 pub(crate) use delivery::{DeliveryPage, DeliveryWithTries, RevivedDeliveries};
 pub(crate) use explained::Explanation;
 pub(crate) use pipeline::{Finished, Output, Resumed};
+pub(crate) use plugin::{ChangedPlugin, PluginDetail, PluginList};
 pub(crate) use provider::{
     FoundHere, IntelligenceAlive, NamedProviders, ProviderDetail, ProviderList, ProviderTrial,
     RecommendedByProvider, ShownProvider,
@@ -69,12 +70,17 @@ mod channel;
 mod delivery;
 mod explained;
 mod pipeline;
+mod plugin;
 mod provider;
 mod routes;
 mod secret;
 mod stored;
 
 words! {
+    /// What a breaker lets through: everything, one call at a time, or nothing.
+    BreakerState = domain::lanes::BreakerState;
+    /// What was decided about a plugin, or what a hub did.
+    PluginEvent = domain::approval::PluginEvent;
     /// State of an alert.
     AlertStatus = domain::alert::AlertStatus;
     /// How bad it is.

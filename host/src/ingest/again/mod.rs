@@ -3,6 +3,7 @@
 
 mod choice;
 mod difference;
+mod left;
 mod told;
 
 use std::fmt::Display;
@@ -25,6 +26,7 @@ use crate::plugins::{Catalogue, DriverEntry};
 use choice::Purpose;
 
 pub use difference::{AlertStep, Change, ChangedAlert, Difference, IncidentStep, Named};
+pub use left::Left;
 pub use told::{Failed, Reading, Reparsed, Replayed, Round};
 
 /// How many requests one round goes through.
@@ -80,6 +82,7 @@ impl From<Refused> for AgainError {
 pub type Actor<'a> = &'a (dyn Display + Sync);
 
 /// Reads stored requests again.
+#[derive(Clone)]
 pub struct Again {
     store: Store,
     catalogue: Arc<Catalogue>,

@@ -167,6 +167,18 @@ fn amount(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 
+/// A component is left alone, or works again.
+pub fn plugin_breaker(kind: PluginKind, plugin: &PluginName, open: bool) {
+    let labels = [("kind", kind.as_str().to_owned()), ("plugin", plugin.to_string())];
+    gauge!(names::PLUGIN_BREAKER_OPEN, &labels).set(if open { 1.0 } else { 0.0 });
+}
+
+/// A plugin was put back to an earlier component.
+pub fn plugin_rollback(kind: PluginKind, plugin: &PluginName) {
+    let labels = [("kind", kind.as_str().to_owned()), ("plugin", plugin.to_string())];
+    counter!(names::PLUGIN_ROLLBACKS, &labels).increment(1);
+}
+
 /// A passage of a downstream run ended.
 pub fn run(end: &str) {
     counter!(names::RUNS, "end" => end.to_ascii_lowercase()).increment(1);

@@ -30,11 +30,16 @@ statements! {
 
     /// Writes down who decided what.
     INSERT_PLUGIN_HISTORY = { any:
-        "INSERT INTO plugin_history (id, kind, name, event, digest, grants, actor, reason, at)
+        "INSERT INTO plugin_history (id, kind, name, event, sha256, grants, actor, reason, at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)" }
+
+    /// What hubs had to do about plugins, and what ended it, newest first.
+    PLUGIN_NOTES = { any:
+        "SELECT kind, name, event, sha256, actor, reason, at FROM plugin_history
+         WHERE event IN ('approved', 'rolled_back', 'left_alone', 'works_again') ORDER BY id DESC LIMIT $1" }
 
     /// What was decided about a plugin, newest first.
     PLUGIN_HISTORY = { any:
-        "SELECT event, digest, grants, actor, reason, at FROM plugin_history WHERE kind = $1 AND name = $2
+        "SELECT event, sha256, grants, actor, reason, at FROM plugin_history WHERE kind = $1 AND name = $2
          ORDER BY id DESC LIMIT $3" }
 }
