@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use domain::approval::{Decision, Grants};
+use domain::plugin::Wasi;
 use domain::time::Timestamp;
 use sandbox::{LoadError, Plugin};
 

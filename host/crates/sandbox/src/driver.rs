@@ -77,13 +77,12 @@ impl Driver {
     /// The same component under other limits. Nothing is compiled, and it is not asked again who it is.
     #[must_use]
     pub fn with_limits(&self, limits: Limits) -> Self {
-        let Loaded { shared, callee, parse, info, digest, inline_body } = &*self.0;
+        let Loaded { shared, callee, parse, info, inline_body } = &*self.0;
         Self(Arc::new(Loaded {
             shared: Arc::clone(shared),
             callee: Callee { limits, ..callee.clone() },
             parse: parse.clone(),
             info: info.clone(),
-            digest: digest.clone(),
             inline_body: AtomicUsize::new(inline_body.load(Relaxed)),
         }))
     }
