@@ -41,7 +41,7 @@ async fn file_is_for_its_owner_only() {
 #[tokio::test]
 async fn addresses_that_promise_nothing_are_refused() {
     let cases = [
-        ("postgres://user:secret@db/watchbell", "must start with `sqlite:`, found `postgres`"),
+        ("oracle://user:secret@db/watchbell", "`postgres:` or `mysql:`, found `oracle`"),
         ("sqlite::memory:", "must name a file"),
         ("sqlite://x.sqlite3?mode=memory", "must name a file"),
         ("sqlite://", "must name a file"),

@@ -50,7 +50,7 @@ impl Store {
             dead: dead.int("found")?,
             quarantined: quarantine.int("found")?,
             quarantined_bytes: quarantine.int("bytes")?,
-            database_bytes: size.int::<u64>("pages")?.saturating_mul(size.int("page_bytes")?),
+            database_bytes: size.int("bytes")?,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Moving the write-ahead log into the database file, off the path of commits.
 
-use sqlx::Row as _;
+use sqlx::{Row as _, SqlitePool};
 
 use crate::db::Pool;
 use crate::error::{Doing as _, StoreError};
@@ -10,7 +10,7 @@ use crate::open::Store;
 const CATCHING_UP: usize = 3;
 
 /// What a checkpoint did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Checkpoint {
     /// Pages in the log.
     pub log_pages: u64,
@@ -25,12 +25,15 @@ pub struct Checkpoint {
 impl Store {
     /// Moves the log into the database file without getting in anybody's way; call it about once a
     /// second. Past [`crate::Options::wal_limit_bytes`] it has writers wait for a moment, so that the next
-    /// commit begins the log anew unless somebody reads from it still.
+    /// commit begins the log anew unless somebody reads from it still. On a server there is nothing to do.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] if the file cannot be written.
     pub async fn checkpoint(&self) -> Result<Checkpoint, StoreError> {
-        let upkeep = &self.inner.upkeep;
+        // Servers do so by themselves.
+        let (Pool::Sqlite(upkeep), Pool::Sqlite(writer)) = (&self.inner.upkeep, &self.inner.writer) else {
+            return Ok(Checkpoint::default());
+        };
         let gentle = run(upkeep).await?;
         let page_bytes: i64 =
             sqlx::query_scalar("PRAGMA page_size").fetch_one(upkeep).await.doing("read its page size")?;
@@ -45,12 +48,12 @@ impl Store {
         // The rest in a turn of the writer's own, in which nobody adds to it. The log is neither cut, which
         // is slower than to write over it, nor waited for: `RESTART` would wait behind a reader with
         // every webhook behind it.
-        let thorough = run(&self.inner.writer).await?;
+        let thorough = run(writer).await?;
         Ok(Checkpoint { emptied: thorough.moved_pages == thorough.log_pages, log_bytes, ..thorough })
     }
 }
 
-async fn run(pool: &Pool) -> Result<Checkpoint, StoreError> {
+async fn run(pool: &SqlitePool) -> Result<Checkpoint, StoreError> {
     const DOING: &str = "move its log into the file";
     let row = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(pool).await.doing(DOING)?;
     // -1 where there is no log.

@@ -4,7 +4,7 @@ use domain::crash::{self, Point};
 use domain::time::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use crate::db::{Columns as _, Transaction};
+use crate::db::{Columns as _, Dialect, Transaction, fixed};
 use crate::error::{Doing as _, StoreError};
 use crate::open::Store;
 
@@ -18,12 +18,27 @@ pub struct Migration {
     pub(crate) text: &'static str,
 }
 
-/// The steps this program knows, in order: the files of `migrations/sqlite`.
-pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    name: "start",
-    text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../migrations/sqlite/0001_start.sql")),
-}];
+/// The steps this program knows, in order: the files of a folder of `migrations`.
+macro_rules! steps {
+    ($folder:literal: $($number:literal $name:literal),+) => {
+        &[$(Migration {
+            number: $number,
+            name: $name,
+            text: include_str!(concat!(
+                env!("CARGO_MANIFEST_DIR"), "/../../../migrations/", $folder, "/000", $number, "_", $name, ".sql"
+            )),
+        }),+]
+    };
+}
+
+/// Those for a database: the same numbers and names for all.
+pub(crate) const fn migrations(dialect: Dialect) -> &'static [Migration] {
+    match dialect {
+        Dialect::Sqlite => steps!("sqlite": 1 "start"),
+        Dialect::Postgres => steps!("postgres": 1 "start"),
+        Dialect::Mysql => steps!("mysql": 1 "start"),
+    }
+}
 
 /// Why the schema cannot be brought up to date.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,10 +81,35 @@ const CREATE_RECORD: &str = "CREATE TABLE IF NOT EXISTS schema_migration (
     checksum   TEXT    NOT NULL,             -- SHA-256 of the file, hexadecimal
     applied_at INTEGER NOT NULL
 ) STRICT";
+const CREATE_RECORD_ON_POSTGRES: &str = "CREATE TABLE IF NOT EXISTS schema_migration (
+    number     BIGINT NOT NULL PRIMARY KEY,
+    name       TEXT   NOT NULL,
+    checksum   TEXT   NOT NULL,
+    applied_at BIGINT NOT NULL
+)";
+const CREATE_RECORD_ON_MYSQL: &str = "CREATE TABLE IF NOT EXISTS schema_migration (
+    number     BIGINT       NOT NULL PRIMARY KEY,
+    name       VARCHAR(100) NOT NULL,
+    checksum   VARCHAR(64)  NOT NULL,
+    applied_at BIGINT       NOT NULL
+) ENGINE = InnoDB";
 
 const READ_RECORD: &str = "SELECT number, checksum FROM schema_migration ORDER BY number";
-const RECORD_EXISTS: &str =
-    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migration'";
+/// Whether it is there.
+const fn record_exists(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => {
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migration'"
+        }
+        Dialect::Postgres => {
+            "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'schema_migration'"
+        }
+        Dialect::Mysql => {
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() \
+             AND table_name = 'schema_migration'"
+        }
+    }
+}
 const WRITE_RECORD: &str =
     "INSERT INTO schema_migration (number, name, checksum, applied_at) VALUES ($1, $2, $3, $4)";
 
@@ -87,9 +127,14 @@ impl Store {
             // Read again inside the transaction: another process may have been faster.
             let mut tx = self.begin(DOING).await?;
             let Some(next) = missing(&mut tx).await?.first() else { return Ok(applied) };
-            sqlx::query(CREATE_RECORD).execute(&mut *tx).await.doing(DOING)?;
-            sqlx::raw_sql(next.text).execute(&mut *tx).await.doing(DOING)?;
-            sqlx::query(WRITE_RECORD)
+            let record = match tx.dialect() {
+                Dialect::Sqlite => CREATE_RECORD,
+                Dialect::Postgres => CREATE_RECORD_ON_POSTGRES,
+                Dialect::Mysql => CREATE_RECORD_ON_MYSQL,
+            };
+            tx.run(record).await.doing(DOING)?;
+            tx.run(next.text).await.doing(DOING)?;
+            fixed(WRITE_RECORD)
                 .bind(i64::from(next.number))
                 .bind(next.name)
                 .bind(checksum(next.text))
@@ -116,13 +161,14 @@ impl Store {
 }
 
 async fn missing(tx: &mut Transaction) -> Result<&'static [Migration], StoreError> {
-    let exists = sqlx::query(RECORD_EXISTS).fetch_optional(&mut **tx).await.doing(DOING)?;
+    let all = migrations(tx.dialect());
+    let exists = fixed(record_exists(tx.dialect())).fetch_optional(&mut **tx).await.doing(DOING)?;
     if exists.is_none() {
-        return Ok(MIGRATIONS);
+        return Ok(all);
     }
-    let rows = sqlx::query(READ_RECORD).fetch_all(&mut **tx).await.doing(DOING)?;
-    let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
-    let mut left = MIGRATIONS;
+    let rows = fixed(READ_RECORD).fetch_all(&mut **tx).await.doing(DOING)?;
+    let known = u32::try_from(all.len()).unwrap_or(u32::MAX);
+    let mut left = all;
     for row in &rows {
         let found: u32 = row.int("number")?;
         let Some((expected, rest)) = left.split_first() else {
@@ -163,7 +209,7 @@ mod tests {
             let url = format!("sqlite://{}", folder.path().join("t.sqlite3").display());
             let store = Store::open(&url, Options::default()).await.unwrap();
             store.migrate(Timestamp::default()).await.unwrap();
-            sqlx::query(change).execute(&store.inner.writer).await.unwrap();
+            fixed(change).execute(&store.inner.writer).await.unwrap();
             for found in [store.migrate(Timestamp::default()).await, store.pending_migrations().await] {
                 let error = found.unwrap_err();
                 assert!(matches!(&error, StoreError::Migration(found) if *found == expected), "{error}");
@@ -173,17 +219,23 @@ mod tests {
     }
 
     #[test]
-    fn every_file_of_the_folder_is_a_migration() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../migrations/sqlite");
-        let mut files: Vec<String> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        files.sort();
-        let known: Vec<String> =
-            MIGRATIONS.iter().map(|step| format!("{:04}_{}.sql", step.number, step.name)).collect();
-        assert_eq!(files, known);
-        let numbers: Vec<u32> = MIGRATIONS.iter().map(|step| step.number).collect();
-        assert_eq!(numbers, (1..=numbers.len() as u32).collect::<Vec<_>>());
+    fn every_file_of_the_folders_is_a_migration() {
+        for (dialect, folder) in
+            [(Dialect::Sqlite, "sqlite"), (Dialect::Postgres, "postgres"), (Dialect::Mysql, "mysql")]
+        {
+            let folder = format!("{}/../../../migrations/{folder}", env!("CARGO_MANIFEST_DIR"));
+            let mut files: Vec<String> = std::fs::read_dir(folder)
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+            files.sort();
+            let known: Vec<String> = migrations(dialect)
+                .iter()
+                .map(|step| format!("{:04}_{}.sql", step.number, step.name))
+                .collect();
+            assert_eq!(files, known);
+            let numbers: Vec<u32> = migrations(dialect).iter().map(|step| step.number).collect();
+            assert_eq!(numbers, (1..=numbers.len() as u32).collect::<Vec<_>>());
+        }
     }
 }

@@ -1,11 +1,9 @@
 //! Keyset pages: lists that stay right while rows are added, and cost the same on every page.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
 use std::str::FromStr;
 
-use sqlx::QueryBuilder;
-
-use crate::db::{Db, Row};
+use crate::db::{Query, Row, Text, Value};
 use crate::error::{Doing as _, StoreError};
 use crate::open::Store;
 
@@ -33,7 +31,8 @@ pub struct Page<T> {
 
 /// A list under construction: the constant start of a statement, then conditions.
 pub(crate) struct List {
-    builder: QueryBuilder<Db>,
+    text: String,
+    values: Vec<Value>,
     limit: u32,
 }
 
@@ -48,18 +47,20 @@ impl List {
             0 => 100,
             wanted => wanted.min(MAX_PAGE),
         };
-        let mut builder = QueryBuilder::new(start);
+        let mut list = Self { text: start.to_owned(), values: Vec::new(), limit };
         if let Some(cursor) = &page.cursor {
             let id: Id = decode(cursor)?;
-            builder.push(" AND ").push(key).push(" < ").push_bind(id.to_string());
+            list.push(&[" AND ", key, " < "]);
+            list.push_bind(id.to_string());
         }
-        Ok(Self { builder, limit })
+        Ok(list)
     }
 
     /// Adds `condition`, which ends where the value belongs, if there is a value.
     pub(crate) fn filter<T: Display>(&mut self, condition: &'static str, value: Option<T>) {
         if let Some(value) = value {
-            self.builder.push(" AND ").push(condition).push_bind(value.to_string());
+            self.push(&[" AND ", condition]);
+            self.push_bind(value.to_string());
         }
     }
 
@@ -67,21 +68,38 @@ impl List {
     pub(crate) fn filter_twice<T: Display>(&mut self, parts: [&'static str; 3], value: Option<T>) {
         if let Some(value) = value {
             let [first, second, last] = parts;
-            self.builder.push(" AND ").push(first).push_bind(value.to_string());
-            self.builder.push(second).push_bind(value.to_string()).push(last);
+            self.push(&[" AND ", first]);
+            self.push_bind(value.to_string());
+            self.push(&[second]);
+            self.push_bind(value.to_string());
+            self.push(&[last]);
         }
     }
 
     /// Ends the statement with its order and one row more than wanted.
-    fn finish(mut self, key: &'static str) -> (QueryBuilder<Db>, usize) {
-        self.builder.push(" ORDER BY ").push(key).push(" DESC LIMIT ").push_bind(i64::from(self.limit) + 1);
-        (self.builder, self.limit as usize)
+    fn finish(mut self, key: &'static str) -> (Query, usize) {
+        self.push(&[" ORDER BY ", key, " DESC LIMIT "]);
+        self.push_bind(i64::from(self.limit) + 1);
+        (Query { text: Text::Built(self.text), values: self.values }, self.limit as usize)
+    }
+
+    /// Only what is constant: it is not looked at.
+    fn push(&mut self, parts: &[&'static str]) {
+        self.text.extend(parts.iter().copied());
+    }
+
+    fn push_bind(&mut self, value: impl Into<Value>) {
+        self.values.push(value.into());
+        let _infallible = write!(self.text, "${}", self.values.len());
     }
 
     /// The statement, for tests.
     #[cfg(test)]
     pub(crate) fn text(self, key: &'static str) -> String {
-        self.finish(key).0.into_string()
+        match self.finish(key).0.text {
+            Text::Built(text) => text,
+            Text::Catalogue(_) | Text::Fixed(_) => unreachable!(),
+        }
     }
 }
 
@@ -95,8 +113,8 @@ impl Store {
         read: impl Fn(&Row) -> Result<T, StoreError>,
         id: impl Fn(&T) -> Id,
     ) -> Result<Page<T>, StoreError> {
-        let (mut builder, limit) = list.finish(key);
-        let rows = builder.build().fetch_all(&self.inner.readers).await.doing(doing)?;
+        let (query, limit) = list.finish(key);
+        let rows = query.fetch_all(&self.inner.readers).await.doing(doing)?;
         let more = rows.len() > limit;
         let items: Vec<T> = rows.iter().take(limit).map(read).collect::<Result<_, _>>()?;
         let next = items.last().filter(|_| more).map(|last| encode(&id(last)));

@@ -170,7 +170,7 @@ mod tests {
             (r#"[{"field":"colour","op":"is-not","value":"a"}]"#, "colour"),
             ("nonsense", "conditions"),
         ] {
-            sqlx::query("UPDATE route SET conditions = $1 WHERE name = 'resolved-all-clear'")
+            crate::db::fixed("UPDATE route SET conditions = $1 WHERE name = 'resolved-all-clear'")
                 .bind(conditions)
                 .execute(&store.inner.writer)
                 .await

@@ -1,79 +1,98 @@
 //! Several statements that are sent at once.
 //!
 //! Each connection to SQLite has a thread of its own, and every statement is a trip there and back that
-//! costs as much as writing a few rows. So what one step reads or changes goes in one. They are not a
-//! transaction by themselves.
+//! costs as much as writing a few rows. So what one step reads or changes goes in one. Servers take one
+//! prepared statement at a time. They are not a transaction by themselves.
 
 use futures_util::TryStreamExt as _;
-use sqlx::{AssertSqlSafe, Either, Encode, Executor as _, Type};
+use sqlx::{AssertSqlSafe, Either, Sqlite};
 
-use crate::db::{Arguments, Connection, Db, Row};
+use crate::db::{Connection, Dialect, Query, Row, Text, Value, arguments};
 use crate::error::StoreError;
 use crate::sql::{self, Sql};
 
 /// Room for the text of most steps, in bytes.
 const USUAL_LENGTH: usize = 2048;
+/// Room for the statements and the parameters of most steps.
+const USUAL_STATEMENTS: usize = 8;
+const USUAL_PARAMETERS: usize = 32;
 
 /// Statements with their parameters.
 pub(crate) struct Script {
-    text: String,
-    statements: usize,
-    /// How many parameters they have together.
-    parameters: usize,
-    arguments: Result<Arguments, sqlx::error::BoxDynError>,
+    statements: Vec<Sql>,
+    /// Of all of them, one after the other.
+    values: Vec<Value>,
 }
 
 impl Script {
     /// An empty one.
     pub(crate) fn new() -> Self {
         Self {
-            text: String::with_capacity(USUAL_LENGTH),
-            statements: 0,
-            parameters: 0,
-            arguments: Ok(Arguments::default()),
+            statements: Vec::with_capacity(USUAL_STATEMENTS),
+            values: Vec::with_capacity(USUAL_PARAMETERS),
         }
     }
 
     /// Adds a statement; its parameters are bound next.
     pub(crate) fn then(mut self, sql: Sql) -> Self {
-        sql::append(&mut self.text, sql, self.parameters);
-        self.statements += 1;
-        self.parameters += sql.parameters;
+        self.statements.push(sql);
         self
     }
 
     /// How many statements there are.
     pub(crate) const fn len(&self) -> usize {
-        self.statements
+        self.statements.len()
     }
 
     /// Binds the next parameter.
-    pub(crate) fn bind<'t, T: Encode<'t, Db> + Type<Db>>(mut self, value: T) -> Self {
-        use sqlx::Arguments as _;
-        if let Ok(arguments) = &mut self.arguments
-            && let Err(error) = arguments.add(value)
-        {
-            self.arguments = Err(error);
-        }
+    pub(crate) fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.values.push(value.into());
         self
     }
 
     /// Sends them, and says what came of each.
     pub(crate) async fn send(self, connection: &mut Connection) -> Result<Results, sqlx::Error> {
-        let arguments = self.arguments.map_err(sqlx::Error::Encode)?;
+        let results = match connection {
+            Connection::Sqlite(tx) => self.send_joined(tx).await,
+            server => self.send_each(server).await,
+        };
+        Ok(Results(results?.into_iter()))
+    }
+
+    /// All in one trip.
+    async fn send_joined(self, connection: &mut sqlx::SqliteConnection) -> Result<Vec<Came>, sqlx::Error> {
+        use sqlx::Executor as _;
+        let mut text = String::with_capacity(USUAL_LENGTH);
+        let mut parameters = 0;
+        for sql in &self.statements {
+            sql::append(&mut text, sql.words(Dialect::Sqlite)?, parameters);
+            parameters += sql.parameters;
+        }
+        let arguments = arguments::<Sqlite>(self.values.into_iter()).map_err(sqlx::Error::Encode)?;
         // Nothing but statements of the catalogue is in it.
-        let query = sqlx::query_with(AssertSqlSafe(self.text), arguments);
-        let mut stream = connection.fetch_many(query);
-        let (mut results, mut rows) = (Vec::new(), Vec::new());
+        let mut stream = connection.fetch_many(sqlx::query_with(AssertSqlSafe(text), arguments));
+        let (mut results, mut rows) = (Vec::with_capacity(self.statements.len()), Vec::new());
         while let Some(step) = stream.try_next().await? {
             match step {
-                Either::Right(row) => rows.push(row),
+                Either::Right(row) => rows.push(row.into()),
                 Either::Left(done) => {
                     results.push(Came { rows: std::mem::take(&mut rows), changed: done.rows_affected() })
                 }
             }
         }
-        Ok(Results(results.into_iter()))
+        Ok(results)
+    }
+
+    /// One after the other.
+    async fn send_each(self, connection: &mut Connection) -> Result<Vec<Came>, sqlx::Error> {
+        let mut values = self.values.into_iter();
+        let mut results = Vec::with_capacity(self.statements.len());
+        for sql in self.statements {
+            let values = values.by_ref().take(sql.parameters).collect();
+            let (rows, done) = Query { text: Text::Catalogue(sql), values }.run(&mut *connection).await?;
+            results.push(Came { rows, changed: done.rows_affected() });
+        }
+        Ok(results)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::db::{Columns as _, query};
+use crate::db::{Columns as _, fixed, query};
 use crate::error::{Doing as _, StoreError};
 use crate::open::Store;
 use crate::sql;
@@ -10,9 +10,9 @@ use crate::sql;
 /// How large the database is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Stats {
-    /// Size of the file, in bytes.
+    /// Size of the database, in bytes.
     pub size_bytes: u64,
-    /// How much of it is free for new rows, in bytes.
+    /// How much of it is free for new rows, in bytes; 0 where the database does not say.
     pub free_bytes: u64,
     /// Rows by table, in alphabetical order.
     pub tables: Vec<TableStats>,
@@ -25,7 +25,7 @@ pub struct TableStats {
     pub table: &'static str,
     /// Its rows.
     pub rows: u64,
-    /// What it takes of the file, with its indexes, in bytes.
+    /// What it takes of the database, with its indexes, in bytes.
     pub bytes: u64,
 }
 
@@ -68,7 +68,6 @@ impl Store {
         const DOING: &str = "count rows";
         let mut tx = self.snapshot(DOING).await?;
         let size = query(sql::read::FILE_SIZE).fetch_one(&mut *tx).await.doing(DOING)?;
-        let page_bytes: u64 = size.int("page_bytes")?;
         let sizes = query(sql::read::TABLE_SIZES).fetch_all(&mut *tx).await.doing(DOING)?;
         let sizes: Vec<(String, u64)> = sizes
             .iter()
@@ -76,24 +75,23 @@ impl Store {
             .collect::<Result<_, StoreError>>()?;
         let mut tables = Vec::with_capacity(COUNTS.len());
         for (table, count) in COUNTS {
-            let row = sqlx::query(*count).fetch_one(&mut *tx).await.doing(DOING)?;
+            let row = fixed(count).fetch_one(&mut *tx).await.doing(DOING)?;
             let bytes = sizes.iter().find(|(name, _)| name == table).map_or(0, |(_, bytes)| *bytes);
             tables.push(TableStats { table, rows: row.int("found")?, bytes });
         }
-        Ok(Stats {
-            size_bytes: size.int::<u64>("pages")?.saturating_mul(page_bytes),
-            free_bytes: size.int::<u64>("free_pages")?.saturating_mul(page_bytes),
-            tables,
-        })
+        Ok(Stats { size_bytes: size.int("bytes")?, free_bytes: size.int("free_bytes")?, tables })
     }
 
-    /// What the database finds wrong with itself; nothing where it is whole. Reads every page: for
-    /// people and tests, not for timers.
+    /// What the database finds wrong with itself; nothing where it is whole, and on servers, which have tools
+    /// of their own for it. Reads every page: for people and tests, not for timers.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] if the database does not answer.
     pub async fn damage(&self) -> Result<Vec<String>, StoreError> {
         const DOING: &str = "check itself";
+        if self.dialect().is_server() {
+            return Ok(Vec::new());
+        }
         let rows = query(sql::read::DAMAGE).fetch_all(&self.inner.readers).await.doing(DOING)?;
         rows.iter().map(|row| row.text("problem")).collect()
     }

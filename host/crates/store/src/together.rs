@@ -189,8 +189,7 @@ async fn run_all(tx: &mut Transaction, changes: &mut [Box<dyn Waiting>]) -> bool
 }
 
 async fn behind_savepoint(tx: &mut Transaction, change: &mut Box<dyn Waiting>) -> Result<(), StoreError> {
-    use sqlx::Connection as _;
-    let mut point = tx.begin().await.doing(DOING)?;
-    let keep = change.run(&mut point).await;
-    if keep { point.commit().await } else { point.rollback().await }.doing(DOING)
+    tx.savepoint().await.doing(DOING)?;
+    let keep = change.run(tx).await;
+    if keep { tx.keep().await } else { tx.undo().await }.doing(DOING)
 }

@@ -142,7 +142,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<Ingested>, StoreError> {
         const DOING: &str = "store webhooks";
-        let mut tx = self.begin(DOING).await?;
+        let mut tx = self.begin_ingest(DOING).await?;
         let results = batch::write(&mut tx, batch, mint, now).await?;
         let (before, after) = match batch {
             [_] => (Point::IngestBeforeCommit, Point::IngestAfterCommit),

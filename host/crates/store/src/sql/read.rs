@@ -100,16 +100,26 @@ statements! {
     /// Whether the database answers.
     PING = { any: "SELECT 1 AS one" }
 
-    /// Size of the file: pages, free ones among them, bytes of each.
-    FILE_SIZE = { sqlite:
-        "SELECT (SELECT page_count FROM pragma_page_count) AS pages,
-             (SELECT freelist_count FROM pragma_freelist_count) AS free_pages,
-             (SELECT page_size FROM pragma_page_size) AS page_bytes" }
+    /// Size of the database, and how much of it is free, in bytes. Servers do not say what is free.
+    FILE_SIZE = {
+        sqlite: "SELECT pages.page_count * size.page_size AS bytes, free.freelist_count * size.page_size AS free_bytes
+             FROM pragma_page_count AS pages, pragma_freelist_count AS free, pragma_page_size AS size",
+        postgres: "SELECT pg_database_size(current_database()) AS bytes, 0::bigint AS free_bytes",
+        mysql: "SELECT CAST(COALESCE(SUM(data_length + index_length), 0) AS SIGNED) AS bytes,
+                 CAST(COALESCE(SUM(data_free), 0) AS SIGNED) AS free_bytes
+             FROM information_schema.tables WHERE table_schema = DATABASE()",
+    }
 
-    /// What each table takes of the file, with its indexes, in bytes.
-    TABLE_SIZES = { sqlite:
-        "SELECT s.tbl_name AS name, SUM(d.pgsize) AS bytes FROM dbstat AS d JOIN sqlite_schema AS s ON s.name = d.name
-         WHERE d.aggregate = TRUE GROUP BY s.tbl_name" }
+    /// What each table takes of it, with its indexes, in bytes.
+    TABLE_SIZES = {
+        sqlite: "SELECT s.tbl_name AS name, SUM(d.pgsize) AS bytes
+             FROM dbstat AS d JOIN sqlite_schema AS s ON s.name = d.name
+             WHERE d.aggregate = TRUE GROUP BY s.tbl_name",
+        postgres: "SELECT relname::text AS name, pg_total_relation_size(oid) AS bytes FROM pg_class
+             WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace",
+        mysql: "SELECT table_name AS name, CAST(data_length + index_length AS SIGNED) AS bytes
+             FROM information_schema.tables WHERE table_schema = DATABASE()",
+    }
 
     /// How many runs are not over, at most 10000, and when the first is due.
     RUNS_WAITING = { any:
@@ -134,7 +144,8 @@ statements! {
         "SELECT COUNT(*) AS found, COALESCE(SUM(size_bytes), 0) AS bytes FROM
              (SELECT size_bytes FROM inbox WHERE outcome = 'quarantined' LIMIT 10000) AS quarantined" }
 
-    /// What is wrong with the file: broken pages and indexes, and rows that refer to nothing.
+    /// What is wrong with the file: broken pages and indexes, and rows that refer to nothing. Servers have
+    /// tools of their own for it.
     DAMAGE = { sqlite:
         "SELECT integrity_check AS problem FROM pragma_integrity_check WHERE integrity_check <> 'ok'
          UNION ALL SELECT 'a row of ' || \"table\" || ' refers to nothing in ' || parent AS problem

@@ -1,4 +1,4 @@
-//! The driver's types, named once, and how columns become values.
+//! Rows, and how their columns become values.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -6,21 +6,35 @@ use std::str::FromStr;
 use domain::time::Timestamp;
 use serde::de::DeserializeOwned;
 use sqlx::Row as _;
+use sqlx::mysql::MySqlRow;
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::SqliteRow;
 
 use crate::error::StoreError;
-use crate::sql::Sql;
 
-pub(crate) type Db = sqlx::Sqlite;
-pub(crate) type Pool = sqlx::Pool<Db>;
-pub(crate) type Row = sqlx::sqlite::SqliteRow;
-pub(crate) type Transaction = sqlx::Transaction<'static, Db>;
-pub(crate) type Connection = sqlx::SqliteConnection;
-pub(crate) type Arguments = <Db as sqlx::Database>::Arguments;
-pub(crate) type Query = sqlx::query::Query<'static, Db, Arguments>;
+/// A row as the driver has it.
+pub(crate) enum Row {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+    Mysql(MySqlRow),
+}
 
-/// Makes a statement of the catalogue ready for its parameters.
-pub(crate) fn query(sql: Sql) -> Query {
-    sqlx::query(sql.text)
+impl From<SqliteRow> for Row {
+    fn from(row: SqliteRow) -> Self {
+        Self::Sqlite(row)
+    }
+}
+
+impl From<PgRow> for Row {
+    fn from(row: PgRow) -> Self {
+        Self::Postgres(row)
+    }
+}
+
+impl From<MySqlRow> for Row {
+    fn from(row: MySqlRow) -> Self {
+        Self::Mysql(row)
+    }
 }
 
 /// Reads typed values out of a row, by column.
@@ -33,16 +47,13 @@ pub(crate) trait Columns {
     fn opt_int(&self, column: &str) -> Result<Option<i64>, StoreError>;
     /// Bytes.
     fn bytes(&self, column: &str) -> Result<Vec<u8>, StoreError>;
+    /// A boolean.
+    fn flag(&self, column: &str) -> Result<bool, StoreError>;
 
     /// A whole number that fits `T`.
     fn int<T: TryFrom<i64>>(&self, column: &str) -> Result<T, StoreError> {
         let found = self.opt_int(column)?.ok_or_else(|| StoreError::corrupt(column, "unexpected NULL"))?;
         T::try_from(found).map_err(|_| StoreError::corrupt(column, format!("{found} is out of range")))
-    }
-
-    /// A boolean.
-    fn flag(&self, column: &str) -> Result<bool, StoreError> {
-        self.int::<i64>(column).map(|found| found != 0)
     }
 
     /// A time.
@@ -80,21 +91,40 @@ pub(crate) trait Columns {
     }
 }
 
+/// Reads a column of whichever row it is.
+macro_rules! get {
+    ($row:expr, $column:expr) => {
+        match $row {
+            Row::Sqlite(row) => row.try_get($column),
+            Row::Postgres(row) => row.try_get($column),
+            Row::Mysql(row) => row.try_get($column),
+        }
+        .map_err(|error| StoreError::corrupt($column, error))
+    };
+}
+
 impl Columns for Row {
     fn text(&self, column: &str) -> Result<String, StoreError> {
-        self.try_get(column).map_err(|error| StoreError::corrupt(column, error))
+        get!(self, column)
     }
 
     fn opt_text(&self, column: &str) -> Result<Option<String>, StoreError> {
-        self.try_get(column).map_err(|error| StoreError::corrupt(column, error))
+        get!(self, column)
     }
 
     fn opt_int(&self, column: &str) -> Result<Option<i64>, StoreError> {
-        self.try_get(column).map_err(|error| StoreError::corrupt(column, error))
+        get!(self, column)
     }
 
     fn bytes(&self, column: &str) -> Result<Vec<u8>, StoreError> {
-        self.try_get(column).map_err(|error| StoreError::corrupt(column, error))
+        get!(self, column)
+    }
+
+    fn flag(&self, column: &str) -> Result<bool, StoreError> {
+        match self {
+            Self::Postgres(row) => row.try_get(column).map_err(|error| StoreError::corrupt(column, error)),
+            Self::Sqlite(_) | Self::Mysql(_) => self.int::<i64>(column).map(|found| found != 0),
+        }
     }
 }
 
