@@ -53,7 +53,7 @@ CREATE TABLE api_key (
 CREATE TABLE incident (
     id              VARCHAR(26) COLLATE "C"  NOT NULL PRIMARY KEY,
     correlation_key VARCHAR(64)              NOT NULL, -- what its alerts have in common
-    open_key        VARCHAR(64) COLLATE "C"  UNIQUE,   -- the correlation key while it is open, else NULL: one open incident per key
+    open_key        VARCHAR(64) COLLATE "C",           -- the correlation key while it is open, else NULL: one open incident per key
     title           TEXT                     NOT NULL,
     name            VARCHAR(255) COLLATE "C" NOT NULL, -- the alerts' name
     instance        TEXT,                              -- machine or service, where the alerts name one
@@ -67,6 +67,9 @@ CREATE TABLE incident (
     resolved_at     BIGINT,
     closed_at       BIGINT
 );
+-- Partial, so that it is no key of the table: to open or close an incident then waits for nobody who only
+-- refers to it.
+CREATE UNIQUE INDEX incident_open_key ON incident (open_key) WHERE open_key IS NOT NULL;
 CREATE INDEX incident_status ON incident (status, id);
 CREATE INDEX incident_name ON incident (name, id);
 

@@ -53,10 +53,16 @@ statements! {
          ORDER BY d.id LIMIT $2" }
 
     /// Gives such a delivery up.
-    GIVE_UP_DELIVERY = { any:
-        "UPDATE delivery SET status = 'dead', due_at = NULL, lease = NULL, error_type = 'channel_removed',
-             error_message = $1, completed_at = $2
-         WHERE id = $3" }
+    GIVE_UP_DELIVERY = {
+        any: "UPDATE delivery SET status = 'dead', due_at = NULL, lease = NULL, error_type = 'channel_removed',
+                 error_message = $1, completed_at = $2
+             WHERE id = $3",
+        // Unless it was claimed since it was found.
+        postgres: "UPDATE delivery AS d SET status = 'dead', due_at = NULL, lease = NULL,
+                 error_type = 'channel_removed', error_message = $1, completed_at = t.now
+             FROM (SELECT $2::bigint AS now) AS t
+             WHERE d.id = $3 AND d.due_at IS NOT NULL AND (d.status = 'pending' OR d.due_at <= t.now)",
+    }
 
     /// Makes the row for how a new channel is doing.
     INSERT_HEALTH = { any: "INSERT INTO channel_health (channel_id) VALUES ($1)" }

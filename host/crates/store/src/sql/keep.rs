@@ -15,8 +15,10 @@ statements! {
          ORDER BY i.run_id LIMIT $4" }
 
     /// Takes the content of these requests away.
-    FORGET_REQUESTS = { sqlite:
-        "UPDATE inbox SET request = x'' WHERE run_id IN (SELECT value FROM json_each($1)) AND outcome <> 'quarantined'" }
+    FORGET_REQUESTS = {
+        sqlite: "UPDATE inbox SET request = x'' WHERE run_id IN (SELECT value FROM json_each($1)) AND outcome <> 'quarantined'",
+        postgres: "UPDATE inbox SET request = '' WHERE run_id = ANY (ARRAY(SELECT json_array_elements_text($1::json))) AND outcome <> 'quarantined'",
+    }
 
     /// What stages of runs made that ended before a time.
     OLD_RESULTS = { any:
@@ -25,9 +27,12 @@ statements! {
          ORDER BY a.id LIMIT $4" }
 
     /// Takes these results away.
-    FORGET_RESULTS = { sqlite:
-        "DELETE FROM artifact WHERE id IN (SELECT value FROM json_each($1))
-             AND NOT EXISTS (SELECT 1 FROM run AS r WHERE r.id = artifact.run_id AND r.completed_at IS NULL)" }
+    FORGET_RESULTS = {
+        sqlite: "DELETE FROM artifact WHERE id IN (SELECT value FROM json_each($1))
+                 AND NOT EXISTS (SELECT 1 FROM run AS r WHERE r.id = artifact.run_id AND r.completed_at IS NULL)",
+        postgres: "DELETE FROM artifact WHERE id = ANY (ARRAY(SELECT json_array_elements_text($1::json)))
+                 AND NOT EXISTS (SELECT 1 FROM run AS r WHERE r.id = artifact.run_id AND r.completed_at IS NULL)",
+    }
 
     /// Runs that ended before a time. A request that nobody could read is kept, and so is what was told of
     /// an incident that is still open: its remotes may have to be told more.
@@ -37,14 +42,25 @@ statements! {
              AND i.open_key IS NULL
          ORDER BY r.id LIMIT $4" }
 
+    /// Has these runs to ourselves: nobody takes one up again from here on.
+    LOCK_RUNS = {
+        postgres: "SELECT id FROM run WHERE id = ANY (ARRAY(SELECT json_array_elements_text($1::json)))
+             ORDER BY id FOR UPDATE",
+    }
+
     /// Takes the deliveries of these runs away, with their tries.
-    FORGET_DELIVERIES = { sqlite:
-        "DELETE FROM delivery WHERE run_id IN (SELECT r.id FROM run AS r
-             WHERE r.id IN (SELECT value FROM json_each($1)) AND r.completed_at IS NOT NULL)" }
+    FORGET_DELIVERIES = {
+        sqlite: "DELETE FROM delivery WHERE run_id IN (SELECT r.id FROM run AS r
+                 WHERE r.id IN (SELECT value FROM json_each($1)) AND r.completed_at IS NOT NULL)",
+        postgres: "DELETE FROM delivery WHERE run_id IN (SELECT r.id FROM run AS r
+                 WHERE r.id = ANY (ARRAY(SELECT json_array_elements_text($1::json))) AND r.completed_at IS NOT NULL)",
+    }
 
     /// Takes these runs away, with their requests, tries at stages and results.
-    FORGET_RUNS = { sqlite:
-        "DELETE FROM run WHERE id IN (SELECT value FROM json_each($1)) AND completed_at IS NOT NULL" }
+    FORGET_RUNS = {
+        sqlite: "DELETE FROM run WHERE id IN (SELECT value FROM json_each($1)) AND completed_at IS NOT NULL",
+        postgres: "DELETE FROM run WHERE id = ANY (ARRAY(SELECT json_array_elements_text($1::json))) AND completed_at IS NOT NULL",
+    }
 
     /// Incidents that are over, and of which no run is kept any more.
     OLD_INCIDENTS = { any:
@@ -53,16 +69,29 @@ statements! {
              AND i.acknowledged = 0 AND NOT EXISTS (SELECT 1 FROM run AS r WHERE r.incident_id = i.id)
          ORDER BY i.id LIMIT $4" }
 
+    /// Has these incidents to ourselves: no webhook opens one again from here on.
+    LOCK_INCIDENTS = {
+        postgres: "SELECT id FROM incident WHERE id = ANY (ARRAY(SELECT json_array_elements_text($1::json)))
+             ORDER BY id FOR UPDATE",
+    }
+
     /// Takes the alerts of these incidents away, with their history.
-    FORGET_ALERTS_OF_INCIDENTS = { sqlite:
-        "DELETE FROM alert WHERE incident_id IN (SELECT i.id FROM incident AS i
-             WHERE i.id IN (SELECT value FROM json_each($1)) AND i.open_key IS NULL AND i.firing = 0
-                 AND i.acknowledged = 0 AND NOT EXISTS (SELECT 1 FROM run AS r WHERE r.incident_id = i.id))" }
+    FORGET_ALERTS_OF_INCIDENTS = {
+        sqlite: "DELETE FROM alert WHERE incident_id IN (SELECT i.id FROM incident AS i
+                 WHERE i.id IN (SELECT value FROM json_each($1)) AND i.open_key IS NULL AND i.firing = 0
+                     AND i.acknowledged = 0 AND NOT EXISTS (SELECT 1 FROM run AS r WHERE r.incident_id = i.id))",
+        postgres: "DELETE FROM alert WHERE incident_id IN (SELECT i.id FROM incident AS i
+                 WHERE i.id = ANY (ARRAY(SELECT json_array_elements_text($1::json))) AND i.open_key IS NULL AND i.firing = 0
+                     AND i.acknowledged = 0 AND NOT EXISTS (SELECT 1 FROM run AS r WHERE r.incident_id = i.id))",
+    }
 
     /// Takes these incidents away, with their history.
-    FORGET_INCIDENTS = { sqlite:
-        "DELETE FROM incident WHERE id IN (SELECT value FROM json_each($1)) AND open_key IS NULL AND firing = 0
-             AND acknowledged = 0 AND NOT EXISTS (SELECT 1 FROM run AS r WHERE r.incident_id = incident.id)" }
+    FORGET_INCIDENTS = {
+        sqlite: "DELETE FROM incident WHERE id IN (SELECT value FROM json_each($1)) AND open_key IS NULL AND firing = 0
+                 AND acknowledged = 0 AND NOT EXISTS (SELECT 1 FROM run AS r WHERE r.incident_id = incident.id)",
+        postgres: "DELETE FROM incident WHERE id = ANY (ARRAY(SELECT json_array_elements_text($1::json))) AND open_key IS NULL AND firing = 0
+                 AND acknowledged = 0 AND NOT EXISTS (SELECT 1 FROM run AS r WHERE r.incident_id = incident.id)",
+    }
 
     /// Alerts that were over when they were first heard of, and not heard of since a time.
     OLD_ALERTS = { any:
@@ -71,7 +100,10 @@ statements! {
          ORDER BY a.id LIMIT $4" }
 
     /// Takes these alerts away, with their history.
-    FORGET_ALERTS = { sqlite:
-        "DELETE FROM alert WHERE id IN (SELECT value FROM json_each($1)) AND incident_id IS NULL
-             AND status = 'resolved'" }
+    FORGET_ALERTS = {
+        sqlite: "DELETE FROM alert WHERE id IN (SELECT value FROM json_each($1)) AND incident_id IS NULL
+                 AND status = 'resolved'",
+        postgres: "DELETE FROM alert WHERE id = ANY (ARRAY(SELECT json_array_elements_text($1::json))) AND incident_id IS NULL
+                 AND status = 'resolved'",
+    }
 }

@@ -36,9 +36,13 @@ statements! {
          VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', 0, $8, $9)" }
 
     /// What is not final for an incident and a channel, the oldest first.
-    UNFINISHED_DELIVERIES = { any:
-        "SELECT id, run_id, tells, status, attempts FROM delivery
-         WHERE incident_id = $1 AND channel_id = $2 AND due_at IS NOT NULL ORDER BY id" }
+    UNFINISHED_DELIVERIES = {
+        any: "SELECT id, run_id, tells, status, attempts FROM delivery
+             WHERE incident_id = $1 AND channel_id = $2 AND due_at IS NOT NULL ORDER BY id",
+        // Nobody claims or records one while we decide what becomes of it.
+        postgres: "SELECT id, run_id, tells, status, attempts FROM delivery
+             WHERE incident_id = $1 AND channel_id = $2 AND due_at IS NOT NULL ORDER BY id FOR NO KEY UPDATE",
+    }
 
     /// What a channel was last told of an incident, or may have been: the newest final delivery of which an
     /// attempt was begun.
@@ -53,12 +57,21 @@ statements! {
          WHERE id = $3" }
 
     /// Leases due deliveries to a channel and begins their next try.
-    CLAIM_DELIVERIES = { sqlite: concat!(
-        "UPDATE delivery SET status = 'sending', lease = $1, due_at = $2, attempts = attempts + 1
-         WHERE id IN (SELECT d.id FROM delivery AS d
-             WHERE d.channel_id = $3 AND d.due_at <= $4 AND ", claimable!(), "
-                 AND EXISTS (SELECT 1 FROM channel AS c WHERE c.id = d.channel_id AND c.enabled)
-             ORDER BY d.due_at, d.id LIMIT $5)") }
+    CLAIM_DELIVERIES = {
+        sqlite: concat!(
+            "UPDATE delivery SET status = 'sending', lease = $1, due_at = $2, attempts = attempts + 1
+             WHERE id IN (SELECT d.id FROM delivery AS d
+                 WHERE d.channel_id = $3 AND d.due_at <= $4 AND ", claimable!(), "
+                     AND EXISTS (SELECT 1 FROM channel AS c WHERE c.id = d.channel_id AND c.enabled)
+                 ORDER BY d.due_at, d.id LIMIT $5)"),
+        // An array is found once; a list could be found, and locked, again for every row.
+        postgres: concat!(
+            "UPDATE delivery SET status = 'sending', lease = $1, due_at = $2, attempts = attempts + 1
+             WHERE id = ANY (ARRAY(SELECT d.id FROM delivery AS d
+                 WHERE d.channel_id = $3 AND d.due_at <= $4 AND ", claimable!(), "
+                     AND EXISTS (SELECT 1 FROM channel AS c WHERE c.id = d.channel_id AND c.enabled)
+                 ORDER BY d.due_at, d.id LIMIT $5 FOR NO KEY UPDATE OF d SKIP LOCKED))"),
+    }
 
     /// Writes the tries that were just begun, before anybody is called.
     INSERT_ATTEMPTS = { any:
@@ -87,6 +100,12 @@ statements! {
         "UPDATE delivery SET status = $1, due_at = $2, lease = NULL, remote_ref = $3, error_type = $4,
              error_message = $5, completed_at = $6
          WHERE id = $7 AND lease = $8" }
+
+    /// Has the incident of a delivery to ourselves: nobody puts anything about it into the outbox meanwhile.
+    LOCK_INCIDENT_OF_DELIVERY = {
+        postgres: "SELECT i.id FROM incident AS i JOIN delivery AS d ON d.incident_id = i.id
+             WHERE d.id = $1 FOR UPDATE OF i",
+    }
 
     /// Whose a delivery is, and how far it has come.
     DELIVERY_PLACE = { any:

@@ -25,12 +25,19 @@ pub(crate) const LIST_RUNS: &str = concat!("SELECT ", run_columns!(), " FROM run
 statements! {
     /// Leases due runs. A leased run is due again when its lease ends. A run waits for every earlier one
     /// about its incident, so that what they tell people keeps its order.
-    CLAIM_RUNS = { sqlite:
-        "UPDATE run SET lease = $1, due_at = $2, started_at = COALESCE(started_at, $3)
-         WHERE id IN (SELECT r.id FROM run AS r WHERE r.due_at <= $4 AND NOT EXISTS (
-                 SELECT 1 FROM run AS e
-                 WHERE e.incident_id = r.incident_id AND e.id < r.id AND e.due_at IS NOT NULL)
-             ORDER BY r.due_at, r.id LIMIT $5)" }
+    CLAIM_RUNS = {
+        sqlite: "UPDATE run SET lease = $1, due_at = $2, started_at = COALESCE(started_at, $3)
+             WHERE id IN (SELECT r.id FROM run AS r WHERE r.due_at <= $4 AND NOT EXISTS (
+                     SELECT 1 FROM run AS e
+                     WHERE e.incident_id = r.incident_id AND e.id < r.id AND e.due_at IS NOT NULL)
+                 ORDER BY r.due_at, r.id LIMIT $5)",
+        // An array is found once; a list could be found, and locked, again for every row.
+        postgres: "UPDATE run SET lease = $1, due_at = $2, started_at = COALESCE(started_at, $3)
+             WHERE id = ANY (ARRAY(SELECT r.id FROM run AS r WHERE r.due_at <= $4 AND NOT EXISTS (
+                     SELECT 1 FROM run AS e
+                     WHERE e.incident_id = r.incident_id AND e.id < r.id AND e.due_at IS NOT NULL)
+                 ORDER BY r.due_at, r.id LIMIT $5 FOR NO KEY UPDATE OF r SKIP LOCKED))",
+    }
 
     /// What was just leased: found by the end of the lease, which is indexed, and the token.
     CLAIMED_RUNS = { any: concat!(
@@ -102,6 +109,17 @@ statements! {
         "UPDATE run SET status = $1, error_type = $2, error_message = $3, completed_at = $4, due_at = NULL,
              lease = NULL
          WHERE id = $5 AND lease = $6" }
+
+    /// Has a run to ourselves, so that of two deliveries that become final at once the later one ends it.
+    LOCK_RUN = {
+        postgres: "SELECT id FROM run WHERE id = $1 FOR NO KEY UPDATE",
+    }
+
+    /// Has the incident of a run to ourselves: nobody plans or takes up another run about it meanwhile.
+    LOCK_INCIDENT_OF_RUN = {
+        postgres: "SELECT i.id FROM incident AS i JOIN run AS r ON r.incident_id = i.id
+             WHERE r.id = $1 FOR UPDATE OF i",
+    }
 
     /// Ends a run whose deliveries are all final: notified, or failed where one was given up on.
     SETTLE_RUN = { any: concat!(
