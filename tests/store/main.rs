@@ -39,3 +39,5 @@ mod run;
 mod schema;
 #[cfg(test)]
 mod sealed;
+#[cfg(test)]
+mod servers;

@@ -207,7 +207,8 @@ async fn answers(kind: Kind, port: u16) -> bool {
     asked.await.as_deref() == Some(expected)
 }
 
-fn free_port() -> u16 {
+/// A port that nobody listens on just now.
+pub(crate) fn free_port() -> u16 {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let listener = TcpListener::bind(any).expect("a free port");
     listener.local_addr().expect("a listener has an address").port()

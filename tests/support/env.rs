@@ -6,7 +6,7 @@ use std::path::PathBuf;
 const PASSED_ON: [&str; 5] = ["HOME", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR"];
 
 #[expect(clippy::disallowed_methods, reason = "tests have no `config`; this is where they ask")]
-fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
@@ -67,6 +67,15 @@ pub(crate) fn tools(name: &str) -> Option<PathBuf> {
         .take(2)
         .map(|folder| folder.join("tools").join(name))
         .find(|folder| folder.is_dir())
+}
+
+/// Where tests keep what they prepare once: `<target>/tools`.
+///
+/// # Panics
+/// When cargo does not lie tests where it does.
+pub(crate) fn tools_folder() -> PathBuf {
+    let own = std::env::current_exe().expect("a running program has a path");
+    own.ancestors().nth(3).expect("cargo puts tests three folders deep").join("tools")
 }
 
 /// Where a program lies on `PATH`.

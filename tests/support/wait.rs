@@ -1,6 +1,6 @@
 //! Waiting for what will be true, with a deadline.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
@@ -27,4 +27,19 @@ pub async fn wait_for<T>(what: &str, within: Duration, mut look: impl AsyncFnMut
         }
     });
     found.await.unwrap_or_else(|_| panic!("{what}: not within {}s", within.as_secs()))
+}
+
+/// The same where nothing can be awaited, within [`PATIENCE`].
+///
+/// # Panics
+/// When there is nothing in that time.
+pub(crate) fn wait_blocking<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{what}: not within {}s", PATIENCE.as_secs());
+        std::thread::sleep(PAUSE);
+    }
 }

@@ -22,7 +22,10 @@ struct Program {
 
 const PROGRAMS: &[Program] = &[
     Program { suite: "alertmanager", name: "prometheus-alertmanager", package: "prometheus-alertmanager" },
+    Program { suite: "mariadb", name: "mariadb-install-db", package: "mariadb-server" },
     Program { suite: "memcached", name: "memcached", package: "memcached" },
+    // The server itself is not on `PATH`.
+    Program { suite: "postgres", name: "pg_ctlcluster", package: "postgresql" },
     Program { suite: "redis", name: "redis-server", package: "redis-server" },
 ];
 
@@ -142,7 +145,8 @@ mod tests {
     fn in_ci_every_suite_is_required() {
         assert_eq!(
             Present::default().required(true),
-            "alertmanager,memcached,redis,aiosmtpd,componentize_py,standardwebhooks,schemathesis,slack_sdk,ai_sdks,jco"
+            "alertmanager,mariadb,memcached,postgres,redis,aiosmtpd,componentize_py,standardwebhooks,schemathesis,\
+             slack_sdk,ai_sdks,jco"
         );
     }
 
