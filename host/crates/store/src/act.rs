@@ -9,9 +9,11 @@ use domain::time::Timestamp;
 use crate::db::{Columns as _, Transaction, query, to_json};
 use crate::error::{Doing as _, StoreError};
 use crate::incident::{read_incident, worst};
+use crate::ingest::later::Later;
 use crate::ingest::rows::{IncidentHistoryRow, IncidentRow, RunRow};
 use crate::open::Store;
 use crate::sql;
+use crate::tries::tried;
 
 const DOING: &str = "store what a person did to an incident";
 
@@ -40,11 +42,22 @@ impl Store {
         mint: &mut (dyn Mint + Send),
         now: Timestamp,
     ) -> Result<Acted, StoreError> {
+        tried!(self, self.act_once(id, act, mint, now))
+    }
+
+    async fn act_once(
+        &self,
+        id: IncidentId,
+        act: &Act,
+        mint: &mut (dyn Mint + Send),
+        now: Timestamp,
+    ) -> Result<Acted, StoreError> {
         let mut tx = self.begin(DOING).await?;
         let incidents = query(sql::ingest::INCIDENTS_BY_ID_OR_KEY).bind(to_json(DOING, &[id])?).bind("[]");
         let row = incidents.fetch_optional(&mut *tx).await.doing(DOING)?;
         let before = read_incident(&row.ok_or_else(|| StoreError::NotFound(format!("incident `{id}`")))?)?;
         let cause = cause(&mut tx, id).await?;
+        let mint = &mut Later::than_runs_about(&mut tx, [id], mint).await?;
         let plan = plan(&before, act, &cause, mint, now)
             .map_err(|refusal| StoreError::Conflict(refusal.to_string()))?;
         let Some(history) = IncidentHistoryRow::of_act(act, &plan, mint, now) else {

@@ -7,6 +7,7 @@ use crate::db::{Columns as _, Query, Row, query};
 use crate::error::{Doing as _, StoreError};
 use crate::open::Store;
 use crate::sql::{self, Sql};
+use crate::tries::tried;
 
 /// A key that seals what is stored for one purpose, itself wrapped.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +54,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] if an identifier or a generation is taken.
     pub async fn add_missing_data_keys(&self, keys: &[DataKey]) -> Result<Vec<DataKey>, StoreError> {
+        tried!(self, self.add_missing_once(keys))
+    }
+
+    async fn add_missing_once(&self, keys: &[DataKey]) -> Result<Vec<DataKey>, StoreError> {
         const DOING: &str = "keep data keys";
         let mut tx = self.begin(DOING).await?;
         for key in keys {
@@ -115,6 +120,15 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`] if the database does not answer.
     pub async fn take_secret_key(&self, kek_id: &str, again: bool, now: Timestamp) -> Result<(), StoreError> {
+        tried!(self, self.take_secret_key_once(kek_id, again, now))
+    }
+
+    async fn take_secret_key_once(
+        &self,
+        kek_id: &str,
+        again: bool,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         const DOING: &str = "note which secret key is used";
         let mut tx = self.begin(DOING).await?;
         let rows = query(sql::sealed::SECRET_KEYS).fetch_all(&mut *tx).await.doing(DOING)?;

@@ -3,6 +3,10 @@
 use std::error::Error;
 use std::sync::Arc;
 
+use sqlx::error::DatabaseError;
+use sqlx::mysql::MySqlDatabaseError;
+use sqlx::postgres::PgDatabaseError;
+
 use crate::migrate::MigrationError;
 
 /// The error beneath, shared so that one failure can answer every webhook of a batch.
@@ -85,20 +89,12 @@ impl StoreError {
     pub(crate) fn of(doing: &'static str, error: sqlx::Error) -> Self {
         use sqlx::Error as E;
         match &error {
-            E::Database(cause) => {
-                if cause.is_unique_violation() {
-                    return Self::Conflict(format!("cannot {doing}: {}", cause.message()));
-                }
-                // Extended result codes keep the primary one in their low byte (sqlite.org/rescode.html).
-                let code = cause.code().and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff);
-                match code {
-                    // abort, busy, locked, nomem, readonly, interrupt, ioerr, full, cantopen, protocol
-                    Some(4..=10 | 13..=15) => Self::Unavailable { doing, source: Arc::new(error) },
-                    // corrupt, notadb
-                    Some(11 | 26) => Self::Corrupt { what: format!("{cause}") },
-                    _ => Self::Refused { doing, source: Arc::new(error) },
-                }
-            }
+            E::Database(cause) => match sort(&**cause) {
+                Sorted::Taken => Self::Conflict(format!("cannot {doing}: {}", cause.message())),
+                Sorted::Unavailable => Self::Unavailable { doing, source: Arc::new(error) },
+                Sorted::Corrupt => Self::Corrupt { what: format!("{cause}") },
+                Sorted::Refused => Self::Refused { doing, source: Arc::new(error) },
+            },
             E::ColumnDecode { .. } | E::Decode(_) | E::ColumnNotFound(_) => {
                 Self::Corrupt { what: error.to_string() }
             }
@@ -106,6 +102,94 @@ impl StoreError {
             E::Encode(_) | E::InvalidArgument(_) => Self::Refused { doing, source: Arc::new(error) },
             _ => Self::Unavailable { doing, source: Arc::new(error) },
         }
+    }
+
+    /// Whether another host was in the way, so that the same change may work at once: it has written what we
+    /// believed to be missing, or it waited for us while we waited for it.
+    pub(crate) fn is_contention(&self) -> bool {
+        match self {
+            Self::Conflict(_) => true,
+            Self::Unavailable { source, .. } => {
+                let error = source.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
+                error.is_some_and(|cause| match cause.try_downcast_ref::<PgDatabaseError>() {
+                    Some(cause) => matches!(cause.code(), "40001" | "40P01"),
+                    None => cause
+                        .try_downcast_ref::<MySqlDatabaseError>()
+                        .is_some_and(|cause| matches!(cause.number(), 1213)),
+                })
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What an error of a database comes to.
+enum Sorted {
+    /// Something unique is there already.
+    Taken,
+    Unavailable,
+    Corrupt,
+    Refused,
+}
+
+fn sort(cause: &dyn DatabaseError) -> Sorted {
+    if cause.is_unique_violation() {
+        return Sorted::Taken;
+    }
+    if let Some(cause) = cause.try_downcast_ref::<PgDatabaseError>() {
+        return sort_postgres(cause.code());
+    }
+    if let Some(cause) = cause.try_downcast_ref::<MySqlDatabaseError>() {
+        return sort_mysql(cause.number());
+    }
+    // Extended result codes keep the primary one in their low byte (sqlite.org/rescode.html).
+    match cause.code().and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff) {
+        // abort, busy, locked, nomem, readonly, interrupt, ioerr, full, cantopen, protocol
+        Some(4..=10 | 13..=15) => Sorted::Unavailable,
+        // corrupt, notadb
+        Some(11 | 26) => Sorted::Corrupt,
+        _ => Sorted::Refused,
+    }
+}
+
+/// By the classes and codes of postgresql.org/docs/current/errcodes-appendix.html.
+fn sort_postgres(code: &str) -> Sorted {
+    match (code.get(..2), code) {
+        // data or an index is damaged
+        (_, "XX001" | "XX002") => Sorted::Corrupt,
+        // connection, resources such as disk and connections, shutting down and timeouts, system
+        (Some("08" | "53" | "57" | "58"), _) => Sorted::Unavailable,
+        // serialization, deadlock, standby, idle for too long, lock timeout
+        (_, "40001" | "40P01" | "25006" | "25P03" | "55P03") => Sorted::Unavailable,
+        // Somebody was shut out meanwhile.
+        (Some("28"), _) => Sorted::Unavailable,
+        _ => Sorted::Refused,
+    }
+}
+
+/// By the numbers of the server.
+const fn sort_mysql(number: u16) -> Sorted {
+    match number {
+        // too many connections, shutting down, lock timeout, deadlock, disk full, read-only, killed
+        1021
+        | 1028
+        | 1040
+        | 1053
+        | 1114
+        | 1158..=1161
+        | 1203
+        | 1205
+        | 1213
+        | 1226
+        | 1290
+        | 1317
+        | 1836
+        | 1927
+        | 1969
+        | 3024 => Sorted::Unavailable,
+        // damaged tables
+        1034 | 1035 | 1194 | 1195 => Sorted::Corrupt,
+        _ => Sorted::Refused,
     }
 }
 

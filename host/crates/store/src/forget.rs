@@ -8,12 +8,15 @@ use crate::db::{Columns as _, query, to_json};
 use crate::error::{Doing as _, StoreError};
 use crate::open::Store;
 use crate::sql::{self, Sql};
+use crate::tries::tried;
 
 /// How many rows one step takes away: a transaction that webhooks hardly notice.
 const STEP: u32 = 100;
 /// How many requests are found at once that are beyond what may stay in quarantine: finding them means
 /// adding up all that is there.
 const FOUND_BEYOND: u32 = 500;
+
+const DOING: &str = "take away what is old";
 
 /// What can be taken away for its age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,15 +49,20 @@ impl Kept {
         }
     }
 
-    /// The statement that finds them, and those that take them away; the last one counts.
-    const fn statements(self) -> (Sql, &'static [Sql]) {
+    /// The statement that finds them, one that locks them where a host can take one up meanwhile, and those
+    /// that take them away; the last one counts.
+    const fn statements(self) -> (Sql, Option<Sql>, &'static [Sql]) {
         use sql::keep as k;
         match self {
-            Self::Requests => (k::OLD_REQUESTS, &[k::FORGET_REQUESTS]),
-            Self::Results => (k::OLD_RESULTS, &[k::FORGET_RESULTS]),
-            Self::Runs => (k::OLD_RUNS, &[k::FORGET_DELIVERIES, k::FORGET_RUNS]),
-            Self::Incidents => (k::OLD_INCIDENTS, &[k::FORGET_ALERTS_OF_INCIDENTS, k::FORGET_INCIDENTS]),
-            Self::Alerts => (k::OLD_ALERTS, &[k::FORGET_ALERTS]),
+            Self::Requests => (k::OLD_REQUESTS, None, &[k::FORGET_REQUESTS]),
+            Self::Results => (k::OLD_RESULTS, None, &[k::FORGET_RESULTS]),
+            Self::Runs => (k::OLD_RUNS, Some(k::LOCK_RUNS), &[k::FORGET_DELIVERIES, k::FORGET_RUNS]),
+            Self::Incidents => (
+                k::OLD_INCIDENTS,
+                Some(k::LOCK_INCIDENTS),
+                &[k::FORGET_ALERTS_OF_INCIDENTS, k::FORGET_INCIDENTS],
+            ),
+            Self::Alerts => (k::OLD_ALERTS, None, &[k::FORGET_ALERTS]),
         }
     }
 }
@@ -79,8 +87,7 @@ impl Store {
         before: Timestamp,
         after: Option<&str>,
     ) -> Result<Forgotten, StoreError> {
-        const DOING: &str = "take away what is old";
-        let (find, forget) = kind.statements();
+        let (find, ..) = kind.statements();
         // Which kind of identifier does not matter: they all begin with their time.
         let end = RunId::first_at(before).to_string();
         let find = query(find).bind(after.unwrap_or_default().to_owned()).bind(end);
@@ -90,19 +97,30 @@ impl Store {
         let mut gone = 0;
         if !ids.is_empty() {
             crash::pass(Point::RetentionFound);
-            let list = to_json(DOING, &ids)?;
-            let mut tx = self.begin(DOING).await?;
-            for statement in forget {
-                let done = query(*statement).bind(list.clone()).execute(&mut *tx).await.doing(DOING)?;
-                gone = done.rows_affected();
-            }
-            crash::pass(Point::RetentionBeforeCommit);
-            tx.commit().await.doing(DOING)?;
-            crash::pass(Point::RetentionAfterCommit);
+            gone = tried!(self, self.forget_these(kind, &ids))?;
         }
         let full = u32::try_from(ids.len()).is_ok_and(|count| count == STEP);
         let count = usize::try_from(gone).unwrap_or(usize::MAX);
         Ok(Forgotten { count, next: ids.last().cloned().filter(|_| full) })
+    }
+
+    /// Takes these away, as far as they may still go; tells how many did.
+    async fn forget_these(&self, kind: Kept, ids: &[String]) -> Result<u64, StoreError> {
+        let (_, lock, forget) = kind.statements();
+        let list = to_json(DOING, &ids)?;
+        let mut gone = 0;
+        let mut tx = self.begin(DOING).await?;
+        if let Some(lock) = lock {
+            query(lock).bind(list.clone()).if_spoken(&mut tx).await.doing(DOING)?;
+        }
+        for statement in forget {
+            let done = query(*statement).bind(list.clone()).execute(&mut *tx).await.doing(DOING)?;
+            gone = done.rows_affected();
+        }
+        crash::pass(Point::RetentionBeforeCommit);
+        tx.commit().await.doing(DOING)?;
+        crash::pass(Point::RetentionAfterCommit);
+        Ok(gone)
     }
 
     /// Some requests that are in quarantine for what their sender sent, beyond `bytes` of what came with

@@ -42,6 +42,7 @@ mod secret;
 mod sql;
 mod stats;
 mod together;
+mod tries;
 
 pub use act::Acted;
 pub use alert::{AlertDetail, AlertFilter, AlertHistory};

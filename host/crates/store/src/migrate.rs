@@ -94,6 +94,10 @@ const CREATE_RECORD_ON_MYSQL: &str = "CREATE TABLE IF NOT EXISTS schema_migratio
     applied_at BIGINT       NOT NULL
 ) ENGINE = InnoDB";
 
+/// One process at a time, which may take its time; the number is this program's own.
+const ALONE_ON_POSTGRES: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '10min';
+    SELECT pg_advisory_xact_lock(6286194736423427436)";
+
 const READ_RECORD: &str = "SELECT number, checksum FROM schema_migration ORDER BY number";
 /// Whether it is there.
 const fn record_exists(dialect: Dialect) -> &'static str {
@@ -126,6 +130,9 @@ impl Store {
         loop {
             // Read again inside the transaction: another process may have been faster.
             let mut tx = self.begin(DOING).await?;
+            if tx.dialect() == Dialect::Postgres {
+                tx.run(ALONE_ON_POSTGRES).await.doing(DOING)?;
+            }
             let Some(next) = missing(&mut tx).await?.first() else { return Ok(applied) };
             let record = match tx.dialect() {
                 Dialect::Sqlite => CREATE_RECORD,

@@ -10,6 +10,7 @@ use crate::error::{Doing as _, StoreError};
 use crate::open::Store;
 use crate::outbox_put::{DeliveryPlace, place, supersede};
 use crate::sql;
+use crate::tries::tried;
 
 /// How many dead deliveries one transaction of [`Store::retry_dead_deliveries`] goes through, so that
 /// webhooks need not wait.
@@ -48,7 +49,12 @@ impl Store {
         actor: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        tried!(self, self.retry_once(id, actor, now))
+    }
+
+    async fn retry_once(&self, id: DeliveryId, actor: &str, now: Timestamp) -> Result<(), StoreError> {
         let mut tx = self.begin(DOING).await?;
+        lock_incident(&mut tx, id).await?;
         let place = place(&mut tx, id).await?;
         if place.status != DeliveryStatus::Dead {
             let status = place.status;
@@ -80,28 +86,58 @@ impl Store {
         let mut after = filter.since.map(|since| DeliveryId::first_at(since).to_string()).unwrap_or_default();
         let mut revived = Revived::default();
         loop {
-            let mut tx = self.begin(DOING).await?;
-            let dead = query(sql::outbox::DEAD_DELIVERIES).bind(after).bind(filter.channel.clone());
-            let rows = dead.bind(AT_ONCE).fetch_all(&mut *tx).await.doing(DOING)?;
-            let Some(last) = rows.last() else { return Ok(revived) };
-            after = last.text("id")?;
-            for row in &rows {
-                let id = row.parse("id")?;
-                let place = place(&mut tx, id).await?;
-                match overtaken_by(&mut tx, id).await? {
-                    Some(by) => {
-                        supersede(&mut tx, id, place.run_id, by, now).await?;
-                        revived.stale += 1;
-                    }
-                    None => {
-                        revive(&mut tx, id, &place, actor, now).await?;
-                        revived.due += 1;
-                    }
-                }
+            let (some, last) = tried!(self, self.retry_some(&after, filter, actor, now))?;
+            revived.due += some.due;
+            revived.stale += some.stale;
+            match last {
+                Some(last) => after = last,
+                None => return Ok(revived),
             }
-            tx.commit().await.doing(DOING)?;
         }
     }
+
+    /// Goes through the next dead deliveries after one; tells which was the last, if there were any.
+    async fn retry_some(
+        &self,
+        after: &str,
+        filter: &DeadFilter,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<(Revived, Option<String>), StoreError> {
+        let mut revived = Revived::default();
+        let mut tx = self.begin(DOING).await?;
+        // On a server each locks its incident, and webhooks lock theirs in the order of their identifiers.
+        let at_once = if self.dialect().is_server() { 1 } else { AT_ONCE };
+        let dead = query(sql::outbox::DEAD_DELIVERIES).bind(after.to_owned()).bind(filter.channel.clone());
+        let rows = dead.bind(at_once).fetch_all(&mut *tx).await.doing(DOING)?;
+        let last = rows.last().map(|row| row.text("id")).transpose()?;
+        for row in &rows {
+            let id = row.parse("id")?;
+            lock_incident(&mut tx, id).await?;
+            let place = place(&mut tx, id).await?;
+            if place.status != DeliveryStatus::Dead {
+                continue;
+            }
+            match overtaken_by(&mut tx, id).await? {
+                Some(by) => {
+                    supersede(&mut tx, id, place.run_id, by, now).await?;
+                    revived.stale += 1;
+                }
+                None => {
+                    revive(&mut tx, id, &place, actor, now).await?;
+                    revived.due += 1;
+                }
+            }
+        }
+        tx.commit().await.doing(DOING)?;
+        Ok((revived, last))
+    }
+}
+
+/// Has the incident of a delivery to ourselves.
+async fn lock_incident(tx: &mut Connection, id: DeliveryId) -> Result<(), StoreError> {
+    let lock = query(sql::outbox::LOCK_INCIDENT_OF_DELIVERY).bind(id.to_string());
+    lock.if_spoken(tx).await.doing(DOING).map(drop)
 }
 
 async fn overtaken_by(tx: &mut Connection, id: DeliveryId) -> Result<Option<DeliveryId>, StoreError> {

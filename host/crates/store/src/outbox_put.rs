@@ -39,7 +39,15 @@ pub(crate) fn look_before(script: Script, delivery: &NewDelivery) -> Script {
 
 impl Before {
     pub(crate) fn read(came: &mut Results, delivery: &NewDelivery) -> Result<Self, StoreError> {
-        let unfinished = came.rows().iter().map(read_unfinished).collect::<Result<_, _>>()?;
+        let unfinished: Vec<Unfinished> =
+            came.rows().iter().map(read_unfinished).collect::<Result<_, _>>()?;
+        // They are sent in the order of their identifiers, which begin with the time.
+        if let Some(later) = unfinished.iter().find(|unfinished| unfinished.id > delivery.id) {
+            return Err(StoreError::Conflict(format!(
+                "delivery `{}` is newer than `{}`: the clocks of the hosts differ",
+                delivery.id, later.id
+            )));
+        }
         let last_told = match delivery.telling_both {
             Some(_) => came.rows().first().map(|row| row.parse("tells")).transpose()?,
             None => None,

@@ -9,6 +9,7 @@ use crate::db::{Columns as _, Row, query};
 use crate::error::{Doing as _, StoreError};
 use crate::open::Store;
 use crate::sql;
+use crate::tries::tried;
 
 /// For how many days it is kept what was used.
 const KEPT_DAYS: i64 = 90;
@@ -43,6 +44,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] if somebody else set it up at the same moment.
     pub async fn set_provider(&self, name: &str, settings: &[u8], now: Timestamp) -> Result<(), StoreError> {
+        tried!(self, self.set_provider_once(name, settings, now))
+    }
+
+    async fn set_provider_once(&self, name: &str, settings: &[u8], now: Timestamp) -> Result<(), StoreError> {
         const DOING: &str = "keep the settings of a provider";
         let mut tx = self.begin(DOING).await?;
         let update = query(sql::provider::UPDATE_PROVIDER)
@@ -65,6 +70,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] if somebody else chose at the same moment.
     pub async fn activate_provider(&self, name: &str, now: Timestamp) -> Result<(), StoreError> {
+        tried!(self, self.activate_provider_once(name, now))
+    }
+
+    async fn activate_provider_once(&self, name: &str, now: Timestamp) -> Result<(), StoreError> {
         const DOING: &str = "choose a provider";
         let mut tx = self.begin(DOING).await?;
         query(sql::provider::NO_ACTIVE_PROVIDER).execute(&mut *tx).await.doing(DOING)?;
@@ -97,6 +106,15 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`] if the database does not answer.
     pub async fn add_token_use(
+        &self,
+        provider: &str,
+        usage: Usage,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        tried!(self, self.add_token_use_once(provider, usage, now))
+    }
+
+    async fn add_token_use_once(
         &self,
         provider: &str,
         usage: Usage,

@@ -10,6 +10,7 @@ use crate::open::Store;
 use crate::outbox_dead::revive;
 use crate::outbox_put::place;
 use crate::sql;
+use crate::tries::tried;
 
 /// What is done to take a run up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,8 +29,13 @@ impl Store {
     /// [`StoreError::NotFound`] if there is none, [`StoreError::Conflict`] if it has not ended that way, or
     /// something newer was told, or is to be told, of its incident.
     pub async fn resume_run(&self, id: RunId, actor: &str, now: Timestamp) -> Result<Resumed, StoreError> {
+        tried!(self, self.resume_once(id, actor, now))
+    }
+
+    async fn resume_once(&self, id: RunId, actor: &str, now: Timestamp) -> Result<Resumed, StoreError> {
         const DOING: &str = "resume a run";
         let mut tx = self.begin(DOING).await?;
+        query(sql::run::LOCK_INCIDENT_OF_RUN).bind(id.to_string()).if_spoken(&mut tx).await.doing(DOING)?;
         let row = query(sql::run::RUN).bind(id.to_string()).fetch_optional(&mut *tx).await.doing(DOING)?;
         let row = row.ok_or_else(|| StoreError::NotFound(format!("run `{id}`")))?;
         let status: RunStatus = row.parse("status")?;

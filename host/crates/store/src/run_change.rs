@@ -228,6 +228,8 @@ fn fail_stages(claim: RunClaim, fault: &Fault, at: Timestamp) -> Script {
 /// Ends a run whose deliveries are all final; does nothing while one is not.
 pub(crate) fn settle(script: Script, run_id: RunId, at: Timestamp) -> Script {
     script
+        .then(sql::run::LOCK_RUN)
+        .bind(run_id.to_string())
         .then(sql::run::SETTLE_RUN)
         .bind(at.as_micros())
         .bind(run_id.to_string())
@@ -237,6 +239,7 @@ pub(crate) fn settle(script: Script, run_id: RunId, at: Timestamp) -> Script {
 
 /// How a run ended that [`settle`] ended.
 pub(crate) fn read_settled(came: &mut Results) -> Result<Option<RunStatus>, StoreError> {
+    came.skip(1);
     let ended = came.changed() > 0;
     let row = came.row()?;
     ended.then(|| row.parse("status")).transpose()

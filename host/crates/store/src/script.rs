@@ -3,6 +3,9 @@
 //! Each connection to SQLite has a thread of its own, and every statement is a trip there and back that
 //! costs as much as writing a few rows. So what one step reads or changes goes in one. Servers take one
 //! prepared statement at a time. They are not a transaction by themselves.
+//!
+//! A statement that the database has no words for is passed over: most of those lock what needs no lock where
+//! there is one writer. It has a result all the same, which is empty.
 
 use futures_util::TryStreamExt as _;
 use sqlx::{AssertSqlSafe, Either, Sqlite};
@@ -65,21 +68,29 @@ impl Script {
         let mut text = String::with_capacity(USUAL_LENGTH);
         let mut parameters = 0;
         for sql in &self.statements {
-            sql::append(&mut text, sql.words(Dialect::Sqlite)?, parameters);
+            if let Some(words) = sql.text(Dialect::Sqlite) {
+                sql::append(&mut text, words, parameters);
+            }
+            // Those of one that is passed over are bound to nothing.
             parameters += sql.parameters;
         }
         let arguments = arguments::<Sqlite>(self.values.into_iter()).map_err(sqlx::Error::Encode)?;
         // Nothing but statements of the catalogue is in it.
         let mut stream = connection.fetch_many(sqlx::query_with(AssertSqlSafe(text), arguments));
         let (mut results, mut rows) = (Vec::with_capacity(self.statements.len()), Vec::new());
+        let mut statements = self.statements.iter();
         while let Some(step) = stream.try_next().await? {
             match step {
                 Either::Right(row) => rows.push(row.into()),
                 Either::Left(done) => {
-                    results.push(Came { rows: std::mem::take(&mut rows), changed: done.rows_affected() })
+                    let passed_over =
+                        statements.by_ref().take_while(|sql| sql.text(Dialect::Sqlite).is_none());
+                    results.extend(passed_over.map(|_| Came::default()));
+                    results.push(Came { rows: std::mem::take(&mut rows), changed: done.rows_affected() });
                 }
             }
         }
+        results.extend(statements.map(|_| Came::default()));
         Ok(results)
     }
 
@@ -89,6 +100,10 @@ impl Script {
         let mut results = Vec::with_capacity(self.statements.len());
         for sql in self.statements {
             let values = values.by_ref().take(sql.parameters).collect();
+            if sql.text(connection.dialect()).is_none() {
+                results.push(Came::default());
+                continue;
+            }
             let (rows, done) = Query { text: Text::Catalogue(sql), values }.run(&mut *connection).await?;
             results.push(Came { rows, changed: done.rows_affected() });
         }
@@ -97,6 +112,7 @@ impl Script {
 }
 
 /// What came of one statement.
+#[derive(Default)]
 struct Came {
     rows: Vec<Row>,
     changed: u64,

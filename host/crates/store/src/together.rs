@@ -5,6 +5,9 @@
 //! commits once and answers. It ends when nothing waits. Meanwhile the next changes gather, as webhooks
 //! do for theirs. Where one refuses itself, which is rare, all are undone and run again, each behind a
 //! savepoint: two trips to the database for each of them.
+//!
+//! On a server each has a transaction of its own, several at once: the server flushes those that commit at
+//! the same time together. One that held the rows of many would wait for other hosts in all orders.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -15,6 +18,7 @@ use tokio::sync::oneshot;
 use crate::db::{Connection, Transaction};
 use crate::error::{Doing as _, StoreError};
 use crate::open::Store;
+use crate::tries::tried;
 
 const DOING: &str = "store what workers did";
 
@@ -138,6 +142,11 @@ impl Store {
         S: Send + Sync + 'static,
         T: Send + 'static,
     {
+        if self.dialect().is_server() {
+            let store = self.clone();
+            let change = tokio::spawn(async move { tried!(store, store.alone(&given, make)) });
+            return change.await.unwrap_or_else(|_| Err(broken_off()));
+        }
         let (answer, wait) = oneshot::channel();
         let change = Change { given, make, outcome: None, answer };
         if self.inner.queue.add(Box::new(change)) {
@@ -145,6 +154,14 @@ impl Store {
             tokio::spawn(async move { store.work_off().await });
         }
         wait.await.unwrap_or_else(|_| Err(broken_off()))
+    }
+
+    /// Makes a change in a transaction of its own.
+    async fn alone<S, T>(&self, given: &S, make: Make<S, T>) -> Result<T, StoreError> {
+        let mut tx = self.begin(DOING).await?;
+        let made = make(&mut tx, given).await?;
+        tx.commit().await.doing(DOING)?;
+        Ok(made)
     }
 
     async fn work_off(&self) {

@@ -109,6 +109,14 @@ impl Query {
         self
     }
 
+    /// Runs it in a transaction of a database that has words for it; most that lock have none for a file.
+    pub(crate) async fn if_spoken(self, connection: &mut Connection) -> Result<Vec<Row>, sqlx::Error> {
+        match &self.text {
+            Text::Catalogue(sql) if sql.text(connection.dialect()).is_none() => Ok(Vec::new()),
+            _ => self.fetch_all(connection).await,
+        }
+    }
+
     /// Runs it for what it changes.
     pub(crate) async fn execute<'c>(self, asked: impl Into<Asked<'c>>) -> Result<Done, sqlx::Error> {
         ask!(asked, self, execute)

@@ -6,13 +6,14 @@ use domain::plan::{IngestPlan, Webhook, plan};
 use domain::run::IngestOutcome;
 use domain::time::Timestamp;
 
-use super::batch::{Requests, alerts_of, apply, duplicates, known, stored};
+use super::batch::{Reading, Requests, alerts_of, apply, duplicates, known, stored};
 use super::rows::{fault, run_status};
 use super::{IngestWrite, Ingested};
 use crate::db::{Transaction, query};
 use crate::error::{Doing as _, StoreError};
 use crate::open::Store;
 use crate::sql;
+use crate::tries::tried;
 
 impl Store {
     /// Writes what came of reading a stored request again, with everything that follows from it.
@@ -24,6 +25,16 @@ impl Store {
     /// [`StoreError::Conflict`] if what became of the request is no longer `was`, because somebody else was
     /// faster; or if it was parsed, and the same delivery was taken under another run too.
     pub async fn reparse(
+        &self,
+        write: &IngestWrite,
+        was: IngestOutcome,
+        mint: &mut (dyn Mint + Send),
+        now: Timestamp,
+    ) -> Result<Ingested, StoreError> {
+        tried!(self, self.reparse_once(write, was, mint, now))
+    }
+
+    async fn reparse_once(
         &self,
         write: &IngestWrite,
         was: IngestOutcome,
@@ -76,7 +87,7 @@ impl Store {
         mint: &mut (dyn Mint + Send),
     ) -> Result<IngestPlan, StoreError> {
         let mut tx = self.snapshot("read what a webhook would change").await?;
-        let mut known = known(&mut tx, &[webhook]).await?;
+        let mut known = known(&mut tx, &[webhook], Reading::ToSee).await?;
         Ok(plan(webhook, &mut known, mint))
     }
 

@@ -10,6 +10,7 @@ use domain::plan::{IngestPlan, Known, Webhook, plan};
 use domain::plugin::PluginName;
 use domain::time::Timestamp;
 
+use super::later::Later;
 use super::rows::{
     AlertHistoryRow, AlertKeyRow, AlertRow, DeliveryKeyRow, InboxRow, IncidentHistoryRow, IncidentRow, RunRow,
 };
@@ -70,7 +71,8 @@ pub(super) async fn apply(
     now: Timestamp,
 ) -> Result<Vec<IngestPlan>, StoreError> {
     let webhooks: Vec<&Webhook> = writes.iter().filter_map(|write| write.webhook.as_ref()).collect();
-    let mut known = known(tx, &webhooks).await?;
+    let mut known = known(tx, &webhooks, Reading::ToWrite).await?;
+    let mint = &mut Later::than_runs_about(tx, known.incidents.keys().copied(), mint).await?;
     let plans: Vec<IngestPlan> = writes
         .iter()
         .map(|write| {
@@ -153,9 +155,22 @@ pub(super) async fn duplicates(
     Ok(batch.iter().map(judge).collect())
 }
 
+/// What the plans are read for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// They are written: what they rest on must not change until then.
+    ToWrite,
+    /// They are looked at.
+    ToSee,
+}
+
 /// Reads what the plans need: the alerts that are told of, their incidents, and the open ones that
 /// they could join.
-pub(super) async fn known(tx: &mut Transaction, webhooks: &[&Webhook]) -> Result<Known, StoreError> {
+pub(super) async fn known(
+    tx: &mut Transaction,
+    webhooks: &[&Webhook],
+    reading: Reading,
+) -> Result<Known, StoreError> {
     let mut known = Known::default();
     let mut keys: BTreeSet<AlertKeyRow<'_>> = BTreeSet::new();
     let mut open: BTreeSet<&str> = BTreeSet::new();
@@ -168,16 +183,18 @@ pub(super) async fn known(tx: &mut Transaction, webhooks: &[&Webhook]) -> Result
     if keys.is_empty() {
         return Ok(known);
     }
-    let rows = query(sql::ingest::ALERTS_BY_KEY).bind(to_json(DOING, &keys)?);
+    let (alerts_by_key, incidents_by_id_or_key) = match reading {
+        Reading::ToWrite => (sql::ingest::ALERTS_BY_KEY, sql::ingest::INCIDENTS_BY_ID_OR_KEY),
+        Reading::ToSee => (sql::ingest::SEE_ALERTS_BY_KEY, sql::ingest::SEE_INCIDENTS_BY_ID_OR_KEY),
+    };
+    let rows = query(alerts_by_key).bind(to_json(DOING, &keys)?);
     let mut incidents: BTreeSet<IncidentId> = BTreeSet::new();
     for row in rows.fetch_all(&mut **tx).await.doing(DOING)? {
         let alert = read_alert(&row)?;
         incidents.extend(alert.incident_id);
         known.add_alert(alert);
     }
-    let rows = query(sql::ingest::INCIDENTS_BY_ID_OR_KEY)
-        .bind(to_json(DOING, &incidents)?)
-        .bind(to_json(DOING, &open)?);
+    let rows = query(incidents_by_id_or_key).bind(to_json(DOING, &incidents)?).bind(to_json(DOING, &open)?);
     for row in rows.fetch_all(&mut **tx).await.doing(DOING)? {
         known.add_incident(read_incident(&row)?);
     }

@@ -2,6 +2,7 @@
 
 mod again;
 mod batch;
+pub(crate) mod later;
 pub(crate) mod rows;
 
 use std::ops::Range;
@@ -17,6 +18,7 @@ use crate::db::{Columns as _, query};
 use crate::error::{Doing as _, StoreError};
 use crate::open::Store;
 use crate::sql;
+use crate::tries::tried;
 
 /// The most webhooks of one transaction.
 const MAX_WRITES: usize = 256;
@@ -94,8 +96,9 @@ impl Store {
     /// Writes webhooks, in the order given, and answers each in its place.
     ///
     /// All share one transaction, up to 256 webhooks, 4096 alerts and 32 MiB of sealed bytes; more
-    /// are split. If it is refused, it is replayed in halves and then singly, so that one bad write
-    /// never fails its neighbours. What is answered `Ok` is committed.
+    /// are split. Where another host is in its way it is replayed as it is. If it is refused, it is replayed
+    /// in halves and then singly, so that one bad write never fails its neighbours. What is answered `Ok` is
+    /// committed.
     ///
     /// # Errors
     /// Per webhook. [`StoreError::Unavailable`] for all that are not committed when the database does
@@ -112,9 +115,9 @@ impl Store {
         waiting.reverse();
         while let Some(range) = waiting.pop() {
             let Some(batch) = writes.get(range.clone()) else { continue };
-            match self.ingest_batch(batch, mint, now).await {
+            match tried!(self, self.ingest_batch(batch, mint, now)) {
                 Ok(stored) => results.extend(stored.into_iter().map(Ok)),
-                Err(error @ StoreError::Unavailable { .. }) => {
+                Err(error @ StoreError::Unavailable { .. }) if !error.is_contention() || batch.len() == 1 => {
                     // The rest would wait for the same database just as long.
                     results.resize_with(writes.len(), || Err(error.clone()));
                     break;

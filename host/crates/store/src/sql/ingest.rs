@@ -97,7 +97,7 @@ statements! {
     /// The newest run about any of these incidents, by identifier. Parameter: a list of incidents.
     NEWEST_RUN_ABOUT = {
         postgres: "SELECT MAX(r.id) AS id FROM json_array_elements_text($1::json) AS k (id)
-             CROSS JOIN LATERAL (SELECT MAX(id) AS id FROM run WHERE incident_id = k.id) AS r",
+             CROSS JOIN LATERAL (SELECT id FROM run WHERE incident_id = k.id ORDER BY id DESC LIMIT 1) AS r",
     }
 
     /// Writes incidents as they are now.
