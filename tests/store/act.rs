@@ -8,7 +8,17 @@ use domain::life::Action;
 use domain::run::{Origin, RunStatus};
 use store::{Acted, IncidentDetail, IncidentFilter, IngestWrite, RunFilter, Store, StoreError};
 
-use crate::fixture::{Counter, World, at, critical, everything, firing, resolved, world};
+use crate::fixture::{Counter, World, at, critical, everything, firing, on_every_database, resolved};
+
+on_every_database! {
+    act_changes_the_state_writes_history_and_starts_a_run_that_tells_of_it,
+    what_set_off_a_run_is_what_its_webhook_says_and_acts_keep_it,
+    what_is_so_already_leaves_no_line_and_what_makes_no_sense_is_a_conflict,
+    comment_is_in_the_history_and_starts_nothing,
+    closed_by_a_person_stays_closed_while_it_fires_on_and_opens_when_it_fires_anew,
+    resolved_by_a_person_opens_again_when_it_gets_worse,
+    people_and_webhooks_at_once_lose_no_update,
+}
 
 fn act(action: Action) -> Act {
     Act::new(action, "key:alice".to_owned(), Some("looking at it")).unwrap()
@@ -35,9 +45,7 @@ fn told(detail: &IncidentDetail) -> Vec<(IncidentEvent, IncidentStatus)> {
     detail.history.iter().rev().map(|line| (line.event, line.status)).collect()
 }
 
-#[tokio::test]
-async fn act_changes_the_state_writes_history_and_starts_a_run_that_tells_of_it() {
-    let mut world = world().await;
+async fn act_changes_the_state_writes_history_and_starts_a_run_that_tells_of_it(mut world: World) {
     world.fire(1, vec![critical(firing("DiskFull", "db1"))]).await;
     world.claim(1).await;
     let id = only(&world).await;
@@ -76,9 +84,7 @@ async fn act_changes_the_state_writes_history_and_starts_a_run_that_tells_of_it(
     assert_eq!(claimed.moment.by.unwrap().actor, "key:alice");
 }
 
-#[tokio::test]
-async fn what_set_off_a_run_is_what_its_webhook_says_and_acts_keep_it() {
-    let mut world = world().await;
+async fn what_set_off_a_run_is_what_its_webhook_says_and_acts_keep_it(mut world: World) {
     let write = world.webhook(1, vec![firing("DiskFull", "db1")]);
     let write = IngestWrite { origin: Origin::CheckerGenerated, ..write };
     assert!(world.ingest(&[write]).await[0].is_ok());
@@ -91,9 +97,7 @@ async fn what_set_off_a_run_is_what_its_webhook_says_and_acts_keep_it() {
     assert_eq!(world.claim(5).await.remove(0).moment.origin, Origin::CheckerGenerated);
 }
 
-#[tokio::test]
-async fn what_is_so_already_leaves_no_line_and_what_makes_no_sense_is_a_conflict() {
-    let mut world = world().await;
+async fn what_is_so_already_leaves_no_line_and_what_makes_no_sense_is_a_conflict(mut world: World) {
     world.fire(1, vec![firing("DiskFull", "db1")]).await;
     let id = only(&world).await;
     assert!(world.act(id, Action::Acknowledge, 2).await.unwrap().changed);
@@ -111,9 +115,7 @@ async fn what_is_so_already_leaves_no_line_and_what_makes_no_sense_is_a_conflict
     assert!(matches!(missing, Err(StoreError::NotFound(_))), "{missing:?}");
 }
 
-#[tokio::test]
-async fn comment_is_in_the_history_and_starts_nothing() {
-    let mut world = world().await;
+async fn comment_is_in_the_history_and_starts_nothing(mut world: World) {
     world.fire(1, vec![firing("DiskFull", "db1")]).await;
     let id = only(&world).await;
     let before = world.detail().await.incident;
@@ -124,11 +126,9 @@ async fn comment_is_in_the_history_and_starts_nothing() {
     assert_eq!((detail.history[0].event, detail.history[0].run_id), (IncidentEvent::Commented, None));
 }
 
-#[tokio::test]
-async fn closed_by_a_person_stays_closed_while_it_fires_on_and_opens_when_it_fires_anew() {
+async fn closed_by_a_person_stays_closed_while_it_fires_on_and_opens_when_it_fires_anew(mut world: World) {
     use IncidentEvent as E;
     use IncidentStatus as S;
-    let mut world = world().await;
     world.fire(1, vec![firing("DiskFull", "db1")]).await;
     let id = only(&world).await;
     world.act(id, Action::Close, 2).await.unwrap();
@@ -142,11 +142,9 @@ async fn closed_by_a_person_stays_closed_while_it_fires_on_and_opens_when_it_fir
     assert_eq!((detail.incident.firing, detail.incident.closed_at), (1, None));
 }
 
-#[tokio::test]
-async fn resolved_by_a_person_opens_again_when_it_gets_worse() {
+async fn resolved_by_a_person_opens_again_when_it_gets_worse(mut world: World) {
     use IncidentEvent as E;
     use IncidentStatus as S;
-    let mut world = world().await;
     world.fire(1, vec![firing("DiskFull", "db1")]).await;
     let id = only(&world).await;
     world.act(id, Action::Resolve, 2).await.unwrap();
@@ -159,10 +157,8 @@ async fn resolved_by_a_person_opens_again_when_it_gets_worse() {
 }
 
 /// Acts of many people through two processes, with webhooks in between: each is one transaction.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn people_and_webhooks_at_once_lose_no_update() {
+async fn people_and_webhooks_at_once_lose_no_update(mut world: World) {
     const ALERTS: usize = 40;
-    let mut world = world().await;
     world.fire(1, vec![firing("DiskFull", "db1")]).await;
     let id = only(&world).await;
     let other = world.another_process().await;

@@ -7,7 +7,22 @@ use domain::run::{IngestOutcome, RunStatus};
 use domain::time::Timestamp;
 use store::{AlertFilter, Forgotten, IncidentFilter, IngestWrite, Ingested, Kept, RunFilter, StoreError};
 
-use crate::fixture::{World, at, critical, everything, firing, resolved, world};
+use crate::fixture::{World, at, critical, everything, firing, on_every_database, resolved};
+
+on_every_database! {
+    request_read_again_leaves_quarantine_and_starts_what_it_would_have_started,
+    request_older_than_what_is_known_only_adds_history,
+    request_that_still_cannot_be_read_stays_with_the_new_reason,
+    delivery_that_was_taken_meanwhile_is_not_taken_again,
+    discarded_request_loses_its_content_and_says_why,
+    plan_tells_what_would_change_and_changes_nothing,
+    quarantine_is_gone_through_in_the_order_of_arrival_by_driver,
+    request_that_was_read_can_be_read_once_more_under_its_own_delivery_id,
+    quota_counts_from_the_newest_per_key_and_driver_and_spares_what_a_driver_broke_at,
+    old_requests_lose_their_content_and_nothing_else,
+    firing_between_two_resolves_that_is_read_late_brings_nothing_back,
+    old_news_does_not_set_the_times_of_an_incident_back,
+}
 
 /// A request that its driver could not read.
 async fn quarantined(world: &mut World, seconds: i64) -> IngestWrite {
@@ -36,9 +51,7 @@ async fn reparse(world: &mut World, write: &IngestWrite) -> Result<Ingested, Sto
     world.store.reparse(write, IngestOutcome::Quarantined, &mut world.mint, at(100)).await
 }
 
-#[tokio::test]
-async fn request_read_again_leaves_quarantine_and_starts_what_it_would_have_started() {
-    let mut world = world().await;
+async fn request_read_again_leaves_quarantine_and_starts_what_it_would_have_started(mut world: World) {
     let kept = quarantined(&mut world, 1).await;
     let write = read(&kept, vec![firing("DiskFull", "db1")]);
     let Ingested::Stored { alerts: 1, incidents, runs } = reparse(&mut world, &write).await.unwrap() else {
@@ -63,9 +76,7 @@ async fn request_read_again_leaves_quarantine_and_starts_what_it_would_have_star
     assert_eq!(runs.len(), 2, "nothing is started twice");
 }
 
-#[tokio::test]
-async fn request_older_than_what_is_known_only_adds_history() {
-    let mut world = world().await;
+async fn request_older_than_what_is_known_only_adds_history(mut world: World) {
     let late = quarantined(&mut world, 1).await;
     world.fire(2, vec![firing("DiskFull", "db1")]).await;
     world.fire(3, vec![resolved("DiskFull", "db1")]).await;
@@ -80,9 +91,7 @@ async fn request_older_than_what_is_known_only_adds_history() {
     assert_eq!((history[0].event, history[0].run_id), (AlertEvent::Late, late.run_id));
 }
 
-#[tokio::test]
-async fn request_that_still_cannot_be_read_stays_with_the_new_reason() {
-    let mut world = world().await;
+async fn request_that_still_cannot_be_read_stays_with_the_new_reason(mut world: World) {
     let kept = quarantined(&mut world, 1).await;
     let write =
         IngestWrite { reason_code: Some("not_json".into()), reason: Some("byte 3".into()), ..kept.clone() };
@@ -95,9 +104,7 @@ async fn request_that_still_cannot_be_read_stays_with_the_new_reason() {
     assert_eq!(waiting.len(), 1);
 }
 
-#[tokio::test]
-async fn delivery_that_was_taken_meanwhile_is_not_taken_again() {
-    let mut world = world().await;
+async fn delivery_that_was_taken_meanwhile_is_not_taken_again(mut world: World) {
     let kept = quarantined(&mut world, 1).await;
     let mut other = world.webhook(2, vec![firing("DiskFull", "db1")]);
     other.delivery_id = Some("d-1".into());
@@ -111,9 +118,7 @@ async fn delivery_that_was_taken_meanwhile_is_not_taken_again() {
     assert!(run.reason.unwrap().contains(&other.run_id.to_string()));
 }
 
-#[tokio::test]
-async fn discarded_request_loses_its_content_and_says_why() {
-    let mut world = world().await;
+async fn discarded_request_loses_its_content_and_says_why(mut world: World) {
     let kept = quarantined(&mut world, 1).await;
     world.store.discard(kept.run_id, "a test of ours", at(9)).await.unwrap();
     let run = world.store.run(kept.run_id).await.unwrap().run;
@@ -130,9 +135,7 @@ async fn discarded_request_loses_its_content_and_says_why() {
     assert_eq!(world.store.incidents(&IncidentFilter::default(), &everything()).await.unwrap().items, vec![]);
 }
 
-#[tokio::test]
-async fn plan_tells_what_would_change_and_changes_nothing() {
-    let mut world = world().await;
+async fn plan_tells_what_would_change_and_changes_nothing(mut world: World) {
     let fired = world.fire(1, vec![firing("DiskFull", "db1")]).await;
     let source = fired.driver.clone().unwrap();
     let alerts = vec![resolved("DiskFull", "db1"), firing("LoadHigh", "db1")];
@@ -145,9 +148,7 @@ async fn plan_tells_what_would_change_and_changes_nothing() {
     assert_eq!(world.store.runs(&RunFilter::default(), &everything()).await.unwrap().items.len(), 2);
 }
 
-#[tokio::test]
-async fn quarantine_is_gone_through_in_the_order_of_arrival_by_driver() {
-    let mut world = world().await;
+async fn quarantine_is_gone_through_in_the_order_of_arrival_by_driver(mut world: World) {
     let mut all = Vec::new();
     for seconds in 1..=5 {
         all.push(quarantined(&mut world, seconds).await.run_id);
@@ -172,9 +173,7 @@ async fn quarantine_is_gone_through_in_the_order_of_arrival_by_driver() {
     assert_eq!(of_driver.iter().map(|entry| entry.run_id).collect::<Vec<_>>(), all[..5]);
 }
 
-#[tokio::test]
-async fn request_that_was_read_can_be_read_once_more_under_its_own_delivery_id() {
-    let mut world = world().await;
+async fn request_that_was_read_can_be_read_once_more_under_its_own_delivery_id(mut world: World) {
     let mut write = world.webhook(1, vec![firing("DiskFull", "db1")]);
     write.delivery_id = Some("d-1".into());
     assert!(world.ingest(std::slice::from_ref(&write)).await[0].is_ok());
@@ -197,9 +196,7 @@ async fn refused(world: &mut World, bytes: usize, reason_code: &str, driver: Opt
     write.run_id
 }
 
-#[tokio::test]
-async fn quota_counts_from_the_newest_per_key_and_driver_and_spares_what_a_driver_broke_at() {
-    let mut world = world().await;
+async fn quota_counts_from_the_newest_per_key_and_driver_and_spares_what_a_driver_broke_at(mut world: World) {
     let oldest = refused(&mut world, 400, "not_json", Some("grafana")).await;
     let broke = refused(&mut world, 400, "trap.memory", Some("grafana")).await;
     let other = refused(&mut world, 400, "not_json", Some("zabbix")).await;
@@ -215,9 +212,7 @@ async fn quota_counts_from_the_newest_per_key_and_driver_and_spares_what_a_drive
     assert!(!all.contains(&broke));
 }
 
-#[tokio::test]
-async fn old_requests_lose_their_content_and_nothing_else() {
-    let mut world = world().await;
+async fn old_requests_lose_their_content_and_nothing_else(mut world: World) {
     let mut all = Vec::new();
     for millis in [10, 20, 30] {
         let mut write = world.webhook(1, vec![firing("DiskFull", "db1")]);
@@ -253,9 +248,7 @@ async fn old_requests_lose_their_content_and_nothing_else() {
     assert_eq!((entry.outcome, entry.size_bytes), (IngestOutcome::Parsed, 650));
 }
 
-#[tokio::test]
-async fn firing_between_two_resolves_that_is_read_late_brings_nothing_back() {
-    let mut world = world().await;
+async fn firing_between_two_resolves_that_is_read_late_brings_nothing_back(mut world: World) {
     world.fire(1, vec![firing("DiskFull", "db1")]).await;
     world.fire(2, vec![resolved("DiskFull", "db1")]).await;
     let late = quarantined(&mut world, 3).await;
@@ -266,9 +259,7 @@ async fn firing_between_two_resolves_that_is_read_late_brings_nothing_back() {
     assert_eq!((alerts[0].status, alerts[0].received_at), (AlertStatus::Resolved, at(5)));
 }
 
-#[tokio::test]
-async fn old_news_does_not_set_the_times_of_an_incident_back() {
-    let mut world = world().await;
+async fn old_news_does_not_set_the_times_of_an_incident_back(mut world: World) {
     let late = quarantined(&mut world, 1).await;
     world.fire(5, vec![firing("DiskFull", "db1")]).await;
     let other = firing("DiskFull", "db1");

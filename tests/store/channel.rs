@@ -4,11 +4,15 @@ use domain::delivery::DeliveryStatus;
 use domain::run::RunStatus;
 use store::{PageRequest, StoreError};
 
-use crate::fixture::{LEASE, at, everything, firing, world};
+use crate::fixture::{LEASE, World, at, everything, firing, on_every_database};
 
-#[tokio::test]
-async fn settings_are_changed_by_who_has_seen_them() {
-    let mut world = world().await;
+on_every_database! {
+    settings_are_changed_by_who_has_seen_them,
+    a_removed_channel_frees_its_name_and_ends_what_waits_for_it,
+    channels_come_in_pages_the_newest_first,
+}
+
+async fn settings_are_changed_by_who_has_seen_them(mut world: World) {
     let ops = world.channel("ops").await;
     world.store.change_channel(ops.id, b"sealed ops", b"new").await.unwrap();
     assert_eq!(world.store.channel_settings(ops.id).await.unwrap(), b"new");
@@ -17,9 +21,7 @@ async fn settings_are_changed_by_who_has_seen_them() {
     assert_eq!(world.store.channel_settings(ops.id).await.unwrap(), b"new");
 }
 
-#[tokio::test]
-async fn a_removed_channel_frees_its_name_and_ends_what_waits_for_it() {
-    let mut world = world().await;
+async fn a_removed_channel_frees_its_name_and_ends_what_waits_for_it(mut world: World) {
     let (ops, dev) = (world.channel("ops").await, world.channel("dev").await);
     world.fire(1, vec![firing("DiskFull", "db1")]).await;
     let run = world.claim(2).await.remove(0);
@@ -65,9 +67,7 @@ async fn a_removed_channel_frees_its_name_and_ends_what_waits_for_it() {
     world.channel("ops").await;
 }
 
-#[tokio::test]
-async fn channels_come_in_pages_the_newest_first() {
-    let mut world = world().await;
+async fn channels_come_in_pages_the_newest_first(mut world: World) {
     for name in ["a", "b", "c"] {
         world.channel(name).await;
     }

@@ -10,37 +10,84 @@ use domain::plan::Webhook;
 use domain::run::{IngestOutcome, Origin, Stage, StageStatus};
 use domain::time::Timestamp;
 use store::{ClaimedRun, IngestWrite, Ingested, Options, PageRequest, RouteTaken, StageEnd, Store};
+use tests::{DatabaseServer, Engine};
 use ulid::Ulid;
 
 /// How long claims last in tests.
 pub(crate) const LEASE: Duration = Duration::from_secs(60);
 
-/// A database that tests can be run against.
-pub(crate) trait Fixture {
-    /// Makes an empty one.
-    fn new() -> Self;
-    /// Its address.
-    fn url(&self) -> String;
+/// A database of its own for one test.
+pub(crate) enum Database {
+    /// A file in a folder of its own.
+    Sqlite(tempfile::TempDir),
+    /// One on a real server.
+    Server(DatabaseServer),
 }
 
-/// A file in a folder of its own.
-pub(crate) struct Sqlite(tempfile::TempDir);
-
-impl Fixture for Sqlite {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+impl Database {
+    /// An SQLite file that is not there yet.
+    pub(crate) fn sqlite() -> Self {
+        Self::Sqlite(tempfile::tempdir().unwrap())
     }
 
-    fn url(&self) -> String {
-        format!("sqlite://{}", self.0.path().join("watchbell.sqlite3").display())
+    /// An empty one on a server, if that is installed here.
+    pub(crate) fn server(engine: Engine) -> Option<Self> {
+        DatabaseServer::start(engine).map(Self::Server)
     }
-}
 
-impl Sqlite {
+    /// Another one of the same kind, empty.
+    pub(crate) fn another(&self) -> Self {
+        match self {
+            Self::Sqlite(_) => Self::sqlite(),
+            Self::Server(server) => Self::Server(DatabaseServer::start(server.engine()).unwrap()),
+        }
+    }
+
+    /// The folder of a file.
     pub(crate) fn folder(&self) -> &std::path::Path {
-        self.0.path()
+        match self {
+            Self::Sqlite(folder) => folder.path(),
+            Self::Server(_) => panic!("it is on a server"),
+        }
+    }
+
+    /// Its address.
+    pub(crate) fn url(&self) -> String {
+        match self {
+            Self::Sqlite(folder) => format!("sqlite://{}", folder.path().join("watchbell.sqlite3").display()),
+            Self::Server(server) => server.url(),
+        }
     }
 }
+
+/// Makes of every claim a test for each database. Some claims are about tasks that run at once.
+macro_rules! on_every_database {
+    ($($claim:ident),+ $(,)?) => {
+        $(mod $claim {
+            use crate::fixture::{Database, World};
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                super::$claim(World::new(Database::sqlite()).await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                if let Some(database) = Database::server(tests::Engine::Postgres) {
+                    super::$claim(World::new(database).await).await;
+                }
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn mariadb() {
+                if let Some(database) = Database::server(tests::Engine::Mariadb) {
+                    super::$claim(World::new(database).await).await;
+                }
+            }
+        })+
+    };
+}
+pub(crate) use on_every_database;
 
 /// Identifiers that count up, apart from each other by a prefix.
 pub(crate) struct Counter(u128);
@@ -64,27 +111,28 @@ pub(crate) fn at(seconds: i64) -> Timestamp {
 }
 
 /// A migrated database, open, with what tests need at hand.
-pub(crate) struct World<F = Sqlite> {
-    pub(crate) fixture: F,
+pub(crate) struct World {
+    // Closed before its server is stopped.
     pub(crate) store: Store,
     pub(crate) mint: Counter,
+    pub(crate) database: Database,
 }
 
-pub(crate) async fn world() -> World {
-    World::<Sqlite>::new().await
-}
-
-impl<F: Fixture> World<F> {
-    pub(crate) async fn new() -> Self {
-        let fixture = F::new();
-        let store = Store::open(&fixture.url(), Options::default()).await.unwrap();
+impl World {
+    pub(crate) async fn new(database: Database) -> Self {
+        let store = Store::open(&database.url(), Options::default()).await.unwrap();
         store.migrate(at(0)).await.unwrap();
-        Self { fixture, store, mint: Counter::of_process(1) }
+        Self { store, mint: Counter::of_process(1), database }
+    }
+
+    /// Another database of the same kind, migrated and empty.
+    pub(crate) async fn another(&self) -> Self {
+        Self::new(self.database.another()).await
     }
 
     /// The same database as another process has it.
     pub(crate) async fn another_process(&self) -> Store {
-        Store::open(&self.fixture.url(), Options::default()).await.unwrap()
+        Store::open(&self.database.url(), Options::default()).await.unwrap()
     }
 
     /// A webhook of the driver `grafana` with these alerts, `seconds` after the start.

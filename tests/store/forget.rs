@@ -4,8 +4,15 @@ use domain::delivery::{AttemptResult, Channel};
 use domain::id::RunId;
 use store::{AlertFilter, Forgotten, Kept, StoreError};
 
-use crate::fixture::{World, at, everything, firing, resolved, world};
+use crate::fixture::{World, at, everything, firing, on_every_database, resolved};
 use crate::outbox::{claim, next_due, record};
+
+on_every_database! {
+    what_is_over_goes_after_its_time_with_everything_that_belongs_to_it,
+    nothing_goes_that_is_not_over,
+    alerts_without_an_incident_go_after_their_time,
+    much_goes_in_small_steps,
+}
 
 /// One webhook at a time, its run to its end, and one channel told of it.
 async fn told(world: &mut World, channel: &Channel, seconds: i64, state: &str) -> RunId {
@@ -34,9 +41,7 @@ async fn rows(world: &World) -> Vec<(&'static str, u64)> {
     tables.map(|found| (found.table, found.rows)).filter(|(_, rows)| *rows > 0).collect()
 }
 
-#[tokio::test]
-async fn what_is_over_goes_after_its_time_with_everything_that_belongs_to_it() {
-    let mut world = world().await;
+async fn what_is_over_goes_after_its_time_with_everything_that_belongs_to_it(mut world: World) {
     let channel = world.channel("ops").await;
     let first = told(&mut world, &channel, 10, "firing").await;
     assert_eq!(
@@ -59,9 +64,7 @@ async fn what_is_over_goes_after_its_time_with_everything_that_belongs_to_it() {
     assert_eq!(rows(&world).await, [], "alerts go with their incident");
 }
 
-#[tokio::test]
-async fn nothing_goes_that_is_not_over() {
-    let mut world = world().await;
+async fn nothing_goes_that_is_not_over(mut world: World) {
     let channel = world.channel("ops").await;
     world.fire(10, vec![firing("DiskFull", "db1")]).await;
     let run = world.claim(11).await.remove(0);
@@ -74,9 +77,7 @@ async fn nothing_goes_that_is_not_over() {
     assert_eq!(next_due(&world).await, Some(at(13)));
 }
 
-#[tokio::test]
-async fn alerts_without_an_incident_go_after_their_time() {
-    let mut world = world().await;
+async fn alerts_without_an_incident_go_after_their_time(mut world: World) {
     world.fire(10, vec![resolved("Over", "db9"), firing("DiskFull", "db1")]).await;
     assert_eq!(forget(&world, Kept::Alerts, 10).await, 0);
     assert_eq!(forget(&world, Kept::Alerts, 11).await, 1);
@@ -84,9 +85,7 @@ async fn alerts_without_an_incident_go_after_their_time() {
     assert_eq!(left.items.iter().map(|alert| alert.name.as_str()).collect::<Vec<_>>(), ["DiskFull"]);
 }
 
-#[tokio::test]
-async fn much_goes_in_small_steps() {
-    let mut world = world().await;
+async fn much_goes_in_small_steps(mut world: World) {
     let over: Vec<_> = (0..600).map(|number| resolved("Over", &format!("db{number}"))).collect();
     world.fire(10, over).await;
     let mut steps = Vec::new();

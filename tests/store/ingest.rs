@@ -6,11 +6,23 @@ use domain::incident::IncidentStatus;
 use domain::run::{IngestOutcome, RunStatus, Stage};
 use store::{AlertFilter, IncidentFilter, IngestWrite, Ingested, RunFilter, StoreError};
 
-use crate::fixture::{Counter, World, at, critical, everything, firing, resolved, world};
+use crate::fixture::{Counter, World, at, critical, everything, firing, on_every_database, resolved};
 
-#[tokio::test]
-async fn webhook_is_kept_whole() {
-    let mut world = world().await;
+on_every_database! {
+    webhook_is_kept_whole,
+    odd_text_comes_back_as_it_was,
+    steady_repeat_moves_the_time_and_starts_nothing,
+    resolve_closes_and_refire_reopens_the_same_incident,
+    webhooks_of_one_batch_see_each_other,
+    batch_ends_in_the_same_state_as_one_by_one,
+    outcomes_become_states_of_the_run,
+    second_webhook_with_same_delivery_id_is_not_stored,
+    bad_write_fails_alone_among_256,
+    more_than_one_transaction_holds_is_split,
+    two_processes_ingest_at_once_without_doubling,
+}
+
+async fn webhook_is_kept_whole(mut world: World) {
     let write = world.webhook(5, vec![critical(firing("DiskFull", "db1")), firing("DiskFull", "db2")]);
     let results = world.ingest(std::slice::from_ref(&write)).await;
     let [Ok(Ingested::Stored { alerts: 2, incidents, runs })] = results.as_slice() else {
@@ -40,9 +52,7 @@ async fn webhook_is_kept_whole() {
     assert_eq!((first.started_at, first.ended_at, first.received_at), (at(5), None, at(5)));
 }
 
-#[tokio::test]
-async fn odd_text_comes_back_as_it_was() {
-    let mut world = world().await;
+async fn odd_text_comes_back_as_it_was(mut world: World) {
     let odd = "quote \" back\\slash\n\u{0}\u{1f600} \u{2028} {\"a\":[1]} ' -- $1 ? \u{7f}";
     let mut alert = firing(odd, odd);
     alert.description = odd.to_owned();
@@ -62,9 +72,7 @@ async fn odd_text_comes_back_as_it_was() {
     assert_eq!(world.store.run(run_id).await.unwrap().run.reason.as_deref(), Some(odd));
 }
 
-#[tokio::test]
-async fn steady_repeat_moves_the_time_and_starts_nothing() {
-    let mut world = world().await;
+async fn steady_repeat_moves_the_time_and_starts_nothing(mut world: World) {
     world.fire(1, vec![firing("DiskFull", "db1")]).await;
     let second = world.fire(2, vec![firing("DiskFull", "db1")]).await;
     let runs = world.store.runs(&RunFilter::default(), &everything()).await.unwrap();
@@ -75,9 +83,7 @@ async fn steady_repeat_moves_the_time_and_starts_nothing() {
     assert_eq!(detail.history.len(), 1);
 }
 
-#[tokio::test]
-async fn resolve_closes_and_refire_reopens_the_same_incident() {
-    let mut world = world().await;
+async fn resolve_closes_and_refire_reopens_the_same_incident(mut world: World) {
     world.fire(1, vec![firing("DiskFull", "db1")]).await;
     world.fire(2, vec![resolved("DiskFull", "db1")]).await;
     let incidents = world.store.incidents(&IncidentFilter::default(), &everything()).await.unwrap().items;
@@ -91,9 +97,7 @@ async fn resolve_closes_and_refire_reopens_the_same_incident() {
     assert!(detail.history.iter().all(|entry| entry.actor == "driver:grafana"));
 }
 
-#[tokio::test]
-async fn webhooks_of_one_batch_see_each_other() {
-    let mut world = world().await;
+async fn webhooks_of_one_batch_see_each_other(mut world: World) {
     let mut writes = Vec::new();
     // The key is given up by one incident and taken by another alert's within one transaction.
     writes.push(world.webhook(1, vec![firing("DiskFull", "db1")]));
@@ -108,8 +112,7 @@ async fn webhooks_of_one_batch_see_each_other() {
     assert_eq!(states, [(IncidentStatus::Open, 2), (IncidentStatus::Resolved, 0)]);
 }
 
-#[tokio::test]
-async fn batch_ends_in_the_same_state_as_one_by_one() {
+async fn batch_ends_in_the_same_state_as_one_by_one(first: World) {
     let story = |world: &mut World| -> Vec<IngestWrite> {
         (0..60)
             .map(|n| {
@@ -125,8 +128,8 @@ async fn batch_ends_in_the_same_state_as_one_by_one() {
             .collect()
     };
     let mut states = Vec::new();
-    for size in [60, 7, 1] {
-        let mut world = world().await;
+    let (second, third) = (first.another().await, first.another().await);
+    for (size, mut world) in [(60, first), (7, second), (1, third)] {
         let writes = story(&mut world);
         for batch in writes.chunks(size) {
             assert!(world.ingest(batch).await.iter().all(Result::is_ok));
@@ -148,9 +151,7 @@ async fn batch_ends_in_the_same_state_as_one_by_one() {
     assert_eq!(states[0], states[2]);
 }
 
-#[tokio::test]
-async fn outcomes_become_states_of_the_run() {
-    let mut world = world().await;
+async fn outcomes_become_states_of_the_run(mut world: World) {
     let mut ignored = world.webhook(1, Vec::new());
     (ignored.outcome, ignored.webhook) = (IngestOutcome::Ignored, None);
     (ignored.reason_code, ignored.reason) = (Some("ping".into()), Some("a ping".into()));
@@ -172,9 +173,7 @@ async fn outcomes_become_states_of_the_run() {
     assert_eq!((entry.reason_code.as_deref(), entry.driver.clone()), (Some("not_json"), None));
 }
 
-#[tokio::test]
-async fn second_webhook_with_same_delivery_id_is_not_stored() {
-    let mut world = world().await;
+async fn second_webhook_with_same_delivery_id_is_not_stored(mut world: World) {
     let mut first = world.webhook(1, vec![firing("DiskFull", "db1")]);
     first.delivery_id = Some("d-1".into());
     let mut again = world.webhook(2, vec![firing("DiskFull", "db1")]);
@@ -198,9 +197,7 @@ async fn second_webhook_with_same_delivery_id_is_not_stored() {
     assert!(matches!(missing, StoreError::NotFound(_)));
 }
 
-#[tokio::test]
-async fn bad_write_fails_alone_among_256() {
-    let mut world = world().await;
+async fn bad_write_fails_alone_among_256(mut world: World) {
     let mut writes: Vec<IngestWrite> =
         (0..256).map(|n| world.webhook(n, vec![firing("DiskFull", &format!("db{n}"))])).collect();
     writes[100].api_key_id = Some(KeyId::from(ulid::Ulid(9)));
@@ -221,9 +218,7 @@ async fn bad_write_fails_alone_among_256() {
     assert_eq!(alerts.items.len(), 254);
 }
 
-#[tokio::test]
-async fn more_than_one_transaction_holds_is_split() {
-    let mut world = world().await;
+async fn more_than_one_transaction_holds_is_split(mut world: World) {
     let mut writes: Vec<IngestWrite> =
         (0..600).map(|n| world.webhook(n, vec![firing("DiskFull", &format!("db{}", n % 9))])).collect();
     let many = (0..5000).map(|n| firing("Many", &format!("host{n}"))).collect();
@@ -236,9 +231,7 @@ async fn more_than_one_transaction_holds_is_split() {
     assert_eq!((rows("inbox"), rows("alert"), rows("incident")), (601, 5009, 5009));
 }
 
-#[tokio::test]
-async fn two_processes_ingest_at_once_without_doubling() {
-    let mut world = world().await;
+async fn two_processes_ingest_at_once_without_doubling(mut world: World) {
     let other = world.another_process().await;
     let batches: Vec<Vec<IngestWrite>> = (0..40)
         .map(|n| (0..8).map(|m| world.webhook(n, vec![firing("DiskFull", &format!("db{m}"))])).collect())

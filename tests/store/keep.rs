@@ -4,7 +4,14 @@ use domain::id::{ChannelId, KeyId, Mint as _};
 use domain::key::ApiKey;
 use store::StoreError;
 
-use crate::fixture::{World, at, world};
+use crate::fixture::{World, at, on_every_database};
+
+on_every_database! {
+    api_key_is_found_by_its_digest_only,
+    revoked_key_keeps_the_time_it_was_revoked_first,
+    last_use_of_a_key_never_goes_back,
+    channels_are_unique_by_name,
+}
 
 fn api_key(world: &mut World, name: &str) -> ApiKey {
     ApiKey {
@@ -20,9 +27,7 @@ fn api_key(world: &mut World, name: &str) -> ApiKey {
     }
 }
 
-#[tokio::test]
-async fn api_key_is_found_by_its_digest_only() {
-    let mut world = world().await;
+async fn api_key_is_found_by_its_digest_only(mut world: World) {
     let key = api_key(&mut world, "ci");
     world.store.add_api_key(&key, &[7; 32]).await.unwrap();
     assert_eq!(world.store.api_key_by_digest(&[7; 32]).await.unwrap(), Some(key.clone()));
@@ -34,9 +39,7 @@ async fn api_key_is_found_by_its_digest_only() {
     assert_eq!(world.store.api_keys().await.unwrap(), [key, other]);
 }
 
-#[tokio::test]
-async fn revoked_key_keeps_the_time_it_was_revoked_first() {
-    let mut world = world().await;
+async fn revoked_key_keeps_the_time_it_was_revoked_first(mut world: World) {
     let key = api_key(&mut world, "ci");
     world.store.add_api_key(&key, &[7; 32]).await.unwrap();
     world.store.revoke_api_key(key.id, at(5)).await.unwrap();
@@ -47,9 +50,7 @@ async fn revoked_key_keeps_the_time_it_was_revoked_first() {
     assert!(matches!(missing, StoreError::NotFound(_)), "{missing:?}");
 }
 
-#[tokio::test]
-async fn last_use_of_a_key_never_goes_back() {
-    let mut world = world().await;
+async fn last_use_of_a_key_never_goes_back(mut world: World) {
     let key = api_key(&mut world, "ci");
     world.store.add_api_key(&key, &[7; 32]).await.unwrap();
     let unknown = KeyId::from(world.mint.mint());
@@ -59,9 +60,7 @@ async fn last_use_of_a_key_never_goes_back() {
     assert_eq!(world.store.api_keys().await.unwrap()[0].last_used_at, Some(at(9)));
 }
 
-#[tokio::test]
-async fn channels_are_unique_by_name() {
-    let mut world = world().await;
+async fn channels_are_unique_by_name(mut world: World) {
     let ops = world.channel("ops").await;
     let dev = world.channel("dev").await;
     assert_eq!(world.store.channels().await.unwrap(), [dev, ops.clone()]);

@@ -1,6 +1,7 @@
-//! The contract of the store: every method against a real database file.
+//! The contract of the store: every method against real databases.
 //!
-//! Tests are written over [`fixture::Fixture`]; another database joins by being one.
+//! A claim takes a [`fixture::World`] and becomes a test for SQLite, PostgreSQL and MariaDB each by
+//! `on_every_database!`. What is about SQLite's file alone is a test of its own.
 
 #![forbid(unsafe_code)]
 

@@ -5,13 +5,17 @@ use std::time::{Duration, Instant};
 
 use store::IngestWrite;
 
-use crate::fixture::{at, firing, world};
+use crate::fixture::{World, at, firing, on_every_database};
+
+on_every_database! {
+    webhooks_that_share_a_transaction_are_stored_faster,
+}
 
 /// Webhooks per second when `size` of them share a transaction.
-async fn rate(size: usize, webhooks: usize) -> f64 {
-    let mut world = world().await;
-    let writes: Vec<IngestWrite> =
-        (0..webhooks).map(|n| world.webhook(n as i64, vec![firing("DiskFull", &format!("db{n}"))])).collect();
+async fn rate(world: &mut World, round: usize, size: usize, webhooks: usize) -> f64 {
+    let writes: Vec<IngestWrite> = (0..webhooks)
+        .map(|n| world.webhook(n as i64, vec![firing("DiskFull", &format!("db{round}-{size}-{n}"))]))
+        .collect();
     let mut busy = Duration::ZERO;
     for batch in writes.chunks(size) {
         let begin = Instant::now();
@@ -22,12 +26,11 @@ async fn rate(size: usize, webhooks: usize) -> f64 {
     webhooks as f64 / busy.as_secs_f64()
 }
 
-#[tokio::test]
-async fn webhooks_that_share_a_transaction_are_stored_faster() {
+async fn webhooks_that_share_a_transaction_are_stored_faster(mut world: World) {
     let (mut single, mut shared) = (Vec::new(), Vec::new());
-    for _ in 0..3 {
-        single.push(rate(1, 128).await);
-        shared.push(rate(64, 1024).await);
+    for round in 0..3 {
+        single.push(rate(&mut world, round, 1, 128).await);
+        shared.push(rate(&mut world, round, 64, 1024).await);
     }
     let median = |rates: &mut Vec<f64>| {
         rates.sort_by(f64::total_cmp);

@@ -9,8 +9,26 @@ use store::{DeadFilter, DeliveryFilter, Revived, StoreError};
 use tokio::task::JoinSet;
 
 use crate::fixture::{
-    Counter, LEASE, World, at, critical, delivery, everything, firing, resolved, stage_end, world,
+    Counter, LEASE, World, at, critical, delivery, everything, firing, on_every_database, resolved, stage_end,
 };
+
+on_every_database! {
+    attempt_is_written_before_the_call,
+    run_is_notified_when_its_last_delivery_is_final,
+    run_without_deliveries_is_notified_at_once,
+    dead_delivery_fails_its_run_until_it_is_retried,
+    all_dead_deliveries_can_be_retried_together,
+    retry_waits_for_its_time,
+    later_delivery_of_an_incident_waits_for_the_earlier_on_the_same_channel,
+    previous_reference_is_the_last_that_was_delivered,
+    lease_of_a_dead_worker_passes_on_with_the_next_attempt,
+    late_worker_may_record_while_nobody_else_has_claimed,
+    deliveries_of_a_disabled_channel_wait_and_wake_nobody,
+    the_attempt_that_ends_a_run_says_how,
+    deliveries_are_listed_by_what_they_are,
+    what_waits_is_counted_with_the_time_it_was_due,
+    processes_that_claim_at_once_never_tell_or_send_twice,
+}
 
 pub(crate) fn delivered(remote_ref: Option<&str>) -> AttemptResult {
     AttemptResult::Delivered { remote_ref: remote_ref.map(str::to_owned) }
@@ -50,9 +68,7 @@ pub(crate) async fn record(world: &World, claimed: &ClaimedDelivery, result: &At
     world.store.record_attempt(claimed, result, at(seconds)).await.unwrap();
 }
 
-#[tokio::test]
-async fn attempt_is_written_before_the_call() {
-    let mut world = world().await;
+async fn attempt_is_written_before_the_call(mut world: World) {
     let channel = world.channel("ops").await;
     world.fire(1, vec![firing("DiskFull", "db1")]).await;
     let run = world.claim(2).await.remove(0);
@@ -72,9 +88,7 @@ async fn attempt_is_written_before_the_call() {
     assert_eq!(attempt.completed_at, None);
 }
 
-#[tokio::test]
-async fn run_is_notified_when_its_last_delivery_is_final() {
-    let mut world = world().await;
+async fn run_is_notified_when_its_last_delivery_is_final(mut world: World) {
     let (ops, dev) = (world.channel("ops").await, world.channel("dev").await);
     world.fire(1, vec![firing("DiskFull", "db1")]).await;
     let run = world.claim(2).await.remove(0);
@@ -92,18 +106,14 @@ async fn run_is_notified_when_its_last_delivery_is_final() {
     assert_eq!(done.deliveries[0].due_at, at(5));
 }
 
-#[tokio::test]
-async fn run_without_deliveries_is_notified_at_once() {
-    let mut world = world().await;
+async fn run_without_deliveries_is_notified_at_once(mut world: World) {
     world.fire(1, vec![firing("DiskFull", "db1")]).await;
     let run = world.claim(2).await.remove(0);
     world.notify(&run, &[], 3).await;
     assert_eq!(world.store.run(run.run.run_id).await.unwrap().run.status, RunStatus::Notified);
 }
 
-#[tokio::test]
-async fn dead_delivery_fails_its_run_until_it_is_retried() {
-    let mut world = world().await;
+async fn dead_delivery_fails_its_run_until_it_is_retried(mut world: World) {
     let (ops, dev) = (world.channel("ops").await, world.channel("dev").await);
     world.fire(1, vec![firing("DiskFull", "db1")]).await;
     let run = world.claim(2).await.remove(0);
@@ -132,9 +142,7 @@ async fn dead_delivery_fails_its_run_until_it_is_retried() {
     assert_eq!((who.attempts, who.actor.as_str(), who.at), (1, "test", at(7)));
 }
 
-#[tokio::test]
-async fn all_dead_deliveries_can_be_retried_together() {
-    let mut world = world().await;
+async fn all_dead_deliveries_can_be_retried_together(mut world: World) {
     let ops = world.channel("ops").await;
     let alerts = (0..20).map(|n| firing("DiskFull", &format!("db{n}"))).collect();
     world.fire(1, alerts).await;
@@ -158,9 +166,7 @@ async fn all_dead_deliveries_can_be_retried_together() {
     assert_eq!(claim(&mut world, 7).await.len(), 20);
 }
 
-#[tokio::test]
-async fn retry_waits_for_its_time() {
-    let mut world = world().await;
+async fn retry_waits_for_its_time(mut world: World) {
     let ops = world.channel("ops").await;
     world.fire(1, vec![firing("DiskFull", "db1")]).await;
     let run = world.claim(2).await.remove(0);
@@ -177,9 +183,7 @@ async fn retry_waits_for_its_time() {
     assert_eq!(detail.tries[0].completed_at, Some(at(5)));
 }
 
-#[tokio::test]
-async fn later_delivery_of_an_incident_waits_for_the_earlier_on_the_same_channel() {
-    let mut world = world().await;
+async fn later_delivery_of_an_incident_waits_for_the_earlier_on_the_same_channel(mut world: World) {
     let (ops, dev) = (world.channel("ops").await, world.channel("dev").await);
     world.fire(1, vec![firing("DiskFull", "db1")]).await;
     world.fire(2, vec![firing("DiskFull", "db2")]).await;
@@ -205,9 +209,7 @@ async fn later_delivery_of_an_incident_waits_for_the_earlier_on_the_same_channel
     assert_eq!(last.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), [later[0]]);
 }
 
-#[tokio::test]
-async fn previous_reference_is_the_last_that_was_delivered() {
-    let mut world = world().await;
+async fn previous_reference_is_the_last_that_was_delivered(mut world: World) {
     let ops = world.channel("ops").await;
     let stories = [
         (1, firing("DiskFull", "db1"), delivered(Some("m-1")), None),
@@ -226,9 +228,7 @@ async fn previous_reference_is_the_last_that_was_delivered() {
     }
 }
 
-#[tokio::test]
-async fn lease_of_a_dead_worker_passes_on_with_the_next_attempt() {
-    let mut world = world().await;
+async fn lease_of_a_dead_worker_passes_on_with_the_next_attempt(mut world: World) {
     let ops = world.channel("ops").await;
     world.fire(1, vec![firing("DiskFull", "db1")]).await;
     let run = world.claim(2).await.remove(0);
@@ -259,9 +259,7 @@ async fn lease_of_a_dead_worker_passes_on_with_the_next_attempt() {
     assert!(matches!(twice, Err(StoreError::LeaseLost(_))), "{twice:?}");
 }
 
-#[tokio::test]
-async fn late_worker_may_record_while_nobody_else_has_claimed() {
-    let mut world = world().await;
+async fn late_worker_may_record_while_nobody_else_has_claimed(mut world: World) {
     let ops = world.channel("ops").await;
     world.fire(1, vec![firing("DiskFull", "db1")]).await;
     let run = world.claim(2).await.remove(0);
@@ -271,9 +269,7 @@ async fn late_worker_may_record_while_nobody_else_has_claimed() {
     assert_eq!(world.store.run(run.run.run_id).await.unwrap().run.status, RunStatus::Notified);
 }
 
-#[tokio::test]
-async fn deliveries_of_a_disabled_channel_wait_and_wake_nobody() {
-    let mut world = world().await;
+async fn deliveries_of_a_disabled_channel_wait_and_wake_nobody(mut world: World) {
     let ops = world.channel("ops").await;
     world.fire(1, vec![firing("DiskFull", "db1")]).await;
     let run = world.claim(2).await.remove(0);
@@ -285,9 +281,7 @@ async fn deliveries_of_a_disabled_channel_wait_and_wake_nobody() {
     assert_eq!(claim(&mut world, 5).await.len(), 1);
 }
 
-#[tokio::test]
-async fn the_attempt_that_ends_a_run_says_how() {
-    let mut world = world().await;
+async fn the_attempt_that_ends_a_run_says_how(mut world: World) {
     let (ops, dev) = (world.channel("ops").await, world.channel("dev").await);
     world.fire(1, vec![firing("DiskFull", "db1")]).await;
     let run = world.claim(2).await.remove(0);
@@ -304,9 +298,7 @@ async fn the_attempt_that_ends_a_run_says_how() {
     assert_eq!(end, (DeliveryStatus::Delivered, Some(RunStatus::Notified)));
 }
 
-#[tokio::test]
-async fn deliveries_are_listed_by_what_they_are() {
-    let mut world = world().await;
+async fn deliveries_are_listed_by_what_they_are(mut world: World) {
     let (ops, dev) = (world.channel("ops").await, world.channel("dev").await);
     world.fire(1, vec![firing("DiskFull", "db1")]).await;
     let run = world.claim(2).await.remove(0);
@@ -389,9 +381,7 @@ async fn send_all(store: store::Store, number: u128) -> Vec<DeliveryId> {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn processes_that_claim_at_once_never_tell_or_send_twice() {
-    let mut world = world().await;
+async fn processes_that_claim_at_once_never_tell_or_send_twice(mut world: World) {
     let channels = [world.channel("ops").await, world.channel("dev").await];
     for part in 0..SHARED / 1000 {
         let alerts = (0..500).map(|n| firing("DiskFull", &format!("db{part}-{n}"))).collect();
@@ -423,9 +413,7 @@ async fn processes_that_claim_at_once_never_tell_or_send_twice() {
     assert_eq!(counts, [(DeliveryStatus::Delivered, SHARED as u64)].into());
 }
 
-#[tokio::test]
-async fn what_waits_is_counted_with_the_time_it_was_due() {
-    let mut world = world().await;
+async fn what_waits_is_counted_with_the_time_it_was_due(mut world: World) {
     let idle = world.store.backlog().await.unwrap();
     assert_eq!((idle.runs, idle.deliveries, idle.dead, idle.quarantined), (0, 0, 0, 0));
     assert_eq!((idle.run_due_at, idle.delivery_due_at, idle.quarantined_bytes), (None, None, 0));

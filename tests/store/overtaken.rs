@@ -6,8 +6,19 @@ use domain::id::DeliveryId;
 use domain::run::RunStatus;
 use store::{ClaimedRun, DeadFilter, DeliveryDetail, Revived, StoreError};
 
-use crate::fixture::{World, at, critical, firing, resolved, world};
+use crate::fixture::{World, at, critical, firing, on_every_database, resolved};
 use crate::outbox::{claim, dead, delivered, record, retry};
+
+on_every_database! {
+    a_firing_that_was_never_sent_and_is_over_is_one_notification_of_both,
+    an_end_is_told_as_an_end_where_the_firing_may_have_been_seen,
+    an_attempt_cut_off_by_a_crash_is_made_again_before_the_end_is_told,
+    what_was_told_before_decides_whether_an_end_tells_both,
+    what_is_held_for_a_channel_that_is_off_is_overtaken_and_nothing_new_is_put_there,
+    dead_deliveries_that_something_newer_has_overtaken_are_not_sent_again,
+    dead_deliveries_are_chosen_by_channel_and_time,
+    channels_say_since_when_they_fail_and_when_they_last_took_something,
+}
 
 const OWN: &[u8] = b"sealed notification";
 const BOTH: &[u8] = b"sealed, telling both";
@@ -41,9 +52,7 @@ async fn status(world: &World, id: DeliveryId) -> (DeliveryStatus, Option<Delive
     (delivery.status, delivery.superseded_by)
 }
 
-#[tokio::test]
-async fn a_firing_that_was_never_sent_and_is_over_is_one_notification_of_both() {
-    let mut world = world().await;
+async fn a_firing_that_was_never_sent_and_is_over_is_one_notification_of_both(mut world: World) {
     let ops = world.channel("ops").await;
     let first = tell(&mut world, &ops, fires(), 1).await;
     let worse = tell(&mut world, &ops, critical(fires()), 2).await;
@@ -61,9 +70,7 @@ async fn a_firing_that_was_never_sent_and_is_over_is_one_notification_of_both() 
     assert_eq!((run.status, run.completed_at), (RunStatus::Notified, Some(at(2))));
 }
 
-#[tokio::test]
-async fn an_end_is_told_as_an_end_where_the_firing_may_have_been_seen() {
-    let mut world = world().await;
+async fn an_end_is_told_as_an_end_where_the_firing_may_have_been_seen(mut world: World) {
     let (ops, dev) = (world.channel("ops").await, world.channel("dev").await);
     let fired = run(&mut world, fires(), 1).await;
     let first = world.notify(&fired, &[&ops, &dev], 1).await;
@@ -92,9 +99,7 @@ async fn an_end_is_told_as_an_end_where_the_firing_may_have_been_seen() {
     }
 }
 
-#[tokio::test]
-async fn an_attempt_cut_off_by_a_crash_is_made_again_before_the_end_is_told() {
-    let mut world = world().await;
+async fn an_attempt_cut_off_by_a_crash_is_made_again_before_the_end_is_told(mut world: World) {
     let ops = world.channel("ops").await;
     let first = tell(&mut world, &ops, fires(), 1).await;
     assert_eq!(claim(&mut world, 2).await.len(), 1);
@@ -107,9 +112,7 @@ async fn an_attempt_cut_off_by_a_crash_is_made_again_before_the_end_is_told() {
     assert_eq!((last.id, last.notification.as_slice()), (end, OWN));
 }
 
-#[tokio::test]
-async fn what_was_told_before_decides_whether_an_end_tells_both() {
-    let mut world = world().await;
+async fn what_was_told_before_decides_whether_an_end_tells_both(mut world: World) {
     let ops = world.channel("ops").await;
     for (second, result) in [(1, delivered(None)), (101, dead())] {
         // Told, got worse and is over before that went out: the end is an end.
@@ -130,9 +133,7 @@ async fn what_was_told_before_decides_whether_an_end_tells_both() {
     }
 }
 
-#[tokio::test]
-async fn what_is_held_for_a_channel_that_is_off_is_overtaken_and_nothing_new_is_put_there() {
-    let mut world = world().await;
+async fn what_is_held_for_a_channel_that_is_off_is_overtaken_and_nothing_new_is_put_there(mut world: World) {
     let ops = world.channel("ops").await;
     let first = tell(&mut world, &ops, fires(), 1).await;
     let other = run(&mut world, firing("DiskFull", "db2"), 2).await;
@@ -160,9 +161,7 @@ async fn what_is_held_for_a_channel_that_is_off_is_overtaken_and_nothing_new_is_
     assert_eq!((claimed.len(), claimed[0].id, claimed[0].notification.as_slice()), (1, instead, BOTH));
 }
 
-#[tokio::test]
-async fn dead_deliveries_that_something_newer_has_overtaken_are_not_sent_again() {
-    let mut world = world().await;
+async fn dead_deliveries_that_something_newer_has_overtaken_are_not_sent_again(mut world: World) {
     let ops = world.channel("ops").await;
     let first = tell(&mut world, &ops, fires(), 1).await;
     let claimed = claim(&mut world, 2).await.remove(0);
@@ -184,9 +183,7 @@ async fn dead_deliveries_that_something_newer_has_overtaken_are_not_sent_again()
     assert_eq!(claim(&mut world, 9).await.remove(0).id, end);
 }
 
-#[tokio::test]
-async fn dead_deliveries_are_chosen_by_channel_and_time() {
-    let mut world = world().await;
+async fn dead_deliveries_are_chosen_by_channel_and_time(mut world: World) {
     let (ops, dev) = (world.channel("ops").await, world.channel("dev").await);
     let fired = run(&mut world, fires(), 1).await;
     world.notify(&fired, &[&ops, &dev], 1).await;
@@ -202,9 +199,7 @@ async fn dead_deliveries_are_chosen_by_channel_and_time() {
     assert_eq!(retry(DeadFilter::default()).await, 1);
 }
 
-#[tokio::test]
-async fn channels_say_since_when_they_fail_and_when_they_last_took_something() {
-    let mut world = world().await;
+async fn channels_say_since_when_they_fail_and_when_they_last_took_something(mut world: World) {
     let ops = world.channel("ops").await;
     let health = async |world: &World| world.store.channel_states().await.unwrap().remove(0);
     let new = health(&world).await;

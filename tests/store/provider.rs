@@ -4,13 +4,16 @@ use domain::plugin::Usage;
 use domain::time::Timestamp;
 use store::StoreError;
 
-use crate::fixture::{at, world};
+use crate::fixture::{World, at, on_every_database};
+
+on_every_database! {
+    at_most_one_provider_is_active_and_settings_stay_with_their_provider,
+    tokens_are_counted_by_provider_and_day_and_kept_for_a_while,
+}
 
 const DAY_S: i64 = 24 * 60 * 60;
 
-#[tokio::test]
-async fn at_most_one_provider_is_active_and_settings_stay_with_their_provider() {
-    let world = world().await;
+async fn at_most_one_provider_is_active_and_settings_stay_with_their_provider(world: World) {
     let store = &world.store;
     let active = async || {
         let providers = store.providers().await.unwrap();
@@ -33,9 +36,7 @@ async fn at_most_one_provider_is_active_and_settings_stay_with_their_provider() 
     assert!(matches!(gone, StoreError::NotFound(_)), "{gone}");
 }
 
-#[tokio::test]
-async fn tokens_are_counted_by_provider_and_day_and_kept_for_a_while() {
-    let world = world().await;
+async fn tokens_are_counted_by_provider_and_day_and_kept_for_a_while(world: World) {
     let store = &world.store;
     let day = |day: i64| Timestamp::from_millis((20_000 + day) * DAY_S * 1000);
     let usage = |input_tokens, output_tokens| Usage { input_tokens, output_tokens };

@@ -6,16 +6,25 @@ use domain::incident::IncidentStatus;
 use domain::run::RunStatus;
 use store::{AlertFilter, IncidentFilter, MAX_PAGE, PageRequest, RunFilter, StoreError};
 
-use crate::fixture::{World, critical, everything, firing, resolved, world};
+use crate::fixture::{World, critical, everything, firing, on_every_database, resolved};
+
+on_every_database! {
+    alerts_are_listed_by_every_filter,
+    pages_hold_everything_once_while_rows_are_added,
+    page_that_is_just_full_is_the_last,
+    page_is_never_larger_than_its_bound,
+    cursor_that_was_not_given_out_is_refused,
+    incidents_and_runs_are_listed_by_every_filter,
+    context_shows_the_worst_twenty_alerts,
+    what_is_not_there_is_named,
+}
 
 async fn names(world: &World, filter: AlertFilter) -> Vec<String> {
     let page = world.store.alerts(&filter, &everything()).await.unwrap();
     page.items.into_iter().map(|alert| alert.fingerprint).collect()
 }
 
-#[tokio::test]
-async fn alerts_are_listed_by_every_filter() {
-    let mut world = world().await;
+async fn alerts_are_listed_by_every_filter(mut world: World) {
     let first = world.fire(1, vec![firing("DiskFull", "db1"), critical(firing("LoadHigh", "db1"))]).await;
     world.fire(2, vec![resolved("DiskFull", "db1"), firing("DiskFull", "db2")]).await;
     let all = AlertFilter::default();
@@ -51,9 +60,7 @@ async fn alerts_are_listed_by_every_filter() {
     }
 }
 
-#[tokio::test]
-async fn pages_hold_everything_once_while_rows_are_added() {
-    let mut world = world().await;
+async fn pages_hold_everything_once_while_rows_are_added(mut world: World) {
     for n in 0..25 {
         world.fire(n, vec![firing("DiskFull", &format!("db{n:02}"))]).await;
     }
@@ -73,18 +80,14 @@ async fn pages_hold_everything_once_while_rows_are_added() {
     assert_eq!(seen, expected);
 }
 
-#[tokio::test]
-async fn page_that_is_just_full_is_the_last() {
-    let mut world = world().await;
+async fn page_that_is_just_full_is_the_last(mut world: World) {
     world.fire(1, vec![firing("DiskFull", "db1"), firing("DiskFull", "db2")]).await;
     let page = PageRequest { limit: 2, cursor: None };
     let found = world.store.incidents(&IncidentFilter::default(), &page).await.unwrap();
     assert_eq!((found.items.len(), found.next), (2, None));
 }
 
-#[tokio::test]
-async fn page_is_never_larger_than_its_bound() {
-    let mut world = world().await;
+async fn page_is_never_larger_than_its_bound(mut world: World) {
     world.fire(1, (0..1100).map(|n| firing("DiskFull", &format!("db{n}"))).collect()).await;
     for (limit, expected) in [(0, 100), (u32::MAX, MAX_PAGE as usize)] {
         let page = PageRequest { limit, cursor: None };
@@ -94,9 +97,7 @@ async fn page_is_never_larger_than_its_bound() {
     }
 }
 
-#[tokio::test]
-async fn cursor_that_was_not_given_out_is_refused() {
-    let world = world().await;
+async fn cursor_that_was_not_given_out_is_refused(world: World) {
     for cursor in ["", "x", "31", "zz", "2730", "' OR 1=1 --", &"3".repeat(5000)] {
         let page = PageRequest { limit: 10, cursor: Some(cursor.to_owned()) };
         let results = [
@@ -112,9 +113,7 @@ async fn cursor_that_was_not_given_out_is_refused() {
     }
 }
 
-#[tokio::test]
-async fn incidents_and_runs_are_listed_by_every_filter() {
-    let mut world = world().await;
+async fn incidents_and_runs_are_listed_by_every_filter(mut world: World) {
     let first = world.fire(1, vec![firing("DiskFull", "db1"), critical(firing("LoadHigh", "db2"))]).await;
     world.fire(2, vec![resolved("DiskFull", "db1")]).await;
     let all = IncidentFilter::default();
@@ -148,9 +147,7 @@ async fn incidents_and_runs_are_listed_by_every_filter() {
     }
 }
 
-#[tokio::test]
-async fn context_shows_the_worst_twenty_alerts() {
-    let mut world = world().await;
+async fn context_shows_the_worst_twenty_alerts(mut world: World) {
     let alert = |n: usize| {
         let mut alert = firing("DiskFull", "db1");
         alert.fingerprint = Some(format!("f{n:02}"));
@@ -178,9 +175,7 @@ async fn context_shows_the_worst_twenty_alerts() {
     assert_eq!(world.store.incident(incidents[0].id).await.unwrap().alerts.len(), 25);
 }
 
-#[tokio::test]
-async fn what_is_not_there_is_named() {
-    let world = world().await;
+async fn what_is_not_there_is_named(world: World) {
     let id = ulid::Ulid(1);
     let messages = [
         world.store.alert(AlertId::from(id)).await.unwrap_err().to_string(),

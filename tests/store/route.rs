@@ -7,7 +7,15 @@ use domain::time::Timestamp;
 use serde_json::json;
 use store::{KeptRoute, StoreError};
 
-use crate::fixture::{World, at, catch_all, firing, resolved, world};
+use crate::fixture::{World, at, catch_all, firing, on_every_database, resolved};
+
+on_every_database! {
+    seeded_routes_are_asked_by_priority,
+    ties_of_priority_go_to_the_older_route,
+    changed_route_keeps_its_count_and_removed_one_is_gone,
+    a_run_counts_for_the_route_that_it_takes_once,
+    recent_alerts_are_bounded_in_time_and_number,
+}
 
 fn databases(world: &mut World) -> Route {
     Route {
@@ -36,9 +44,7 @@ async fn hits(world: &World, name: &str) -> (u64, Option<Timestamp>) {
     (kept.hits, kept.last_hit_at)
 }
 
-#[tokio::test]
-async fn seeded_routes_are_asked_by_priority() {
-    let mut world = world().await;
+async fn seeded_routes_are_asked_by_priority(mut world: World) {
     let seeded: Vec<Route> =
         world.store.routes().await.unwrap().routes.into_iter().map(|kept| kept.route).collect();
     let names: Vec<_> = seeded.iter().map(|route| (route.name.as_str(), route.priority)).collect();
@@ -56,9 +62,7 @@ async fn seeded_routes_are_asked_by_priority() {
     assert_eq!(taken.unwrap_err().to_string(), "there is a route `databases` already");
 }
 
-#[tokio::test]
-async fn ties_of_priority_go_to_the_older_route() {
-    let mut world = world().await;
+async fn ties_of_priority_go_to_the_older_route(mut world: World) {
     let first = Route { priority: 1000, name: "a".into(), ..databases(&mut world) };
     let second = Route { priority: 1000, name: "B".into(), ..databases(&mut world) };
     world.store.add_route(&second).await.unwrap();
@@ -70,9 +74,7 @@ async fn ties_of_priority_go_to_the_older_route() {
     assert_eq!(tied, ["a", "B"]);
 }
 
-#[tokio::test]
-async fn changed_route_keeps_its_count_and_removed_one_is_gone() {
-    let mut world = world().await;
+async fn changed_route_keeps_its_count_and_removed_one_is_gone(mut world: World) {
     let route = databases(&mut world);
     world.store.add_route(&route).await.unwrap();
     let changed = Route { name: "dbs".into(), priority: 7, conditions: Vec::new(), enabled: true, ..route };
@@ -87,9 +89,7 @@ async fn changed_route_keeps_its_count_and_removed_one_is_gone() {
     }
 }
 
-#[tokio::test]
-async fn a_run_counts_for_the_route_that_it_takes_once() {
-    let mut world = world().await;
+async fn a_run_counts_for_the_route_that_it_takes_once(mut world: World) {
     world.fire(1, vec![firing("DiskFull", "db1")]).await;
     assert_eq!(hits(&world, "catch-all").await, (0, None));
     let run = world.claim(2).await.remove(0);
@@ -111,9 +111,7 @@ async fn a_run_counts_for_the_route_that_it_takes_once() {
     assert_eq!(hits(&world, "catch-all").await.0, 1);
 }
 
-#[tokio::test]
-async fn recent_alerts_are_bounded_in_time_and_number() {
-    let mut world = world().await;
+async fn recent_alerts_are_bounded_in_time_and_number(mut world: World) {
     world.fire(1, vec![firing("DiskFull", "db1")]).await;
     world.fire(2, vec![firing("DiskFull", "db2")]).await;
     world.fire(9, vec![firing("DiskFull", "db3"), resolved("DiskFull", "db1")]).await;

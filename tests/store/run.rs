@@ -5,15 +5,30 @@ use domain::id::{ArtifactId, LeaseToken, Mint as _};
 use domain::run::{RunStatus, Stage, StageStatus};
 use store::{Fault, NewArtifact, RunClaim, RunEnd, RunFilter, StageEnd, StoreError};
 
-use crate::fixture::{Counter, LEASE, at, catch_all, everything, firing, resolved, stage_end, world};
+use crate::fixture::{
+    Counter, LEASE, World, at, catch_all, everything, firing, on_every_database, resolved, stage_end,
+};
+
+on_every_database! {
+    claimed_run_tells_what_it_is_about,
+    claims_are_bounded_and_in_the_order_of_time,
+    stages_move_a_run_on_and_keep_what_they_made,
+    failed_stage_is_tried_again_when_due,
+    run_of_a_dead_worker_is_taken_over_after_its_last_stage,
+    worker_without_the_lease_changes_nothing,
+    finished_run_is_not_claimed_again,
+    end_of_a_stage_that_did_not_begin_is_refused_whole,
+    run_waits_for_every_earlier_one_about_its_incident,
+    workers_share_a_transaction_and_a_refused_change_is_undone_alone,
+    a_change_is_carried_out_although_nobody_waits_for_it,
+    processes_that_claim_at_once_never_claim_twice,
+}
 
 fn fault(error_type: &str) -> Fault {
     Fault { error_type: error_type.into(), message: format!("it was {error_type}") }
 }
 
-#[tokio::test]
-async fn claimed_run_tells_what_it_is_about() {
-    let mut world = world().await;
+async fn claimed_run_tells_what_it_is_about(mut world: World) {
     let write = world.fire(1, vec![firing("DiskFull", "db1")]).await;
     assert_eq!(world.store.next_run_due().await.unwrap(), Some(at(1)));
     assert!(world.claim(0).await.is_empty());
@@ -28,9 +43,7 @@ async fn claimed_run_tells_what_it_is_about() {
     assert_eq!(world.store.next_run_due().await.unwrap(), Some(at(62)));
 }
 
-#[tokio::test]
-async fn claims_are_bounded_and_in_the_order_of_time() {
-    let mut world = world().await;
+async fn claims_are_bounded_and_in_the_order_of_time(mut world: World) {
     for n in 0..5 {
         world.fire(n, vec![firing("DiskFull", &format!("db{n}"))]).await;
     }
@@ -41,9 +54,7 @@ async fn claims_are_bounded_and_in_the_order_of_time() {
     assert_ne!(first[0].claim.lease, second[0].claim.lease);
 }
 
-#[tokio::test]
-async fn stages_move_a_run_on_and_keep_what_they_made() {
-    let mut world = world().await;
+async fn stages_move_a_run_on_and_keep_what_they_made(mut world: World) {
     world.fire(1, vec![firing("DiskFull", "db1")]).await;
     let run = world.claim(2).await.remove(0);
     let mut made = Vec::new();
@@ -75,9 +86,7 @@ async fn stages_move_a_run_on_and_keep_what_they_made() {
     assert_eq!(stages, [(Stage::Analyze, 1, succeeded), (Stage::Check, 1, succeeded)]);
 }
 
-#[tokio::test]
-async fn failed_stage_is_tried_again_when_due() {
-    let mut world = world().await;
+async fn failed_stage_is_tried_again_when_due(mut world: World) {
     world.fire(1, vec![firing("DiskFull", "db1")]).await;
     let run = world.claim(2).await.remove(0);
     let attempt = world.store.begin_stage(run.claim, Stage::Check, None, at(2)).await.unwrap();
@@ -102,9 +111,7 @@ async fn failed_stage_is_tried_again_when_due() {
     assert_eq!(stages[0].error_message.as_deref(), Some("it was timeout"));
 }
 
-#[tokio::test]
-async fn run_of_a_dead_worker_is_taken_over_after_its_last_stage() {
-    let mut world = world().await;
+async fn run_of_a_dead_worker_is_taken_over_after_its_last_stage(mut world: World) {
     world.fire(1, vec![firing("DiskFull", "db1")]).await;
     let dead = world.claim(2).await.remove(0);
     let attempt = world.store.begin_stage(dead.claim, Stage::Check, None, at(2)).await.unwrap();
@@ -123,9 +130,7 @@ async fn run_of_a_dead_worker_is_taken_over_after_its_last_stage() {
     assert_eq!(other.begin_stage(taken.claim, Stage::Analyze, None, at(63)).await.unwrap(), 2);
 }
 
-#[tokio::test]
-async fn worker_without_the_lease_changes_nothing() {
-    let mut world = world().await;
+async fn worker_without_the_lease_changes_nothing(mut world: World) {
     world.fire(1, vec![firing("DiskFull", "db1")]).await;
     let late = world.claim(2).await.remove(0);
     let attempt = world.store.begin_stage(late.claim, Stage::Notify, None, at(2)).await.unwrap();
@@ -152,9 +157,7 @@ async fn worker_without_the_lease_changes_nothing() {
     world.store.begin_stage(holder.claim, Stage::Check, None, at(102)).await.unwrap();
 }
 
-#[tokio::test]
-async fn finished_run_is_not_claimed_again() {
-    let mut world = world().await;
+async fn finished_run_is_not_claimed_again(mut world: World) {
     world.fire(1, vec![firing("DiskFull", "db1")]).await;
     let run = world.claim(2).await.remove(0);
     let end = RunEnd { status: RunStatus::Failed, fault: Some(fault("no_route")), at: at(3) };
@@ -167,9 +170,7 @@ async fn finished_run_is_not_claimed_again() {
     assert!(matches!(world.store.finish_run(run.claim, &end).await, Err(StoreError::LeaseLost(_))));
 }
 
-#[tokio::test]
-async fn end_of_a_stage_that_did_not_begin_is_refused_whole() {
-    let mut world = world().await;
+async fn end_of_a_stage_that_did_not_begin_is_refused_whole(mut world: World) {
     world.fire(1, vec![firing("DiskFull", "db1")]).await;
     let run = world.claim(2).await.remove(0);
     let end = stage_end(Stage::Check, 1, StageStatus::Succeeded, 3);
@@ -178,9 +179,7 @@ async fn end_of_a_stage_that_did_not_begin_is_refused_whole() {
     assert_eq!(world.store.run(run.run.run_id).await.unwrap().run.status, RunStatus::Pending);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn processes_that_claim_at_once_never_claim_twice() {
-    let mut world = world().await;
+async fn processes_that_claim_at_once_never_claim_twice(mut world: World) {
     for n in 0..40 {
         let alerts = (0..5).map(|m| firing("DiskFull", &format!("db{n}-{m}"))).collect();
         world.fire(n, alerts).await;
@@ -210,9 +209,7 @@ async fn processes_that_claim_at_once_never_claim_twice() {
     assert_eq!(world.store.runs(&waiting, &everything()).await.unwrap().items.len(), 200);
 }
 
-#[tokio::test]
-async fn run_waits_for_every_earlier_one_about_its_incident() {
-    let mut world = world().await;
+async fn run_waits_for_every_earlier_one_about_its_incident(mut world: World) {
     world.fire(1, vec![firing("DiskFull", "db1")]).await;
     world.fire(2, vec![resolved("DiskFull", "db1")]).await;
     world.fire(3, vec![firing("DiskFull", "db2")]).await;
@@ -225,9 +222,7 @@ async fn run_waits_for_every_earlier_one_about_its_incident() {
     assert_eq!(second.iter().map(|run| run.moment.status).collect::<Vec<_>>(), [AlertStatus::Resolved]);
 }
 
-#[tokio::test]
-async fn workers_share_a_transaction_and_a_refused_change_is_undone_alone() {
-    let mut world = world().await;
+async fn workers_share_a_transaction_and_a_refused_change_is_undone_alone(mut world: World) {
     for n in 0..40 {
         world.fire(1, vec![firing("DiskFull", &format!("db{n}"))]).await;
     }
@@ -253,9 +248,7 @@ async fn workers_share_a_transaction_and_a_refused_change_is_undone_alone() {
     }
 }
 
-#[tokio::test]
-async fn a_change_is_carried_out_although_nobody_waits_for_it() {
-    let mut world = world().await;
+async fn a_change_is_carried_out_although_nobody_waits_for_it(mut world: World) {
     world.fire(1, vec![firing("DiskFull", "db1"), firing("DiskFull", "db2")]).await;
     let claimed = world.claim(2).await;
     let [given_up, waited_for] = claimed.as_slice() else { panic!("{claimed:?}") };

@@ -3,7 +3,16 @@
 use domain::id::{DataKeyId, Mint as _};
 use store::{DataKey, SealedColumn, SecretChange, StoreError, StoredSecret};
 
-use crate::fixture::{Counter, at, firing, world};
+use crate::fixture::{Counter, World, at, firing, on_every_database};
+
+on_every_database! {
+    processes_that_start_at_once_agree_on_data_keys,
+    of_two_that_make_new_data_keys_at_once_one_does_and_no_key_is_half_made,
+    a_data_key_is_wrapped_again_once_whoever_tries,
+    the_secret_key_that_was_taken_up_last_has_the_last_turn,
+    a_secret_has_a_current_version_and_keeps_those_before_as_long_as_wanted,
+    all_that_is_sealed_can_be_walked_in_steps,
+}
 
 fn keys(process: u128, generation: u32) -> Vec<DataKey> {
     let mut mint = Counter::of_process(process);
@@ -18,9 +27,7 @@ fn keys(process: u128, generation: u32) -> Vec<DataKey> {
     ["payload", "channel"].map(key).into()
 }
 
-#[tokio::test]
-async fn processes_that_start_at_once_agree_on_data_keys() {
-    let world = world().await;
+async fn processes_that_start_at_once_agree_on_data_keys(world: World) {
     let other = world.another_process().await;
     let (mine, theirs) = (keys(2, 1), keys(3, 1));
     let (left, right) =
@@ -31,9 +38,7 @@ async fn processes_that_start_at_once_agree_on_data_keys() {
     assert!(left == mine || left == theirs, "{left:?}");
 }
 
-#[tokio::test]
-async fn of_two_that_make_new_data_keys_at_once_one_does_and_no_key_is_half_made() {
-    let world = world().await;
+async fn of_two_that_make_new_data_keys_at_once_one_does_and_no_key_is_half_made(world: World) {
     let other = world.another_process().await;
     let first = world.store.add_missing_data_keys(&keys(2, 1)).await.unwrap();
     let (mine, theirs) = (keys(3, 2), keys(4, 2));
@@ -46,9 +51,7 @@ async fn of_two_that_make_new_data_keys_at_once_one_does_and_no_key_is_half_made
     assert!(new == mine || new == theirs, "{new:?}");
 }
 
-#[tokio::test]
-async fn a_data_key_is_wrapped_again_once_whoever_tries() {
-    let world = world().await;
+async fn a_data_key_is_wrapped_again_once_whoever_tries(world: World) {
     let other = world.another_process().await;
     let key = world.store.add_missing_data_keys(&keys(2, 1)).await.unwrap().remove(0);
     let (left, right) = tokio::join!(
@@ -63,9 +66,7 @@ async fn a_data_key_is_wrapped_again_once_whoever_tries() {
     assert_eq!(stored, DataKey { kek_id: "k2".into(), wrapped: wrapped.into(), ..key });
 }
 
-#[tokio::test]
-async fn the_secret_key_that_was_taken_up_last_has_the_last_turn() {
-    let world = world().await;
+async fn the_secret_key_that_was_taken_up_last_has_the_last_turn(world: World) {
     let order = async || -> Vec<String> {
         let turns = world.store.secret_keys().await.unwrap();
         turns.into_iter().map(|turn| turn.kek_id).collect()
@@ -86,9 +87,7 @@ fn secret(version: u32) -> StoredSecret {
     StoredSecret { name: "webhook/x".into(), version, sealed, created_at: at(version.into()) }
 }
 
-#[tokio::test]
-async fn a_secret_has_a_current_version_and_keeps_those_before_as_long_as_wanted() {
-    let world = world().await;
+async fn a_secret_has_a_current_version_and_keeps_those_before_as_long_as_wanted(world: World) {
     let (first, second, third) = (secret(1), secret(2), secret(3));
     let change = |change| world.store.change_secret("webhook/x", change);
     change(SecretChange::Set { secret: &first, oldest: 1 }).await.unwrap();
@@ -105,9 +104,7 @@ async fn a_secret_has_a_current_version_and_keeps_those_before_as_long_as_wanted
     assert_eq!(change(SecretChange::Remove).await.unwrap(), 0);
 }
 
-#[tokio::test]
-async fn all_that_is_sealed_can_be_walked_in_steps() {
-    let mut world = world().await;
+async fn all_that_is_sealed_can_be_walked_in_steps(mut world: World) {
     for seconds in 1..=5 {
         world.fire(seconds, vec![firing("DiskFull", "db1")]).await;
     }

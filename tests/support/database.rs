@@ -155,6 +155,11 @@ impl DatabaseServer {
         panic!("{engine:?} does not start: {}", own.log())
     }
 
+    /// Which it is.
+    pub const fn engine(&self) -> Engine {
+        self.engine
+    }
+
     /// What `DATABASE_URL` is for it.
     pub fn url(&self) -> String {
         self.url.to_string()
