@@ -161,7 +161,10 @@ async fn carry(mut client: TcpStream, to: (String, u16), mut told: watch::Receiv
             changed = told.changed() => if changed.is_err() { return },
             read = client.read(&mut asked), if passes => {
                 let Some(piece) = read.ok().filter(|length| *length > 0).and_then(|length| asked.get(..length)) else { return };
-                let commits = piece.windows(6).any(|word| word.eq_ignore_ascii_case(b"commit"));
+                // Not the name of a setting that ends in it.
+                let commits = piece.windows(6).enumerate().any(|(at, word)| {
+                    word.eq_ignore_ascii_case(b"commit") && (at == 0 || piece[at - 1] != b'_')
+                });
                 if commits && weather == Weather::CommitLost {
                     return;
                 }
