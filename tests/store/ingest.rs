@@ -65,11 +65,11 @@ async fn odd_text_comes_back_as_it_was(mut world: World) {
     world.fire(2, vec![alert.clone()]).await;
     let page = world.store.alerts(&AlertFilter::default(), &everything()).await.unwrap();
     let [kept] = page.items.as_slice() else { panic!("{page:?}") };
-    assert_eq!(
-        (&kept.name, &kept.description, &kept.labels),
-        (&alert.name, &alert.description, &alert.labels)
-    );
-    assert_eq!(world.store.run(run_id).await.unwrap().run.reason.as_deref(), Some(odd));
+    // PostgreSQL cannot keep U+0000, so nobody does.
+    let (alert, odd) = (alert.without_nul(), odd.replace('\0', "\u{fffd}"));
+    assert_eq!((kept.name.as_str(), kept.description.as_str()), (odd.as_str(), odd.as_str()));
+    assert_eq!((&kept.labels, &kept.fingerprint), (&alert.labels, &alert.fingerprint.unwrap()));
+    assert_eq!(world.store.run(run_id).await.unwrap().run.reason, Some(odd));
 }
 
 async fn steady_repeat_moves_the_time_and_starts_nothing(mut world: World) {
@@ -144,8 +144,9 @@ async fn batch_ends_in_the_same_state_as_one_by_one(first: World) {
         let mut incidents: Vec<_> =
             incidents.into_iter().map(|i| (i.key, i.opened_at, i.status, i.severity, i.firing)).collect();
         incidents.sort();
-        let runs = world.store.stats().await.unwrap();
-        states.push((alerts, incidents, runs.tables));
+        let tables = world.store.stats().await.unwrap().tables;
+        let rows: Vec<_> = tables.into_iter().map(|found| (found.table, found.rows)).collect();
+        states.push((alerts, incidents, rows));
     }
     assert_eq!(states[0], states[1]);
     assert_eq!(states[0], states[2]);

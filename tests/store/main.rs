@@ -17,6 +17,8 @@ mod fixture;
 #[cfg(test)]
 mod forget;
 #[cfg(test)]
+mod hosts;
+#[cfg(test)]
 mod ingest;
 #[cfg(test)]
 mod keep;
@@ -28,6 +30,8 @@ mod outbox;
 mod overtaken;
 #[cfg(test)]
 mod plugin;
+#[cfg(test)]
+mod postgres;
 #[cfg(test)]
 mod provider;
 #[cfg(test)]

@@ -332,6 +332,7 @@ macro_rules! patiently {
         }
     };
 }
+pub(crate) use patiently;
 
 /// What one worker does until no run is left: claim, and tell both channels.
 async fn tell_all(store: store::Store, number: u128, channels: [Channel; 2]) -> usize {

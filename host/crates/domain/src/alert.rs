@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{AlertId, IncidentId, TraceId};
 use crate::plugin::PluginName;
+use crate::text::without_nul;
 use crate::time::Timestamp;
 
 /// A text that is none of the words it should be.
@@ -193,6 +194,26 @@ pub struct ParsedAlert {
     pub links: Labels,
     /// Anything else.
     pub extra: serde_json::Value,
+}
+
+impl ParsedAlert {
+    /// The same with U+FFFD for every U+0000 in a text that is kept.
+    pub fn without_nul(self) -> Self {
+        let all = |labels: Labels| -> Labels {
+            labels.into_iter().map(|(name, value)| (without_nul(name), without_nul(value))).collect()
+        };
+        Self {
+            fingerprint: self.fingerprint.map(without_nul),
+            name: without_nul(self.name),
+            raw_status: without_nul(self.raw_status),
+            raw_severity: without_nul(self.raw_severity),
+            description: without_nul(self.description),
+            labels: all(self.labels),
+            annotations: all(self.annotations),
+            links: all(self.links),
+            ..self
+        }
+    }
 }
 
 /// One alert as the hub keeps it.

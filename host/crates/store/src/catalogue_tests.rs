@@ -16,7 +16,7 @@ async fn store() -> (tempfile::TempDir, Store) {
     (folder, store)
 }
 
-fn catalogue() -> Vec<Sql> {
+pub(crate) fn catalogue() -> Vec<Sql> {
     use sql::{account, channel, ingest, keep, outbox, plugin, provider, read, run, sealed};
     let first = [account::ALL, channel::ALL, ingest::ALL, keep::ALL, outbox::ALL].concat();
     [&first, plugin::ALL, provider::ALL, read::ALL, run::ALL, sealed::ALL].concat()

@@ -73,3 +73,5 @@ pub use stats::{Stats, TableStats};
 
 #[cfg(test)]
 mod catalogue_tests;
+#[cfg(test)]
+mod postgres_tests;

@@ -1,5 +1,7 @@
 //! What goes into the outbox, and what newer notifications make of older ones.
 
+use std::sync::Arc;
+
 use domain::alert::AlertStatus;
 use domain::delivery::{DeliveryStatus, NewDelivery};
 use domain::id::{DeliveryId, RunId};
@@ -43,10 +45,10 @@ impl Before {
             came.rows().iter().map(read_unfinished).collect::<Result<_, _>>()?;
         // They are sent in the order of their identifiers, which begin with the time.
         if let Some(later) = unfinished.iter().find(|unfinished| unfinished.id > delivery.id) {
-            return Err(StoreError::Conflict(format!(
-                "delivery `{}` is newer than `{}`: the clocks of the hosts differ",
-                delivery.id, later.id
-            )));
+            let text =
+                format!("delivery {} is newer than {}: the clocks of hosts differ", delivery.id, later.id);
+            let source = Arc::new(std::io::Error::other(text));
+            return Err(StoreError::Unavailable { doing: "keep deliveries in order", source });
         }
         let last_told = match delivery.telling_both {
             Some(_) => came.rows().first().map(|row| row.parse("tells")).transpose()?,

@@ -45,7 +45,7 @@ pub struct Identified {
 }
 
 impl Webhook {
-    /// Finds the identity of each alert.
+    /// Finds the identity of each alert. U+0000 in a text becomes U+FFFD: not every database can keep it.
     pub fn new(
         run_id: RunId,
         trace_id: TraceId,
@@ -54,6 +54,7 @@ impl Webhook {
         alerts: Vec<ParsedAlert>,
     ) -> Self {
         let identify = |alert: ParsedAlert| {
+            let alert = alert.without_nul();
             let fingerprint = fingerprint(&source, &alert);
             let correlation_key = correlation_key(&source, &fingerprint, &alert.name, &alert.labels);
             Identified { fingerprint, correlation_key, alert }

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use domain::text::json_without_nul;
 use domain::time::Timestamp;
 use serde::de::DeserializeOwned;
 use sqlx::Row as _;
@@ -128,9 +129,10 @@ impl Columns for Row {
     }
 }
 
-/// Writes a value as the JSON that its column holds.
+/// Writes a value as the JSON that its column holds; U+0000 in its texts becomes U+FFFD.
 pub(crate) fn to_json<T: serde::Serialize>(doing: &'static str, value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value)
+        .map(json_without_nul)
         .map_err(|error| StoreError::Refused { doing, source: std::sync::Arc::new(error) })
 }
 

@@ -1,10 +1,23 @@
 //! Connections and transactions, whatever the database.
 
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
 use sqlx::{Executor as _, MySql, Postgres, SqlSafeStr, Sqlite};
 
 use super::Dialect;
+
+/// How long a server is waited for: longer than it lets a statement take. A line that was cut says nothing.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Gives up on a server that does not answer.
+pub(super) async fn in_time<T>(
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    let late =
+        || sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "the server does not answer"));
+    tokio::time::timeout(PATIENCE, answer).await.unwrap_or_else(|_| Err(late()))
+}
 
 /// Connections to a database. Cheap to clone; clones share them.
 #[derive(Debug, Clone)]
@@ -28,8 +41,8 @@ impl Pool {
     pub(crate) async fn begin_with(&self, statement: impl SqlSafeStr) -> Result<Transaction, sqlx::Error> {
         Ok(Transaction(match self {
             Self::Sqlite(pool) => Connection::Sqlite(pool.begin_with(statement).await?),
-            Self::Postgres(pool) => Connection::Postgres(pool.begin_with(statement).await?),
-            Self::Mysql(pool) => Connection::Mysql(pool.begin_with(statement).await?),
+            Self::Postgres(pool) => Connection::Postgres(in_time(pool.begin_with(statement)).await?),
+            Self::Mysql(pool) => Connection::Mysql(in_time(pool.begin_with(statement)).await?),
         }))
     }
 
@@ -96,8 +109,8 @@ impl Transaction {
     pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
         match self.0 {
             Connection::Sqlite(tx) => tx.commit().await,
-            Connection::Postgres(tx) => tx.commit().await,
-            Connection::Mysql(tx) => tx.commit().await,
+            Connection::Postgres(tx) => in_time(tx.commit()).await,
+            Connection::Mysql(tx) => in_time(tx.commit()).await,
         }
     }
 
@@ -105,8 +118,8 @@ impl Transaction {
     pub(crate) async fn rollback(self) -> Result<(), sqlx::Error> {
         match self.0 {
             Connection::Sqlite(tx) => tx.rollback().await,
-            Connection::Postgres(tx) => tx.rollback().await,
-            Connection::Mysql(tx) => tx.rollback().await,
+            Connection::Postgres(tx) => in_time(tx.rollback()).await,
+            Connection::Mysql(tx) => in_time(tx.rollback()).await,
         }
     }
 }

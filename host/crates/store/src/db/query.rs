@@ -6,6 +6,7 @@ use sqlx::{
     Sqlite,
 };
 
+use super::pool::in_time;
 use super::{Connection, Dialect, Pool, Row, Value, arguments};
 use crate::sql::{self, Sql};
 
@@ -89,15 +90,17 @@ macro_rules! ask {
         let Query { text, values } = $query;
         match $asked.into() {
             Asked::Pool(Pool::Sqlite(pool)) => $function::<Sqlite, _>(pool, text, values).await,
-            Asked::Pool(Pool::Postgres(pool)) => $function::<Postgres, _>(pool, text, values).await,
-            Asked::Pool(Pool::Mysql(pool)) => $function::<MySql, _>(pool, text, values).await,
+            Asked::Pool(Pool::Postgres(pool)) => in_time($function::<Postgres, _>(pool, text, values)).await,
+            Asked::Pool(Pool::Mysql(pool)) => in_time($function::<MySql, _>(pool, text, values)).await,
             Asked::Connection(Connection::Sqlite(tx)) => {
                 $function::<Sqlite, _>(&mut **tx, text, values).await
             }
             Asked::Connection(Connection::Postgres(tx)) => {
-                $function::<Postgres, _>(&mut **tx, text, values).await
+                in_time($function::<Postgres, _>(&mut **tx, text, values)).await
             }
-            Asked::Connection(Connection::Mysql(tx)) => $function::<MySql, _>(&mut **tx, text, values).await,
+            Asked::Connection(Connection::Mysql(tx)) => {
+                in_time($function::<MySql, _>(&mut **tx, text, values)).await
+            }
         }
     }};
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use domain::text::without_nul;
 use sqlx::error::BoxDynError;
 use sqlx::{Database, Encode, Type};
 
@@ -57,6 +58,30 @@ macro_rules! from {
 from! {
     Int: i64, i32, u32;
     Bool: bool;
-    Text: String, &'static str;
     Bytes: Vec<u8>;
+}
+
+impl From<&'static str> for Value {
+    fn from(value: &'static str) -> Self {
+        Self::Text(Some(value.into()))
+    }
+}
+
+impl From<Option<&'static str>> for Value {
+    fn from(value: Option<&'static str>) -> Self {
+        Self::Text(value.map(Into::into))
+    }
+}
+
+// What people, plugins and remotes wrote may hold U+0000, which PostgreSQL refuses.
+impl From<String> for Value {
+    fn from(value: String) -> Self {
+        Self::Text(Some(without_nul(value).into()))
+    }
+}
+
+impl From<Option<String>> for Value {
+    fn from(value: Option<String>) -> Self {
+        Self::Text(value.map(|text| without_nul(text).into()))
+    }
 }

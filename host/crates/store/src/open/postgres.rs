@@ -22,6 +22,11 @@ const TESTED_AFTER: Duration = Duration::from_secs(1);
 /// How long a connection is used: others may take its place after the address has moved.
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
 
+/// How long a connection is waited for that is tested.
+const TEST_TIMEOUT: Duration = Duration::from_secs(2);
+/// Connections for webhooks: one that is in use, and the one before it, which is being tested.
+const INGESTING: u32 = 2;
+
 /// How a connection is set up. What is asked for longer than this is not for us.
 const SETTINGS: &str = "SET default_transaction_isolation = 'read committed';
     SET timezone = 'UTC';
@@ -62,19 +67,30 @@ pub(super) async fn open(url: &str, options: &Options) -> Result<Inner, StoreErr
             .test_before_acquire(false)
             .after_connect(|connection, _| Box::pin(set_up(connection)))
             .before_acquire(|connection, meta| {
-                Box::pin(async move { Ok(meta.idle_for < TESTED_AFTER || connection.ping().await.is_ok()) })
+                Box::pin(async move { Ok(meta.idle_for < TESTED_AFTER || answers(connection).await) })
+            })
+            .after_release(|connection, _| {
+                Box::pin(async move {
+                    // With an error it is not bidden farewell, which would wait for an answer, too.
+                    if answers(connection).await { Ok(true) } else { Err(sqlx::Error::WorkerCrashed) }
+                })
             });
         Pool::Postgres(pool.connect_lazy_with(base.clone()))
     };
     let writer = pool(options.writers);
     Ok(Inner {
-        ingest: pool(1),
+        ingest: pool(INGESTING),
         upkeep: writer.clone(),
         writer,
         readers: pool(options.readers),
         wal_limit_bytes: options.wal_limit_bytes,
         queue: Queue::default(),
     })
+}
+
+/// Whether a connection is good for more.
+async fn answers(connection: &mut PgConnection) -> bool {
+    matches!(tokio::time::timeout(TEST_TIMEOUT, connection.ping()).await, Ok(Ok(())))
 }
 
 /// Sets a connection up, and reads back what durability rests on: a wrong setting loses data quietly.

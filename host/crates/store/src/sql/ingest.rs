@@ -207,7 +207,7 @@ statements! {
              FROM jsonb_each($2)",
         postgres: "INSERT INTO inbox (request, run_id, driver, named, verified, detection, delivery_id,
                 outcome, reason_code, reason, received_at, size_bytes, api_key_id)
-             SELECT substring($1 FROM v.start FOR v.length), v.run_id, v.driver, v.named, v.verified,
+             SELECT substring($1::bytea FROM v.start FOR v.length), v.run_id, v.driver, v.named, v.verified,
                 v.detection, v.delivery_id, v.outcome, v.reason_code, v.reason, v.received_at, v.size_bytes,
                 v.api_key_id
              FROM json_to_recordset($2::json) AS v (start int, length int, run_id text, driver text,
