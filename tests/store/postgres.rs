@@ -87,7 +87,7 @@ async fn a_server_that_may_lose_what_it_was_given_is_refused() {
 }
 
 #[tokio::test]
-async fn a_server_that_comes_back_is_used_again_within_five_seconds() {
+async fn a_server_that_comes_back_is_used_again() {
     let Some(mut world) = world().await else { return };
     world.fire(1, vec![firing("DiskFull", "db1")]).await;
     server(&mut world).kill();
@@ -104,6 +104,7 @@ async fn a_server_that_comes_back_is_used_again_within_five_seconds() {
         }
         assert!(back.elapsed() < PATIENCE, "{results:?}");
     }
+    eprintln!("RECOVERED in {:?}", back.elapsed());
     let found = world.store.alerts(&store::AlertFilter::default(), &everything()).await.unwrap().items;
     assert_eq!(found.len(), 2);
 }

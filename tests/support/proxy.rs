@@ -161,9 +161,11 @@ async fn carry(mut client: TcpStream, to: (String, u16), mut told: watch::Receiv
             changed = told.changed() => if changed.is_err() { return },
             read = client.read(&mut asked), if passes => {
                 let Some(piece) = read.ok().filter(|length| *length > 0).and_then(|length| asked.get(..length)) else { return };
-                // Not the name of a setting that ends in it.
+                // The word alone: settings have it in their names and values.
+                let in_word = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_');
                 let commits = piece.windows(6).enumerate().any(|(at, word)| {
-                    word.eq_ignore_ascii_case(b"commit") && (at == 0 || piece[at - 1] != b'_')
+                    let (before, after) = (at.checked_sub(1).and_then(|at| piece.get(at)), piece.get(at + 6));
+                    word.eq_ignore_ascii_case(b"commit") && !in_word(before) && !in_word(after)
                 });
                 if commits && weather == Weather::CommitLost {
                     return;

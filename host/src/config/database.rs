@@ -5,7 +5,8 @@ use super::{Problems, Source, Variable};
 pub(super) const VARIABLES: &[Variable] = &[Variable {
     name: "DATABASE_URL",
     default: "sqlite://watchbell.sqlite3",
-    meaning: "Where to store. A SQLite file, in the working directory unless the path begins with a slash. An\n\
+    meaning: "Where to store. A SQLite file, in the working directory unless the path begins with a slash; or a\n\
+              database on a server: `postgres://user:password@host/watchbell` (PostgreSQL 14 or newer). An\n\
               address with a password can be kept apart: `file:/run/secrets/database_url`.",
 }];
 
