@@ -33,16 +33,17 @@ async fn deliveries_that_end_at_once_end_their_run(mut world: World) {
     let mut mint = Counter::of_process(2);
     let theirs = another.claim_deliveries(at(4), LEASE, &all(channels[1].id), &mut mint).await.unwrap();
     assert_eq!((ours.len(), theirs.len()), (60, 60));
-    // Both hosts record in the order of the runs, so that the two of one run end together.
-    let record = |store: Store, claimed: Vec<domain::delivery::ClaimedDelivery>| async move {
-        for delivery in claimed {
-            store.record_attempt(&delivery, &delivered(None), at(5)).await.unwrap();
-        }
-    };
-    let ours = tokio::spawn(record(world.store.clone(), ours));
-    let theirs = tokio::spawn(record(another, theirs));
-    ours.await.unwrap();
-    theirs.await.unwrap();
+    // Both are in the order of their runs: the two of one run end together.
+    for (ours, theirs) in ours.into_iter().zip(theirs) {
+        assert_eq!(ours.run_id, theirs.run_id);
+        let (store, another) = (world.store.clone(), another.clone());
+        let sent = delivered(None);
+        let theirs = tokio::spawn(async move {
+            patiently!(another.record_attempt(&theirs, &delivered(None), at(5)));
+        });
+        patiently!(store.record_attempt(&ours, &sent, at(5)));
+        theirs.await.unwrap();
+    }
     let ended = RunFilter { status: Some(RunStatus::Notified), ..RunFilter::default() };
     assert_eq!(world.store.runs(&ended, &everything()).await.unwrap().items.len(), 60);
 }

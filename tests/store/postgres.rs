@@ -6,7 +6,7 @@ use store::{Ingested, Options, Store, StoreError};
 use tests::{DatabaseServer, Engine, PATIENCE, Proxy, wait_for};
 use url::Url;
 
-use crate::fixture::{Database, World, at, everything, firing};
+use crate::fixture::{Counter, Database, World, at, everything, firing};
 
 /// A store on a migrated server of its own.
 async fn world() -> Option<World> {
@@ -131,4 +131,47 @@ async fn a_commit_whose_answer_is_lost_is_looked_up() {
     names.sort_unstable();
     assert_eq!(names, ["DiskFull-db1", "DiskFull-db2"]);
     assert_eq!(found[0].received_at.max(found[1].received_at), at(2));
+}
+
+/// Known and new alerts, in one order or the other.
+async fn tell(mut world: World, store: Store, host: u128, backwards: bool) -> World {
+    world.mint = Counter::of_process(host);
+    world.store = store;
+    for round in 0..20 {
+        let names = (0..20).chain(20 + round * 20..40 + round * 20);
+        let mut alerts: Vec<_> = names.map(|n| firing("DiskFull", &format!("db{n}"))).collect();
+        if backwards {
+            alerts.reverse();
+        }
+        let writes: Vec<_> = alerts.into_iter().map(|alert| world.webhook(round + 1, vec![alert])).collect();
+        assert!(world.ingest(&writes).await.iter().all(Result::is_ok));
+    }
+    world
+}
+
+/// Each costs those who wait a second.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hosts_that_are_told_the_same_in_other_orders_never_deadlock() {
+    let Some(world) = world().await else { return };
+    let (one, two) = (world.another_process().await, world.another_process().await);
+    let World { store, mint, database } = world;
+    let url = database.url();
+    let left = World { store: store.clone(), mint, database };
+    let right = World {
+        store: Store::open(&url, Options::default()).await.unwrap(),
+        mint: Counter::of_process(5),
+        database: Database::sqlite(),
+    };
+    let left = tokio::spawn(tell(left, one, 6, false));
+    let right = tokio::spawn(tell(right, two, 7, true));
+    let (mut left, right) = (left.await.unwrap(), right.await.unwrap());
+    let found = store.stats().await.unwrap();
+    let rows = |table| found.tables.iter().find(|found| found.table == table).unwrap().rows;
+    assert_eq!((rows("alert"), rows("incident"), rows("inbox")), (420, 420, 1600));
+    for store in [&store, &left.store, &right.store] {
+        store.close().await;
+    }
+    let deadlocks =
+        server(&mut left).query("SELECT deadlocks FROM pg_stat_database WHERE datname = 'watchbell'");
+    assert_eq!(deadlocks, [["0"]]);
 }
