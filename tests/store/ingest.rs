@@ -132,7 +132,8 @@ async fn batch_ends_in_the_same_state_as_one_by_one(first: World) {
     for (size, mut world) in [(60, first), (7, second), (1, third)] {
         let writes = story(&mut world);
         for batch in writes.chunks(size) {
-            assert!(world.ingest(batch).await.iter().all(Result::is_ok));
+            let results = world.ingest(batch).await;
+            assert!(results.iter().all(Result::is_ok), "{results:?}");
         }
         let alerts = world.store.alerts(&AlertFilter::default(), &everything()).await.unwrap().items;
         let incidents = world.store.incidents(&IncidentFilter::default(), &everything()).await.unwrap().items;

@@ -55,6 +55,8 @@ fn start(programs: &Path, data: &Path, port: u16) -> Command {
     server.args(["--bind-address=127.0.0.1", &format!("--port={port}"), "--skip-name-resolve"]);
     // Named as seen from its data folder: the whole path can be longer than a socket's may be.
     server.args(["--socket=mariadb.sock", "--pid-file=mariadb.pid"]);
+    // Of its own: a server that starts takes away what it finds of others there.
+    server.arg(format!("--tmpdir={}", data.display()));
     server
 }
 

@@ -6,7 +6,7 @@ use domain::incident::Incident;
 use domain::run::{IncidentMoment, Origin};
 use domain::time::Timestamp;
 
-use crate::db::{Columns as _, Transaction, query, to_json};
+use crate::db::{Columns as _, Dialect, Transaction, query, to_json};
 use crate::error::{Doing as _, StoreError};
 use crate::incident::{read_incident, worst};
 use crate::ingest::later::Later;
@@ -64,8 +64,12 @@ impl Store {
             return Ok(Acted { incident: before, changed: false, run: None });
         };
         let runs: Vec<RunRow<'_>> = plan.run.iter().map(|run| RunRow::downstream(run, now)).collect();
+        let change = match tx.dialect() {
+            Dialect::Mysql => sql::ingest::UPDATE_INCIDENTS,
+            Dialect::Sqlite | Dialect::Postgres => sql::ingest::UPSERT_INCIDENTS,
+        };
         for (statement, rows) in [
-            (sql::ingest::UPSERT_INCIDENTS, to_json(DOING, &[IncidentRow::of(&plan.incident)])?),
+            (change, to_json(DOING, &[IncidentRow::of(&plan.incident)])?),
             (sql::ingest::INSERT_RUNS, to_json(DOING, &runs)?),
             (sql::ingest::INSERT_INCIDENT_HISTORY, to_json(DOING, &[history])?),
         ] {

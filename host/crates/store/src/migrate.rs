@@ -1,12 +1,14 @@
 //! Bringing the schema up to date. Migrations only go forward.
 
+use std::sync::Arc;
+
 use domain::crash::{self, Point};
 use domain::time::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use crate::db::{Columns as _, Dialect, Transaction, fixed};
 use crate::error::{Doing as _, StoreError};
-use crate::open::Store;
+use crate::open::{Store, mysql};
 
 /// One step of the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +100,11 @@ const CREATE_RECORD_ON_MYSQL: &str = "CREATE TABLE IF NOT EXISTS schema_migratio
 const ALONE_ON_POSTGRES: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '10min';
     SELECT pg_advisory_xact_lock(6286194736423427436)";
 
+/// The same on MySQL, where the lock belongs to the connection, because what defines something commits by
+/// itself. Names of locks are the whole server's and of 64 letters at most.
+const ALONE_ON_MYSQL: &str = "SELECT GET_LOCK(CONCAT('watchbell ', SHA1(DATABASE())), 600) AS held";
+const NO_LONGER_ALONE_ON_MYSQL: &str = "DO RELEASE_LOCK(CONCAT('watchbell ', SHA1(DATABASE())))";
+
 const READ_RECORD: &str = "SELECT number, checksum FROM schema_migration ORDER BY number";
 /// Whether it is there.
 const fn record_exists(dialect: Dialect) -> &'static str {
@@ -130,26 +137,16 @@ impl Store {
         loop {
             // Read again inside the transaction: another process may have been faster.
             let mut tx = self.begin(DOING).await?;
-            if tx.dialect() == Dialect::Postgres {
-                tx.run(ALONE_ON_POSTGRES).await.doing(DOING)?;
+            be_alone(&mut tx).await?;
+            let next = apply_next(&mut tx, now).await;
+            if tx.dialect() == Dialect::Mysql {
+                // What it did is committed but for the record, and nobody reads that as long as it is locked.
+                let commit = tx.run("COMMIT").await.doing(DOING);
+                tx.run(NO_LONGER_ALONE_ON_MYSQL).await.doing(DOING)?;
+                tx.run(mysql::IMPATIENT).await.doing(DOING)?;
+                commit?;
             }
-            let Some(next) = missing(&mut tx).await?.first() else { return Ok(applied) };
-            let record = match tx.dialect() {
-                Dialect::Sqlite => CREATE_RECORD,
-                Dialect::Postgres => CREATE_RECORD_ON_POSTGRES,
-                Dialect::Mysql => CREATE_RECORD_ON_MYSQL,
-            };
-            tx.run(record).await.doing(DOING)?;
-            tx.run(next.text).await.doing(DOING)?;
-            fixed(WRITE_RECORD)
-                .bind(i64::from(next.number))
-                .bind(next.name)
-                .bind(checksum(next.text))
-                .bind(now.as_micros())
-                .execute(&mut *tx)
-                .await
-                .doing(DOING)?;
-            crash::pass(Point::MigrateBeforeCommit);
+            let Some(next) = next? else { return Ok(applied) };
             tx.commit().await.doing(DOING)?;
             crash::pass(Point::MigrateAfterCommit);
             tracing::info!("applied migration {:04} `{}`", next.number, next.name);
@@ -165,6 +162,46 @@ impl Store {
         let mut tx = self.snapshot("read the record of migrations").await?;
         Ok(missing(&mut tx).await?.to_vec())
     }
+}
+
+/// Waits until no other process migrates this database.
+async fn be_alone(tx: &mut Transaction) -> Result<(), StoreError> {
+    match tx.dialect() {
+        // One writer there is anyway.
+        Dialect::Sqlite => Ok(()),
+        Dialect::Postgres => tx.run(ALONE_ON_POSTGRES).await.doing(DOING),
+        Dialect::Mysql => {
+            tx.run(mysql::PATIENT).await.doing(DOING)?;
+            let lock = fixed(ALONE_ON_MYSQL).fetch_one(&mut **tx).await.doing(DOING)?;
+            if lock.opt_int("held")? == Some(1) {
+                return Ok(());
+            }
+            let source = std::io::Error::other("another process is at it for more than 10 minutes");
+            Err(StoreError::Unavailable { doing: DOING, source: Arc::new(source) })
+        }
+    }
+}
+
+/// Applies the first migration that is missing, if there is one.
+async fn apply_next(tx: &mut Transaction, now: Timestamp) -> Result<Option<&'static Migration>, StoreError> {
+    let Some(next) = missing(tx).await?.first() else { return Ok(None) };
+    let record = match tx.dialect() {
+        Dialect::Sqlite => CREATE_RECORD,
+        Dialect::Postgres => CREATE_RECORD_ON_POSTGRES,
+        Dialect::Mysql => CREATE_RECORD_ON_MYSQL,
+    };
+    tx.run(record).await.doing(DOING)?;
+    tx.run(next.text).await.doing(DOING)?;
+    fixed(WRITE_RECORD)
+        .bind(i64::from(next.number))
+        .bind(next.name)
+        .bind(checksum(next.text))
+        .bind(now.as_micros())
+        .execute(&mut **tx)
+        .await
+        .doing(DOING)?;
+    crash::pass(Point::MigrateBeforeCommit);
+    Ok(Some(next))
 }
 
 async fn missing(tx: &mut Transaction) -> Result<&'static [Migration], StoreError> {

@@ -183,6 +183,10 @@ driver!(Sqlite: Sqlite, Postgres: Postgres, MySql: Mysql);
 type Native<DB> = sqlx::query::Query<'static, DB, <DB as Database>::Arguments>;
 
 fn native<DB: Driver>(text: Text, values: Vec<Value>) -> Result<Native<DB>, sqlx::Error> {
+    let values = match &text {
+        Text::Catalogue(sql) => sql.ordered(DB::DIALECT, values),
+        Text::Fixed(_) | Text::Built(_) => values,
+    };
     let arguments = DB::arguments(values).map_err(sqlx::Error::Encode)?;
     Ok(sqlx::query_with(text.of(DB::DIALECT)?, arguments))
 }

@@ -16,7 +16,7 @@ use super::rows::{
 };
 use super::{IngestWrite, Ingested};
 use crate::alert::read_alert;
-use crate::db::{Columns as _, Transaction, query, to_json};
+use crate::db::{Columns as _, Dialect, Transaction, query, to_json};
 use crate::error::{Doing as _, StoreError};
 use crate::incident::read_incident;
 use crate::script::Script;
@@ -90,9 +90,17 @@ pub(super) async fn apply(
     let (requests, inbox) = to_be_kept(new)?;
     let (alert_history, incident_history) = history(writes, &plans, mint)?;
     use sql::ingest as i;
-    let write = Script::new()
-        .then(i::UPSERT_INCIDENTS)
-        .bind(incidents)
+    let is_mysql = tx.dialect() == Dialect::Mysql;
+    let mut write = Script::new();
+    if is_mysql {
+        write = write.then(i::GIVE_UP_KEYS).bind(incidents.clone());
+        write = write.then(i::UPDATE_INCIDENTS).bind(incidents.clone());
+    }
+    write = write.then(i::UPSERT_INCIDENTS).bind(incidents);
+    if is_mysql {
+        write = write.then(i::UPDATE_ALERTS).bind(alerts.clone());
+    }
+    let write = write
         .then(i::UPSERT_ALERTS)
         .bind(alerts)
         .then(i::INSERT_RUNS)

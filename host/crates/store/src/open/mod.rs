@@ -1,9 +1,11 @@
 //! Opening a database, with the settings that keep what was acknowledged.
 
-mod mysql;
+pub(crate) mod mysql;
 mod postgres;
 mod sqlite;
 
+use std::error::Error;
+use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -144,3 +146,23 @@ fn unknown_scheme(url: &str) -> StoreError {
          hint: for example `sqlite://watchbell.sqlite3`"
     ))
 }
+
+/// A server that does not answer.
+#[derive(Debug)]
+struct Away {
+    server: &'static str,
+    at: String,
+    error: String,
+}
+
+impl Display for Away {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} at `{}`: {}\nhint: check `DATABASE_URL` and that the server is running",
+            self.server, self.at, self.error
+        )
+    }
+}
+
+impl Error for Away {}

@@ -1,7 +1,5 @@
 //! Opening a database on a PostgreSQL server.
 
-use std::error::Error;
-use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +7,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 
-use super::{Inner, Options, STATEMENT_CACHE};
+use super::{Away, Inner, Options, STATEMENT_CACHE};
 use crate::db::Pool;
 use crate::error::StoreError;
 use crate::together::Queue;
@@ -160,28 +158,9 @@ fn why(base: &PgConnectOptions, options: &Options, error: sqlx::Error) -> StoreE
             };
             return StoreError::Unavailable {
                 doing: "accept a connection",
-                source: Arc::new(Away { at, error }),
+                source: Arc::new(Away { server: "PostgreSQL", at, error }),
             };
         }
     };
     StoreError::Setting(format!("{what}: {error}\nhint: {hint}"))
 }
-
-/// A server that does not answer.
-#[derive(Debug)]
-struct Away {
-    at: String,
-    error: String,
-}
-
-impl Display for Away {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "PostgreSQL at `{}`: {}\nhint: check `DATABASE_URL` and that the server is running",
-            self.at, self.error
-        )
-    }
-}
-
-impl Error for Away {}

@@ -62,6 +62,9 @@ statements! {
                  error_type = 'channel_removed', error_message = $1, completed_at = t.now
              FROM (SELECT $2::bigint AS now) AS t
              WHERE d.id = $3 AND d.due_at IS NOT NULL AND (d.status = 'pending' OR d.due_at <= t.now)",
+        mysql: "UPDATE delivery SET status = 'dead', due_at = NULL, lease = NULL, error_type = 'channel_removed',
+                 error_message = $1, completed_at = $2
+             WHERE id = $3 AND due_at IS NOT NULL AND (status = 'pending' OR due_at <= $2)",
     }
 
     /// Makes the row for how a new channel is doing.

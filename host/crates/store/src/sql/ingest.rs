@@ -7,9 +7,13 @@
 //! On servers, what plans are built on is locked as it is read, in one order for all hosts: alerts, then
 //! incidents, each by identifier. What is new is written in the order of its unique key. `FOR NO KEY UPDATE`
 //! leaves alone those who only refer to a row.
+//!
+//! MySQL locks rows as it comes to them, which `STRAIGHT_JOIN` makes the order of the array: that of their
+//! unique keys. Its upsert would take another row with the same unique key for the one that is meant, so there
+//! what is known is changed and what is missing is added.
 
 use super::read::{alert_columns, incident_columns};
-use super::statements;
+use super::{json_rows, statements};
 
 /// The alerts of a batch.
 macro_rules! alerts_by_key {
@@ -29,9 +33,18 @@ macro_rules! alerts_by_key {
              JOIN alert AS a ON a.source = k.source AND a.fingerprint = k.fingerprint ORDER BY a.id"
         )
     };
+    (mysql) => {
+        concat!(
+            "SELECT ",
+            alert_columns!(),
+            " FROM ",
+            json_rows!("$1": source key, fingerprint key),
+            " STRAIGHT_JOIN alert AS a ON a.source = k.source AND a.fingerprint = k.fingerprint"
+        )
+    };
 }
 
-/// The incidents of a batch.
+/// The incidents of a batch, and how MySQL locks them.
 macro_rules! incidents_by_id_or_key {
     (sqlite) => {
         concat!(
@@ -53,6 +66,42 @@ macro_rules! incidents_by_id_or_key {
              ORDER BY i.id"
         )
     };
+    (mysql $lock:literal) => {
+        concat!(
+            "(SELECT ",
+            incident_columns!(),
+            " FROM ",
+            json_rows!("$1"),
+            " STRAIGHT_JOIN incident AS i ON i.id = k.id ",
+            $lock,
+            ") UNION (SELECT ",
+            incident_columns!(),
+            " FROM ",
+            json_rows!("$2"),
+            " STRAIGHT_JOIN incident AS i ON i.open_key = k.id ",
+            $lock,
+            ")"
+        )
+    };
+}
+
+/// Incidents to be written, for MySQL.
+macro_rules! incident_rows {
+    () => {
+        json_rows!("$1": id text, correlation_key text, open_key text, title text, name text, instance text,
+                status text, severity text, firing int, acknowledged int, opened_at int, updated_at
+                int, acknowledged_at int, resolved_at int, closed_at int)
+    };
+}
+
+/// Alerts to be written, for MySQL.
+macro_rules! alert_rows {
+    () => {
+        json_rows!("$1": id text, source text, fingerprint text, name text, status text, raw_status text,
+                severity text, raw_severity text, description text, labels json, annotations json,
+                links json, started_at int, ended_at int, received_at int, incident_id text,
+                trace_id text)
+    };
 }
 
 statements! {
@@ -66,6 +115,10 @@ statements! {
              FROM json_to_recordset($1::json) AS k (driver text, delivery_id text)
              JOIN inbox AS i ON i.driver = k.driver AND i.delivery_id = k.delivery_id
              JOIN run AS r ON r.id = i.run_id",
+        mysql: concat!("SELECT i.driver, i.delivery_id, i.run_id, i.outcome, r.trace_id, r.alerts
+             FROM ", json_rows!("$1": driver key, delivery_id key), "
+             STRAIGHT_JOIN inbox AS i ON i.driver = k.driver AND i.delivery_id = k.delivery_id
+             STRAIGHT_JOIN run AS r ON r.id = i.run_id"),
     }
 
     /// Alerts by identity, as a plan that is to be written needs them. Parameter: `[{"source", "fingerprint"}]`,
@@ -73,12 +126,14 @@ statements! {
     ALERTS_BY_KEY = {
         sqlite: alerts_by_key!(sqlite),
         postgres: concat!(alerts_by_key!(postgres), " FOR NO KEY UPDATE OF a"),
+        mysql: concat!(alerts_by_key!(mysql), " FOR UPDATE"),
     }
 
     /// The same for a plan that nobody writes.
     SEE_ALERTS_BY_KEY = {
         sqlite: alerts_by_key!(sqlite),
         postgres: alerts_by_key!(postgres),
+        mysql: alerts_by_key!(mysql),
     }
 
     /// Incidents by identifier, and open ones by correlation key, as a plan that is to be written needs them.
@@ -86,18 +141,37 @@ statements! {
     INCIDENTS_BY_ID_OR_KEY = {
         sqlite: incidents_by_id_or_key!(sqlite),
         postgres: concat!(incidents_by_id_or_key!(postgres), " FOR NO KEY UPDATE OF i"),
+        mysql: incidents_by_id_or_key!(mysql "FOR UPDATE"),
     }
 
     /// The same for a plan that nobody writes.
     SEE_INCIDENTS_BY_ID_OR_KEY = {
         sqlite: incidents_by_id_or_key!(sqlite),
         postgres: incidents_by_id_or_key!(postgres),
+        mysql: incidents_by_id_or_key!(mysql ""),
     }
 
     /// The newest run about any of these incidents, by identifier. Parameter: a list of incidents.
     NEWEST_RUN_ABOUT = {
         postgres: "SELECT MAX(r.id) AS id FROM json_array_elements_text($1::json) AS k (id)
              CROSS JOIN LATERAL (SELECT id FROM run WHERE incident_id = k.id ORDER BY id DESC LIMIT 1) AS r",
+        mysql: concat!("SELECT MAX((SELECT r.id FROM run AS r WHERE r.incident_id = k.id ORDER BY r.id DESC LIMIT 1)) AS id
+             FROM ", json_rows!("$1")),
+    }
+
+    /// Takes their keys from the incidents that are no longer open, before another takes one: MySQL changes
+    /// rows in an order of its own.
+    GIVE_UP_KEYS = {
+        mysql: concat!("UPDATE ", incident_rows!(), " STRAIGHT_JOIN incident AS t ON t.id = k.id
+             SET t.open_key = NULL WHERE k.open_key IS NULL AND t.open_key IS NOT NULL"),
+    }
+
+    /// Changes the incidents that are there, where [`UPSERT_INCIDENTS`] only adds.
+    UPDATE_INCIDENTS = {
+        mysql: concat!("UPDATE ", incident_rows!(), " STRAIGHT_JOIN incident AS t ON t.id = k.id
+             SET t.open_key = k.open_key, t.status = k.status, t.severity = k.severity, t.firing = k.firing,
+                t.acknowledged = k.acknowledged, t.opened_at = k.opened_at, t.updated_at = k.updated_at,
+                t.acknowledged_at = k.acknowledged_at, t.resolved_at = k.resolved_at, t.closed_at = k.closed_at"),
     }
 
     /// Writes incidents as they are now.
@@ -130,6 +204,22 @@ statements! {
                 excluded.acknowledged, opened_at = excluded.opened_at, updated_at = excluded.updated_at,
                 acknowledged_at = excluded.acknowledged_at, resolved_at = excluded.resolved_at, closed_at =
                 excluded.closed_at",
+        // The others are changed already.
+        mysql: concat!("INSERT INTO incident (id, correlation_key, open_key, title, name, instance, status, severity, firing, acknowledged,
+                opened_at, updated_at, acknowledged_at, resolved_at, closed_at)
+             SELECT k.id, k.correlation_key, k.open_key, k.title, k.name, k.instance, k.status, k.severity, k.firing,
+                k.acknowledged, k.opened_at, k.updated_at, k.acknowledged_at, k.resolved_at, k.closed_at
+             FROM ", incident_rows!(), "
+             LEFT JOIN incident AS t ON t.id = k.id WHERE t.id IS NULL ORDER BY k.open_key IS NOT NULL, k.open_key"),
+    }
+
+    /// Changes the alerts that are there, where [`UPSERT_ALERTS`] only adds.
+    UPDATE_ALERTS = {
+        mysql: concat!("UPDATE ", alert_rows!(), " STRAIGHT_JOIN alert AS t ON t.id = k.id
+             SET t.name = k.name, t.status = k.status, t.raw_status = k.raw_status, t.severity = k.severity,
+                t.raw_severity = k.raw_severity, t.description = k.description, t.labels = k.labels, t.annotations =
+                k.annotations, t.links = k.links, t.started_at = k.started_at, t.ended_at = k.ended_at,
+                t.received_at = k.received_at, t.incident_id = k.incident_id, t.trace_id = k.trace_id"),
     }
 
     /// Writes alerts as they are now.
@@ -166,6 +256,14 @@ statements! {
                 excluded.annotations, links = excluded.links, started_at = excluded.started_at, ended_at =
                 excluded.ended_at, received_at = excluded.received_at, incident_id = excluded.incident_id,
                 trace_id = excluded.trace_id",
+        // The others are changed already.
+        mysql: concat!("INSERT INTO alert (id, source, fingerprint, name, status, raw_status, severity, raw_severity, description, labels,
+                annotations, links, started_at, ended_at, received_at, incident_id, trace_id)
+             SELECT k.id, k.source, k.fingerprint, k.name, k.status, k.raw_status, k.severity, k.raw_severity,
+                k.description, k.labels, k.annotations, k.links, k.started_at, k.ended_at, k.received_at,
+                k.incident_id, k.trace_id
+             FROM ", alert_rows!(), "
+             LEFT JOIN alert AS t ON t.id = k.id WHERE t.id IS NULL ORDER BY k.source, k.fingerprint"),
     }
 
     /// Writes runs: those that ingest, and those downstream of them.
@@ -193,6 +291,17 @@ statements! {
                 alerts bigint, reason text, total_attempts bigint, normalized_payload_ref text, error_type
                 text, error_message text, due_at bigint, created_at bigint, started_at bigint, completed_at
                 bigint)",
+        // Of JSON there is a `null` beside NULL.
+        mysql: concat!("INSERT INTO run (id, trace_id, parent_id, status, current_stage, origin, source, incident_id, moment, outcome,
+                alerts, reason, total_attempts, intelligence_fallback_used, normalized_payload_ref, error_type,
+                error_message, due_at, created_at, started_at, completed_at)
+             SELECT k.id, k.trace_id, k.parent_id, k.status, k.current_stage, k.origin, k.source, k.incident_id,
+                NULLIF(CAST(k.moment AS CHAR), 'null'), k.outcome, k.alerts, k.reason, k.total_attempts, FALSE, k.normalized_payload_ref,
+                k.error_type, k.error_message, k.due_at, k.created_at, k.started_at, k.completed_at
+             FROM ", json_rows!("$1": id text, trace_id text, parent_id text, status text, current_stage text, origin
+                text, source text, incident_id text, moment json, outcome text, alerts int, reason
+                text, total_attempts int, normalized_payload_ref text, error_type text,
+                error_message text, due_at int, created_at int, started_at int, completed_at int)),
     }
 
     /// Writes requests. Parameters: all of them one after the other, and rows with `start` (from 1)
@@ -213,6 +322,13 @@ statements! {
              FROM json_to_recordset($2::json) AS v (start int, length int, run_id text, driver text,
                 named boolean, verified boolean, detection text, delivery_id text, outcome text, reason_code
                 text, reason text, received_at bigint, size_bytes bigint, api_key_id text)",
+        mysql: concat!("INSERT INTO inbox (request, run_id, driver, named, verified, detection, delivery_id, outcome, reason_code, reason,
+                received_at, size_bytes, api_key_id)
+             SELECT SUBSTRING($1, k.start, k.length), k.run_id, k.driver, k.named, k.verified, k.detection,
+                k.delivery_id, k.outcome, k.reason_code, k.reason, k.received_at, k.size_bytes, k.api_key_id
+             FROM ", json_rows!("$2": start int, length int, run_id text, driver text, named flag, verified flag,
+                detection text, delivery_id text, outcome text, reason_code text, reason text,
+                received_at int, size_bytes int, api_key_id text)),
     }
 
     /// Writes what happened to alerts.
@@ -225,6 +341,9 @@ statements! {
              SELECT v.id, v.alert_id, v.event, v.changed, v.trace_id, v.run_id, v.at
              FROM json_to_recordset($1::json) AS v (id text, alert_id text, event text, changed text,
                 trace_id text, run_id text, at bigint)",
+        mysql: concat!("INSERT INTO alert_history (id, alert_id, event, changed, trace_id, run_id, at)
+             SELECT k.id, k.alert_id, k.event, k.changed, k.trace_id, k.run_id, k.at
+             FROM ", json_rows!("$1": id text, alert_id text, event text, changed json, trace_id text, run_id text, at int)),
     }
 
     /// Writes what happened to incidents.
@@ -241,6 +360,10 @@ statements! {
                 v.run_id, v.at
              FROM json_to_recordset($1::json) AS v (id text, incident_id text, event text, status text,
                 severity text, actor text, reason text, trace_id text, run_id text, at bigint)",
+        mysql: concat!("INSERT INTO incident_history (id, incident_id, event, status, severity, actor, reason, trace_id, run_id, at)
+             SELECT k.id, k.incident_id, k.event, k.status, k.severity, k.actor, k.reason, k.trace_id, k.run_id, k.at
+             FROM ", json_rows!("$1": id text, incident_id text, event text, status text, severity text, actor text,
+                reason text, trace_id text, run_id text, at int)),
     }
 
     /// What became of a request that was read again.
@@ -259,6 +382,8 @@ statements! {
         sqlite: "UPDATE inbox SET outcome = 'ignored', reason_code = 'discarded', reason = $1, request = x''
              WHERE run_id = $2 AND outcome = 'quarantined'",
         postgres: "UPDATE inbox SET outcome = 'ignored', reason_code = 'discarded', reason = $1, request = ''
+             WHERE run_id = $2 AND outcome = 'quarantined'",
+        mysql: "UPDATE inbox SET outcome = 'ignored', reason_code = 'discarded', reason = $1, request = x''
              WHERE run_id = $2 AND outcome = 'quarantined'",
     }
 
@@ -283,5 +408,7 @@ statements! {
         sqlite: "SELECT COUNT(*) AS found FROM inbox WHERE run_id IN (SELECT value FROM jsonb_each($1))",
         postgres: "SELECT COUNT(*) AS found FROM inbox
              WHERE run_id = ANY (ARRAY(SELECT json_array_elements_text($1::json)))",
+        mysql: concat!("SELECT COUNT(*) AS found FROM ", json_rows!("$1"), "
+             STRAIGHT_JOIN inbox AS i ON i.run_id = k.id"),
     }
 }

@@ -4,7 +4,7 @@
 //! key: after one, before what can have been made at a time. What is taken away is looked at once more in
 //! the transaction that does it.
 
-use super::statements;
+use super::{json_rows, statements};
 
 statements! {
     /// Requests with content that were read before a time.
@@ -18,6 +18,8 @@ statements! {
     FORGET_REQUESTS = {
         sqlite: "UPDATE inbox SET request = x'' WHERE run_id IN (SELECT value FROM json_each($1)) AND outcome <> 'quarantined'",
         postgres: "UPDATE inbox SET request = '' WHERE run_id = ANY (ARRAY(SELECT json_array_elements_text($1::json))) AND outcome <> 'quarantined'",
+        mysql: concat!("UPDATE ", json_rows!("$1"), " STRAIGHT_JOIN inbox AS i ON i.run_id = k.id
+             SET i.request = x'' WHERE i.outcome <> 'quarantined'"),
     }
 
     /// What stages of runs made that ended before a time.
@@ -32,6 +34,8 @@ statements! {
                  AND NOT EXISTS (SELECT 1 FROM run AS r WHERE r.id = artifact.run_id AND r.completed_at IS NULL)",
         postgres: "DELETE FROM artifact WHERE id = ANY (ARRAY(SELECT json_array_elements_text($1::json)))
                  AND NOT EXISTS (SELECT 1 FROM run AS r WHERE r.id = artifact.run_id AND r.completed_at IS NULL)",
+        mysql: concat!("DELETE a FROM ", json_rows!("$1"), " STRAIGHT_JOIN artifact AS a ON a.id = k.id
+             WHERE NOT EXISTS (SELECT 1 FROM run AS r WHERE r.id = a.run_id AND r.completed_at IS NULL)"),
     }
 
     /// Runs that ended before a time. A request that nobody could read is kept, and so is what was told of
@@ -46,6 +50,7 @@ statements! {
     LOCK_RUNS = {
         postgres: "SELECT id FROM run WHERE id = ANY (ARRAY(SELECT json_array_elements_text($1::json)))
              ORDER BY id FOR UPDATE",
+        mysql: concat!("SELECT r.id FROM ", json_rows!("$1"), " STRAIGHT_JOIN run AS r ON r.id = k.id FOR UPDATE"),
     }
 
     /// Takes the deliveries of these runs away, with their tries.
@@ -54,12 +59,16 @@ statements! {
                  WHERE r.id IN (SELECT value FROM json_each($1)) AND r.completed_at IS NOT NULL)",
         postgres: "DELETE FROM delivery WHERE run_id IN (SELECT r.id FROM run AS r
                  WHERE r.id = ANY (ARRAY(SELECT json_array_elements_text($1::json))) AND r.completed_at IS NOT NULL)",
+        mysql: concat!("DELETE d FROM ", json_rows!("$1"), " STRAIGHT_JOIN run AS r ON r.id = k.id
+             STRAIGHT_JOIN delivery AS d ON d.run_id = r.id WHERE r.completed_at IS NOT NULL"),
     }
 
     /// Takes these runs away, with their requests, tries at stages and results.
     FORGET_RUNS = {
         sqlite: "DELETE FROM run WHERE id IN (SELECT value FROM json_each($1)) AND completed_at IS NOT NULL",
         postgres: "DELETE FROM run WHERE id = ANY (ARRAY(SELECT json_array_elements_text($1::json))) AND completed_at IS NOT NULL",
+        mysql: concat!("DELETE r FROM ", json_rows!("$1"), " STRAIGHT_JOIN run AS r ON r.id = k.id
+             WHERE r.completed_at IS NOT NULL"),
     }
 
     /// Incidents that are over, and of which no run is kept any more.
@@ -73,6 +82,7 @@ statements! {
     LOCK_INCIDENTS = {
         postgres: "SELECT id FROM incident WHERE id = ANY (ARRAY(SELECT json_array_elements_text($1::json)))
              ORDER BY id FOR UPDATE",
+        mysql: concat!("SELECT i.id FROM ", json_rows!("$1"), " STRAIGHT_JOIN incident AS i ON i.id = k.id FOR UPDATE"),
     }
 
     /// Takes the alerts of these incidents away, with their history.
@@ -83,6 +93,10 @@ statements! {
         postgres: "DELETE FROM alert WHERE incident_id IN (SELECT i.id FROM incident AS i
                  WHERE i.id = ANY (ARRAY(SELECT json_array_elements_text($1::json))) AND i.open_key IS NULL AND i.firing = 0
                      AND i.acknowledged = 0 AND NOT EXISTS (SELECT 1 FROM run AS r WHERE r.incident_id = i.id))",
+        mysql: concat!("DELETE a FROM ", json_rows!("$1"), " STRAIGHT_JOIN incident AS i ON i.id = k.id
+             STRAIGHT_JOIN alert AS a ON a.incident_id = i.id
+             WHERE i.open_key IS NULL AND i.firing = 0 AND i.acknowledged = 0
+                 AND NOT EXISTS (SELECT 1 FROM run AS r WHERE r.incident_id = i.id)"),
     }
 
     /// Takes these incidents away, with their history.
@@ -91,6 +105,9 @@ statements! {
                  AND acknowledged = 0 AND NOT EXISTS (SELECT 1 FROM run AS r WHERE r.incident_id = incident.id)",
         postgres: "DELETE FROM incident WHERE id = ANY (ARRAY(SELECT json_array_elements_text($1::json))) AND open_key IS NULL AND firing = 0
                  AND acknowledged = 0 AND NOT EXISTS (SELECT 1 FROM run AS r WHERE r.incident_id = incident.id)",
+        mysql: concat!("DELETE i FROM ", json_rows!("$1"), " STRAIGHT_JOIN incident AS i ON i.id = k.id
+             WHERE i.open_key IS NULL AND i.firing = 0 AND i.acknowledged = 0
+                 AND NOT EXISTS (SELECT 1 FROM run AS r WHERE r.incident_id = i.id)"),
     }
 
     /// Alerts that were over when they were first heard of, and not heard of since a time.
@@ -105,5 +122,7 @@ statements! {
                  AND status = 'resolved'",
         postgres: "DELETE FROM alert WHERE id = ANY (ARRAY(SELECT json_array_elements_text($1::json))) AND incident_id IS NULL
                  AND status = 'resolved'",
+        mysql: concat!("DELETE a FROM ", json_rows!("$1"), " STRAIGHT_JOIN alert AS a ON a.id = k.id
+             WHERE a.incident_id IS NULL AND a.status = 'resolved'"),
     }
 }

@@ -42,6 +42,8 @@ statements! {
         // Nobody claims or records one while we decide what becomes of it.
         postgres: "SELECT id, run_id, tells, status, attempts FROM delivery
              WHERE incident_id = $1 AND channel_id = $2 AND due_at IS NOT NULL ORDER BY id FOR NO KEY UPDATE",
+        mysql: "SELECT id, run_id, tells, status, attempts FROM delivery
+             WHERE incident_id = $1 AND channel_id = $2 AND due_at IS NOT NULL ORDER BY id FOR UPDATE",
     }
 
     /// What a channel was last told of an incident, or may have been: the newest final delivery of which an
@@ -71,6 +73,13 @@ statements! {
                  WHERE d.channel_id = $3 AND d.due_at <= $4 AND ", claimable!(), "
                      AND EXISTS (SELECT 1 FROM channel AS c WHERE c.id = d.channel_id AND c.enabled)
                  ORDER BY d.due_at, d.id LIMIT $5 FOR NO KEY UPDATE OF d SKIP LOCKED))"),
+        mysql: concat!(
+            "UPDATE (SELECT d.id FROM delivery AS d
+                 WHERE d.channel_id = $3 AND d.due_at <= $4 AND ", claimable!(), "
+                     AND EXISTS (SELECT 1 FROM channel AS c WHERE c.id = d.channel_id AND c.enabled)
+                 ORDER BY d.due_at, d.id LIMIT $5 FOR UPDATE SKIP LOCKED) AS due
+             STRAIGHT_JOIN delivery AS t ON t.id = due.id
+             SET t.status = 'sending', t.lease = $1, t.due_at = $2, t.attempts = t.attempts + 1"),
     }
 
     /// Writes the tries that were just begun, before anybody is called.
@@ -105,6 +114,7 @@ statements! {
     LOCK_INCIDENT_OF_DELIVERY = {
         postgres: "SELECT i.id FROM incident AS i JOIN delivery AS d ON d.incident_id = i.id
              WHERE d.id = $1 FOR UPDATE OF i",
+        mysql: "SELECT id FROM incident WHERE id = (SELECT d.incident_id FROM delivery AS d WHERE d.id = $1) FOR UPDATE",
     }
 
     /// Whose a delivery is, and how far it has come.

@@ -146,6 +146,8 @@ statements! {
         // Sums of 64-bit numbers have no bound there.
         postgres: "SELECT COUNT(*) AS found, COALESCE(SUM(size_bytes), 0)::bigint AS bytes FROM
                  (SELECT size_bytes FROM inbox WHERE outcome = 'quarantined' LIMIT 10000) AS quarantined",
+        mysql: "SELECT COUNT(*) AS found, CAST(COALESCE(SUM(size_bytes), 0) AS SIGNED) AS bytes FROM
+                 (SELECT size_bytes FROM inbox WHERE outcome = 'quarantined' LIMIT 10000) AS quarantined",
     }
 
     /// What is wrong with the file: broken pages and indexes, and rows that refer to nothing. Servers have

@@ -37,6 +37,12 @@ statements! {
                      SELECT 1 FROM run AS e
                      WHERE e.incident_id = r.incident_id AND e.id < r.id AND e.due_at IS NOT NULL)
                  ORDER BY r.due_at, r.id LIMIT $5 FOR NO KEY UPDATE OF r SKIP LOCKED))",
+        mysql: "UPDATE (SELECT r.id FROM run AS r WHERE r.due_at <= $4 AND NOT EXISTS (
+                     SELECT 1 FROM run AS e
+                     WHERE e.incident_id = r.incident_id AND e.id < r.id AND e.due_at IS NOT NULL)
+                 ORDER BY r.due_at, r.id LIMIT $5 FOR UPDATE SKIP LOCKED) AS due
+             STRAIGHT_JOIN run AS t ON t.id = due.id
+             SET t.lease = $1, t.due_at = $2, t.started_at = COALESCE(t.started_at, $3)",
     }
 
     /// What was just leased: found by the end of the lease, which is indexed, and the token.
@@ -113,12 +119,14 @@ statements! {
     /// Has a run to ourselves, so that of two deliveries that become final at once the later one ends it.
     LOCK_RUN = {
         postgres: "SELECT id FROM run WHERE id = $1 FOR NO KEY UPDATE",
+        mysql: "SELECT id FROM run WHERE id = $1 FOR UPDATE",
     }
 
     /// Has the incident of a run to ourselves: nobody plans or takes up another run about it meanwhile.
     LOCK_INCIDENT_OF_RUN = {
         postgres: "SELECT i.id FROM incident AS i JOIN run AS r ON r.incident_id = i.id
              WHERE r.id = $1 FOR UPDATE OF i",
+        mysql: "SELECT id FROM incident WHERE id = (SELECT r.incident_id FROM run AS r WHERE r.id = $1) FOR UPDATE",
     }
 
     /// Ends a run whose deliveries are all final: notified, or failed where one was given up on.
