@@ -75,3 +75,5 @@ pub use stats::{Stats, TableStats};
 mod catalogue_tests;
 #[cfg(test)]
 mod postgres_tests;
+#[cfg(test)]
+mod schema_tests;
