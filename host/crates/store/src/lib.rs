@@ -74,6 +74,8 @@ pub use stats::{Stats, TableStats};
 #[cfg(test)]
 mod catalogue_tests;
 #[cfg(test)]
+mod mysql_tests;
+#[cfg(test)]
 mod postgres_tests;
 #[cfg(test)]
 mod schema_tests;

@@ -102,7 +102,10 @@ const ALONE_ON_POSTGRES: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock
 
 /// The same on MySQL, where the lock belongs to the connection, because what defines something commits by
 /// itself. Names of locks are the whole server's and of 64 letters at most.
-const ALONE_ON_MYSQL: &str = "SELECT GET_LOCK(CONCAT('watchbell ', SHA1(DATABASE())), 600) AS held";
+const ALONE_ON_MYSQL: &str = "SELECT GET_LOCK(CONCAT('watchbell ', SHA1(DATABASE())), 20) AS held";
+/// How often that is asked: 10 minutes in all.
+const ASKED_ON_MYSQL: usize = 30;
+
 const NO_LONGER_ALONE_ON_MYSQL: &str = "DO RELEASE_LOCK(CONCAT('watchbell ', SHA1(DATABASE())))";
 
 const READ_RECORD: &str = "SELECT number, checksum FROM schema_migration ORDER BY number";
@@ -172,9 +175,11 @@ async fn be_alone(tx: &mut Transaction) -> Result<(), StoreError> {
         Dialect::Postgres => tx.run(ALONE_ON_POSTGRES).await.doing(DOING),
         Dialect::Mysql => {
             tx.run(mysql::PATIENT).await.doing(DOING)?;
-            let lock = fixed(ALONE_ON_MYSQL).fetch_one(&mut **tx).await.doing(DOING)?;
-            if lock.opt_int("held")? == Some(1) {
-                return Ok(());
+            for _ in 0..ASKED_ON_MYSQL {
+                let lock = fixed(ALONE_ON_MYSQL).fetch_one(&mut **tx).await.doing(DOING)?;
+                if lock.opt_int("held")? == Some(1) {
+                    return Ok(());
+                }
             }
             let source = std::io::Error::other("another process is at it for more than 10 minutes");
             Err(StoreError::Unavailable { doing: DOING, source: Arc::new(source) })

@@ -47,10 +47,10 @@ async fn every_statement_prepares() {
             prepared += 1;
         }
     }
-    // It has words for all but what is wrong with a file.
+    // It has words for all but what is wrong with a file, and what MySQL has in place of upserts.
     let missing: Vec<&str> =
         catalogue().iter().filter(|sql| sql.text(Dialect::Postgres).is_none()).map(|sql| sql.name).collect();
-    assert_eq!(missing, ["DAMAGE"]);
+    assert_eq!(missing, ["GIVE_UP_KEYS", "UPDATE_INCIDENTS", "UPDATE_ALERTS", "DAMAGE"]);
     assert!(prepared > 100, "{prepared}");
 }
 

@@ -25,6 +25,11 @@ const TESTED_AFTER: Duration = Duration::from_secs(1);
 /// How long a connection is used: others may take its place after the address has moved.
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
 
+/// How long a connection is waited for that is tested.
+const TEST_TIMEOUT: Duration = Duration::from_secs(2);
+/// Connections for webhooks: one that is in use, and the one before it, which is being tested.
+const INGESTING: u32 = 2;
+
 /// How a connection is set up. What is asked for longer than this is not for us; each server has a name of its
 /// own for that, and reads the comment that is written for it.
 const SETTINGS: &str = "SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION',
@@ -78,19 +83,30 @@ pub(super) async fn open(url: &str, options: &Options) -> Result<Inner, StoreErr
             .test_before_acquire(false)
             .after_connect(move |connection, _| Box::pin(set_up(connection, isolation)))
             .before_acquire(|connection, meta| {
-                Box::pin(async move { Ok(meta.idle_for < TESTED_AFTER || connection.ping().await.is_ok()) })
+                Box::pin(async move { Ok(meta.idle_for < TESTED_AFTER || answers(connection).await) })
+            })
+            .after_release(|connection, _| {
+                Box::pin(async move {
+                    // With an error it is not bidden farewell, which would wait for an answer, too.
+                    if answers(connection).await { Ok(true) } else { Err(sqlx::Error::WorkerCrashed) }
+                })
             });
         Pool::Mysql(pool.connect_lazy_with(base.clone()))
     };
     let writer = pool(options.writers, WRITING);
     Ok(Inner {
-        ingest: pool(1, WRITING),
+        ingest: pool(INGESTING, WRITING),
         upkeep: writer.clone(),
         writer,
         readers: pool(options.readers, READING),
         wal_limit_bytes: options.wal_limit_bytes,
         queue: Queue::default(),
     })
+}
+
+/// Whether a connection is good for more.
+async fn answers(connection: &mut MySqlConnection) -> bool {
+    matches!(tokio::time::timeout(TEST_TIMEOUT, connection.ping()).await, Ok(Ok(())))
 }
 
 /// Sets a connection up, and reads back what durability rests on: a wrong setting loses data quietly.

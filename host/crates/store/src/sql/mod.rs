@@ -239,8 +239,9 @@ pub(crate) fn with_question_marks(text: &str) -> String {
     let mut changed = String::with_capacity(text.len());
     changed.push_str(pieces.next().unwrap_or_default());
     for piece in pieces {
-        changed.push('?');
-        changed.push_str(piece.trim_start_matches(|digit: char| digit.is_ascii_digit()));
+        let rest = piece.trim_start_matches(|digit: char| digit.is_ascii_digit());
+        changed.push(if rest.len() < piece.len() { '?' } else { '$' });
+        changed.push_str(rest);
     }
     changed
 }

@@ -42,7 +42,8 @@ statements! {
         // Nobody claims or records one while we decide what becomes of it.
         postgres: "SELECT id, run_id, tells, status, attempts FROM delivery
              WHERE incident_id = $1 AND channel_id = $2 AND due_at IS NOT NULL ORDER BY id FOR NO KEY UPDATE",
-        mysql: "SELECT id, run_id, tells, status, attempts FROM delivery
+        // It would walk, and lock, all of the incident's to spare itself the sorting.
+        mysql: "SELECT id, run_id, tells, status, attempts FROM delivery FORCE INDEX (delivery_unfinished)
              WHERE incident_id = $1 AND channel_id = $2 AND due_at IS NOT NULL ORDER BY id FOR UPDATE",
     }
 
