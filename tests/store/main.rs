@@ -23,6 +23,8 @@ mod ingest;
 #[cfg(test)]
 mod keep;
 #[cfg(test)]
+mod mariadb;
+#[cfg(test)]
 mod measure;
 #[cfg(test)]
 mod outbox;

@@ -115,7 +115,7 @@ impl StoreError {
                     Some(cause) => matches!(cause.code(), "40001" | "40P01"),
                     None => cause
                         .try_downcast_ref::<MySqlDatabaseError>()
-                        .is_some_and(|cause| matches!(cause.number(), 1213)),
+                        .is_some_and(|cause| matches!(cause.number(), 1020 | 1213)),
                 })
             }
             _ => false,
@@ -171,7 +171,8 @@ fn sort_postgres(code: &str) -> Sorted {
 const fn sort_mysql(number: u16) -> Sorted {
     match number {
         // too many connections, shutting down, lock timeout, deadlock, disk full, read-only, killed
-        1021
+        1020
+        | 1021
         | 1028
         | 1040
         | 1053

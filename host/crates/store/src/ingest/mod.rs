@@ -14,7 +14,7 @@ use domain::plugin::PluginName;
 use domain::run::{IngestOutcome, Origin};
 use domain::time::Timestamp;
 
-use crate::db::{Columns as _, query};
+use crate::db::{Columns as _, Dialect, query};
 use crate::error::{Doing as _, StoreError};
 use crate::open::Store;
 use crate::sql;
@@ -25,6 +25,8 @@ const MAX_WRITES: usize = 256;
 /// The most sealed bytes of one transaction; a larger request has one of its own. SQLite takes
 /// parameters of up to 1 GB.
 const MAX_BYTES: usize = 32 << 20;
+/// The same on MySQL, which takes statements of at most 16 MiB unless it is told otherwise.
+const MAX_BYTES_ON_MYSQL: usize = 8 << 20;
 /// The most alerts of one transaction; a webhook with more has one of its own. About 4 MiB of JSON.
 const MAX_ALERTS: usize = 4096;
 
@@ -111,7 +113,11 @@ impl Store {
     ) -> Vec<Result<Ingested, StoreError>> {
         let mut results: Vec<Result<Ingested, StoreError>> = Vec::with_capacity(writes.len());
         // The next range is last.
-        let mut waiting = chunks(writes);
+        let max_bytes = match self.dialect() {
+            Dialect::Sqlite | Dialect::Postgres => MAX_BYTES,
+            Dialect::Mysql => MAX_BYTES_ON_MYSQL,
+        };
+        let mut waiting = chunks(writes, max_bytes);
         waiting.reverse();
         while let Some(range) = waiting.pop() {
             let Some(batch) = writes.get(range.clone()) else { continue };
@@ -183,13 +189,13 @@ impl Store {
 }
 
 /// Splits writes so that no transaction and no parameter grows without bound.
-fn chunks(writes: &[IngestWrite]) -> Vec<Range<usize>> {
+fn chunks(writes: &[IngestWrite], max_bytes: usize) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
     let (mut start, mut bytes, mut alerts) = (0, 0usize, 0usize);
     for (at, write) in writes.iter().enumerate() {
         let more_alerts = write.webhook.as_ref().map_or(0, |webhook| webhook.alerts.len());
         let full = at - start >= MAX_WRITES
-            || bytes.saturating_add(write.sealed_request.len()) > MAX_BYTES
+            || bytes.saturating_add(write.sealed_request.len()) > max_bytes
             || alerts.saturating_add(more_alerts) > MAX_ALERTS;
         if full && at > start {
             ranges.push(start..at);

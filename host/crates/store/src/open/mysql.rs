@@ -30,11 +30,12 @@ const TEST_TIMEOUT: Duration = Duration::from_secs(2);
 /// Connections for webhooks: one that is in use, and the one before it, which is being tested.
 const INGESTING: u32 = 2;
 
-/// How a connection is set up. What is asked for longer than this is not for us; each server has a name of its
-/// own for that, and reads the comment that is written for it.
+/// How a connection is set up. What is asked for longer than this is not for us, and who went away in the middle
+/// gives up its locks. Each server has a name of its own for that, and reads the comment that is written for it.
 const SETTINGS: &str = "SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION',
     time_zone = '+00:00', innodb_lock_wait_timeout = 5, foreign_key_checks = 1, unique_checks = 1, autocommit = 1
-    /*M! , max_statement_time = 30 */ /*!80000 , max_execution_time = 30000 */";
+    /*M! , max_statement_time = 30, idle_transaction_timeout = 30 */
+    /*!80000 , max_execution_time = 30000, wait_timeout = 60 */";
 
 /// Lets a connection take its time, and no longer: migrations of large tables do.
 pub(crate) const PATIENT: &str =
