@@ -42,6 +42,8 @@ mod lifecycle;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod migrating;
+#[cfg(test)]
 mod notify;
 #[cfg(test)]
 mod openapi;

@@ -7,6 +7,7 @@ mod db;
 mod delivery;
 mod incident;
 mod key;
+mod migrate;
 mod output;
 mod part;
 mod person;
@@ -45,14 +46,10 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Start the hub; migrates a SQLite file by itself
+    /// Start the hub; brings its database to the schema of this version first
     Serve,
     /// Bring the database to the schema of this version
-    Migrate {
-        /// Only say what would be done
-        #[arg(long)]
-        dry_run: bool,
-    },
+    Migrate(migrate::Options),
     /// Say what is wrong before the hub serves: settings, files, plugins, database, channels
     Check(check::Options),
     /// Say how this machine is: exits with 1 where a check is critical
@@ -199,7 +196,7 @@ fn die() {
 async fn dispatch(command: Command, config: Config) -> Result<()> {
     match command {
         Command::Serve => Box::pin(app::serve(config)).await,
-        Command::Migrate { dry_run } => migrate(&config, dry_run).await,
+        Command::Migrate(options) => migrate::run(&options, &config).await,
         Command::Key(command) => key::run(command, &config).await,
         Command::Channel(command) => channel::run(command, &config).await,
         Command::Route(command) => route::run(command, &config).await,
@@ -241,19 +238,4 @@ fn show_settings(json: bool) -> Result<()> {
         output::table(["NAME", "VALUE", "FROM"], &settings.iter().map(row).collect::<Vec<_>>())?;
     }
     problems.map_or(Ok(()), |problems| Err(problems.into()))
-}
-
-async fn migrate(config: &Config, dry_run: bool) -> Result<()> {
-    let store = store::Store::open(&config.database.url, store::Options::default()).await?;
-    let (did, steps) = match dry_run {
-        true => ("would apply", store.pending_migrations().await?),
-        false => ("applied", store.migrate(clock::now()).await?),
-    };
-    for step in &steps {
-        output::line(&format!("{did} {:04} {}", step.number, step.name))?;
-    }
-    if steps.is_empty() {
-        output::line("nothing to do")?;
-    }
-    Ok(())
 }

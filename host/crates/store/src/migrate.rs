@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::db::{Columns as _, Dialect, Transaction, fixed};
 use crate::error::{Doing as _, StoreError};
-use crate::open::{Store, mysql};
+use crate::open::{Store, dialect_of, mysql};
 
 /// One step of the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,18 @@ pub struct Migration {
     pub number: u32,
     /// What it is about.
     pub name: &'static str,
-    pub(crate) text: &'static str,
+    /// Its statements, in the words of the database.
+    pub sql: &'static str,
+}
+
+impl Migration {
+    /// All steps for the database at an address, in order, whatever is there.
+    ///
+    /// # Errors
+    /// [`StoreError::Setting`] for an address of no database that is known.
+    pub fn all(url: &str) -> Result<&'static [Self], StoreError> {
+        dialect_of(url).map(migrations)
+    }
 }
 
 /// The steps this program knows, in order: the files of a folder of `migrations`.
@@ -26,7 +37,7 @@ macro_rules! steps {
         &[$(Migration {
             number: $number,
             name: $name,
-            text: include_str!(concat!(
+            sql: include_str!(concat!(
                 env!("CARGO_MANIFEST_DIR"), "/../../../migrations/", $folder, "/000", $number, "_", $name, ".sql"
             )),
         }),+]
@@ -196,11 +207,11 @@ async fn apply_next(tx: &mut Transaction, now: Timestamp) -> Result<Option<&'sta
         Dialect::Mysql => CREATE_RECORD_ON_MYSQL,
     };
     tx.run(record).await.doing(DOING)?;
-    tx.run(next.text).await.doing(DOING)?;
+    tx.run(next.sql).await.doing(DOING)?;
     fixed(WRITE_RECORD)
         .bind(i64::from(next.number))
         .bind(next.name)
-        .bind(checksum(next.text))
+        .bind(checksum(next.sql))
         .bind(now.as_micros())
         .execute(&mut **tx)
         .await
@@ -226,7 +237,7 @@ async fn missing(tx: &mut Transaction) -> Result<&'static [Migration], StoreErro
         if found != expected.number {
             return Err(MigrationError::Gap { number: expected.number }.into());
         }
-        if row.text("checksum")? != checksum(expected.text) {
+        if row.text("checksum")? != checksum(expected.sql) {
             return Err(MigrationError::Changed { number: found }.into());
         }
         left = rest;

@@ -77,7 +77,7 @@ fn mode(path: &Path) -> Option<u32> {
 }
 
 /// The file of the database, where it is one.
-pub(super) fn database_file(config: &Config) -> Option<PathBuf> {
+pub(in crate::cli) fn database_file(config: &Config) -> Option<PathBuf> {
     let path = config.database.url.strip_prefix("sqlite:")?;
     let path = path.strip_prefix("//").unwrap_or(path);
     Some(path.split('?').next().unwrap_or_default().into())
@@ -89,7 +89,7 @@ pub(super) fn folder(file: &Path) -> &Path {
 }
 
 /// Whether there is no such file or folder.
-pub(super) fn is_missing(path: &Path) -> bool {
+pub(in crate::cli) fn is_missing(path: &Path) -> bool {
     std::fs::metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 

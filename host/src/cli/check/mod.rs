@@ -1,7 +1,7 @@
 //! `watchbell check`: everything that can be told before the hub serves.
 
 mod codes;
-mod files;
+pub(super) mod files;
 mod plugins;
 mod settings;
 mod storage;

@@ -78,11 +78,10 @@ impl Store {
     /// server that does not answer, [`StoreError::Corrupt`] for a file that is no database.
     pub async fn open(url: &str, options: Options) -> Result<Self, StoreError> {
         // The address may hold a password: it is never shown.
-        let inner = match url.split_once(':').map(|(scheme, _)| scheme) {
-            Some("sqlite") => sqlite::open(url, &options).await,
-            Some("postgres" | "postgresql") => postgres::open(url, &options).await,
-            Some("mysql" | "mariadb") => mysql::open(url, &options).await,
-            _ => Err(unknown_scheme(url)),
+        let inner = match dialect_of(url)? {
+            Dialect::Sqlite => sqlite::open(url, &options).await,
+            Dialect::Postgres => postgres::open(url, &options).await,
+            Dialect::Mysql => mysql::open(url, &options).await,
         };
         Ok(Self { inner: Arc::new(inner?) })
     }
@@ -136,6 +135,16 @@ async fn begin_on(pool: &Pool) -> Result<Transaction, sqlx::Error> {
     match pool.dialect() {
         Dialect::Sqlite => pool.begin_with("BEGIN IMMEDIATE").await,
         Dialect::Postgres | Dialect::Mysql => pool.begin_with("BEGIN").await,
+    }
+}
+
+/// Which kind of database an address names.
+pub(crate) fn dialect_of(url: &str) -> Result<Dialect, StoreError> {
+    match url.split_once(':').map(|(scheme, _)| scheme) {
+        Some("sqlite") => Ok(Dialect::Sqlite),
+        Some("postgres" | "postgresql") => Ok(Dialect::Postgres),
+        Some("mysql" | "mariadb") => Ok(Dialect::Mysql),
+        _ => Err(unknown_scheme(url)),
     }
 }
 
