@@ -6,8 +6,9 @@ pub(super) const VARIABLES: &[Variable] = &[Variable {
     name: "DATABASE_URL",
     default: "sqlite://watchbell.sqlite3",
     meaning: "Where to store. A SQLite file, in the working directory unless the path begins with a slash; or a\n\
-              database on a server: `postgres://user:password@host/watchbell` (PostgreSQL 14 or newer). An\n\
-              address with a password can be kept apart: `file:/run/secrets/database_url`.",
+              database on a server: `postgres://user:password@host/watchbell` (PostgreSQL 14 or newer) or\n\
+              `mysql://user:password@host/watchbell` (MariaDB 10.11, MySQL 8.0 or newer). An address with a\n\
+              password can be kept apart: `file:/run/secrets/database_url`.",
 }];
 
 /// Where to store.
