@@ -256,6 +256,33 @@ CREATE TABLE IF NOT EXISTS provider (
     updated_at BIGINT      NOT NULL
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 /*M! COLLATE utf8mb4_nopad_bin */ /*!80017 COLLATE utf8mb4_0900_bin */;
 
+-- What operators decided about plugins while the hub ran; `plugins.toml` goes before it.
+CREATE TABLE IF NOT EXISTS plugin_decision (
+    kind        VARCHAR(16) NOT NULL, -- driver, notifier, provider
+    name        VARCHAR(32) NOT NULL, -- the plugin
+    approved    VARCHAR(64),          -- SHA-256 of the component that is approved, in hexadecimal; NULL: none
+    grants      LONGTEXT,             -- JSON: what it may use
+    disabled    TINYINT(1)  NOT NULL,
+    rolled_to   VARCHAR(64),          -- SHA-256 of the earlier component that runs in the place of `rolled_from`
+    rolled_from VARCHAR(64),
+    updated_at  BIGINT      NOT NULL,
+    PRIMARY KEY (kind, name)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 /*M! COLLATE utf8mb4_nopad_bin */ /*!80017 COLLATE utf8mb4_0900_bin */;
+
+-- Who decided what, and when.
+CREATE TABLE IF NOT EXISTS plugin_history (
+    id     VARCHAR(26) NOT NULL,
+    kind   VARCHAR(16) NOT NULL,
+    name   VARCHAR(32) NOT NULL,
+    event  VARCHAR(32) NOT NULL, -- approved, disabled, enabled, rolled_back, left_alone, works_again
+    sha256 VARCHAR(64),          -- of the component that it is about
+    grants LONGTEXT,             -- JSON: what was granted
+    actor  LONGTEXT    NOT NULL, -- who: `key:<name>`, `cli:<user>`, `anonymous`, or `hub` for what its breaker did
+    reason LONGTEXT,
+    at     BIGINT      NOT NULL,
+    PRIMARY KEY (kind, name, id)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 /*M! COLLATE utf8mb4_nopad_bin */ /*!80017 COLLATE utf8mb4_0900_bin */;
+
 -- Tokens that providers used, by day: a budget that hubs share and that outlives them.
 CREATE TABLE IF NOT EXISTS token_use (
     day           BIGINT      NOT NULL, -- days since 1970 in UTC

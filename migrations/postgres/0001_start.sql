@@ -244,6 +244,33 @@ CREATE TABLE provider (
     updated_at BIGINT                  NOT NULL
 );
 
+-- What operators decided about plugins while the hub ran; `plugins.toml` goes before it.
+CREATE TABLE plugin_decision (
+    kind        VARCHAR(16) COLLATE "C" NOT NULL, -- driver, notifier, provider
+    name        VARCHAR(32) COLLATE "C" NOT NULL, -- the plugin
+    approved    VARCHAR(64),                      -- SHA-256 of the component that is approved, in hexadecimal; NULL: none
+    grants      TEXT,                             -- JSON: what it may use
+    disabled    BOOLEAN                 NOT NULL,
+    rolled_to   VARCHAR(64),                      -- SHA-256 of the earlier component that runs in the place of `rolled_from`
+    rolled_from VARCHAR(64),
+    updated_at  BIGINT                  NOT NULL,
+    PRIMARY KEY (kind, name)
+);
+
+-- Who decided what, and when.
+CREATE TABLE plugin_history (
+    id     VARCHAR(26) COLLATE "C" NOT NULL,
+    kind   VARCHAR(16) COLLATE "C" NOT NULL,
+    name   VARCHAR(32) COLLATE "C" NOT NULL,
+    event  VARCHAR(32)             NOT NULL, -- approved, disabled, enabled, rolled_back, left_alone, works_again
+    sha256 VARCHAR(64),                      -- of the component that it is about
+    grants TEXT,                             -- JSON: what was granted
+    actor  TEXT                    NOT NULL, -- who: `key:<name>`, `cli:<user>`, `anonymous`, or `hub` for what its breaker did
+    reason TEXT,
+    at     BIGINT                  NOT NULL,
+    PRIMARY KEY (kind, name, id)
+);
+
 -- Tokens that providers used, by day: a budget that hubs share and that outlives them.
 CREATE TABLE token_use (
     day           BIGINT                  NOT NULL, -- days since 1970 in UTC

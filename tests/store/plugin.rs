@@ -6,7 +6,13 @@ use domain::plugin::{PluginKind, PluginName};
 use store::{PluginAct, PluginChange, Store};
 use ulid::Ulid;
 
-use crate::fixture::{at, world};
+use crate::fixture::{World, at, on_every_database};
+
+on_every_database! {
+    each_decision_changes_its_own_part_and_leaves_the_others,
+    who_decided_what_is_kept_the_newest_first,
+    first_decisions_at_the_same_moment_leave_one_row,
+}
 
 fn name() -> PluginName {
     "acme".parse().unwrap()
@@ -17,12 +23,12 @@ fn approval(digest: char, host: &str) -> Approval {
     Approval { sha256: digest.to_string().repeat(64), grants }
 }
 
-async fn decide(store: &Store, kind: PluginKind, change: PluginChange, number: u64) {
+async fn decide(store: &Store, kind: PluginKind, change: PluginChange, number: u32) {
     let act = PluginAct {
         id: DecisionId::from(Ulid(number.into())),
         actor: "cli:root".to_owned(),
         reason: Some(format!("because {number}")),
-        at: at(number),
+        at: at(number.into()),
     };
     store.decide_plugin(kind, &name(), &change, &act).await.unwrap();
 }
@@ -32,9 +38,7 @@ async fn decision(store: &Store, kind: PluginKind) -> Option<Decision> {
     all.into_iter().find(|found| found.kind == kind && found.name == name()).map(|found| found.decision)
 }
 
-#[tokio::test]
-async fn each_decision_changes_its_own_part_and_leaves_the_others() {
-    let world = world().await;
+async fn each_decision_changes_its_own_part_and_leaves_the_others(world: World) {
     let (store, kind) = (&world.store, PluginKind::Notifier);
     assert_eq!(decision(store, kind).await, None);
     decide(store, kind, PluginChange::Switch { disabled: true }, 1).await;
@@ -58,9 +62,7 @@ async fn each_decision_changes_its_own_part_and_leaves_the_others() {
     assert_eq!(decision(store, PluginKind::Driver).await, None, "another kind is another plugin");
 }
 
-#[tokio::test]
-async fn who_decided_what_is_kept_the_newest_first() {
-    let world = world().await;
+async fn who_decided_what_is_kept_the_newest_first(world: World) {
     let (store, kind) = (&world.store, PluginKind::Driver);
     decide(store, kind, PluginChange::Approve(approval('a', "https://a")), 1).await;
     decide(store, kind, PluginChange::Switch { disabled: true }, 2).await;
@@ -85,9 +87,7 @@ async fn who_decided_what_is_kept_the_newest_first() {
     assert_eq!(store.plugin_history(PluginKind::Notifier, &name()).await.unwrap(), []);
 }
 
-#[tokio::test]
-async fn first_decisions_at_the_same_moment_leave_one_row() {
-    let world = world().await;
+async fn first_decisions_at_the_same_moment_leave_one_row(world: World) {
     let (store, kind) = (&world.store, PluginKind::Intelligence);
     let both = tokio::join!(
         decide(store, kind, PluginChange::Approve(approval('a', "https://a")), 1),

@@ -10,6 +10,7 @@ use crate::db::{Columns as _, Query, Row, query, to_json};
 use crate::error::{Doing as _, StoreError};
 use crate::open::Store;
 use crate::sql;
+use crate::tries::tried;
 
 /// How much of the history is shown.
 const HISTORY: i64 = 50;
@@ -143,6 +144,16 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] if somebody else decided first about it at the same moment.
     pub async fn decide_plugin(
+        &self,
+        kind: PluginKind,
+        name: &PluginName,
+        change: &PluginChange,
+        act: &PluginAct,
+    ) -> Result<(), StoreError> {
+        tried!(self, self.decide_plugin_once(kind, name, change, act))
+    }
+
+    async fn decide_plugin_once(
         &self,
         kind: PluginKind,
         name: &PluginName,
