@@ -9,7 +9,6 @@ use domain::retry::Policy;
 use store::{Options, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +19,7 @@ use crate::config::{Config, PipelineSettings, ServerSettings};
 use crate::crypto::KeyRing;
 use crate::deliver::{self, Channels, Deliverer, Sender};
 use crate::egress::Egress;
+use crate::hosts::{self, Presence};
 use crate::http;
 use crate::ingest::{
     self, Admission, Again, Ingest, Recorded, Recorder, SecretSources, WebhookSecrets, Writer,
@@ -31,7 +31,11 @@ use crate::plugins::{self, Approvals, Catalogue, Kept, Manager};
 use crate::rotation::Rotation;
 use crate::telemetry::{self, export, metrics};
 use crate::template::Templates;
+use crate::wake::Wakes;
+use crate::worker::Pace;
 
+/// How long a stop waits for this host to be taken off the list.
+const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 /// How long the first pause between tries of a run is.
 const RUN_RETRY_BASE: Duration = Duration::from_secs(2);
 /// The longest pause between tries of a run.
@@ -52,6 +56,7 @@ pub async fn open(config: &Config) -> Result<(Store, Arc<KeyRing>)> {
 /// As [`open`].
 pub async fn open_rotation(config: &Config) -> Result<(Store, Rotation)> {
     let store = Store::open(&config.database.url, Options::default()).await?;
+    hosts::measure(&store).await?;
     store.migrate(clock::now()).await?;
     if let Some(newest) = store.newest().await? {
         Ids::go_on_after(newest);
@@ -253,15 +258,14 @@ struct Parts {
     channels: ChannelWatch,
     plugins: Arc<Manager>,
     plugin_watch: PluginWatch,
-    runs: Arc<Notify>,
-    outbox: Arc<Notify>,
+    wakes: Arc<Wakes>,
 }
 
 impl Parts {
     async fn new(config: &Config, store: Store, rotation: Rotation, plugins: Arc<Manager>) -> Result<Self> {
         let (keys, catalogue) = (rotation.ring(), Arc::clone(plugins.catalogue()));
-        let (runs, outbox) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let (writer, handle) = Writer::new(store.clone(), Arc::clone(&runs));
+        let wakes = Arc::new(Wakes::default());
+        let (writer, handle) = Writer::new(store.clone(), Arc::clone(&wakes));
         let recorder = Recorder::new(Arc::clone(&keys), handle.clone());
         let channels = ChannelWatch::new(store.clone(), recorder, config.pipeline.channel_failing);
         check_webhook_secrets(config, &catalogue)?;
@@ -310,8 +314,8 @@ impl Parts {
             intelligence: Arc::clone(&intelligence),
             metrics: metrics::start(clock::now())?,
             bodies: http::Bodies::new(config.server.body_limit_bytes, config.server.body_budget_bytes),
-            runs: Arc::clone(&runs),
-            outbox: Arc::clone(&outbox),
+            wakes: Arc::clone(&wakes),
+            presence: Arc::new(Presence::new(store.clone(), catalogue, &config.checks.instance)),
             https: config.https.clone(),
         });
         let pipeline = pipeline::Parts {
@@ -327,14 +331,13 @@ impl Parts {
             certificates: None,
             rotation,
             writer,
-            pipeline: Pipeline::new(pipeline, Arc::clone(&outbox)),
-            deliverer: Deliverer::new(delivering, config.pipeline.workers),
+            pipeline: Pipeline::new(pipeline, Arc::clone(&wakes)),
+            deliverer: Deliverer::new(delivering, pace(config)),
             self_check,
             channels,
             plugins,
             plugin_watch,
-            runs,
-            outbox,
+            wakes,
         })
     }
 
@@ -342,9 +345,13 @@ impl Parts {
         let (closing, stop) = (CancellationToken::new(), CancellationToken::new());
         let mut tasks = JoinSet::new();
         tasks.spawn(self.writer.run());
-        let most = config.pipeline.workers;
-        tasks.spawn(self.pipeline.run(most, self.runs, stop.clone()));
-        tasks.spawn(self.deliverer.run(self.outbox, stop.clone()));
+        let presence = Arc::clone(&self.context.presence);
+        tasks.spawn(self.pipeline.run(pace(config), stop.clone()));
+        tasks.spawn(self.deliverer.run(Arc::clone(&self.wakes), stop.clone()));
+        let store = self.store.clone();
+        tasks.spawn(hosts::pass_on(store, presence.id(), self.wakes, stop.clone()));
+        tasks.spawn(jobs::time(self.store.clone(), stop.clone()));
+        tasks.spawn(jobs::hosts(Arc::clone(&presence), stop.clone()));
         tasks.spawn(jobs::channels(self.channels, stop.clone()));
         tasks.spawn(jobs::checkpoints(self.store.clone(), stop.clone()));
         if let Some((self_check, pause)) = self.self_check {
@@ -388,6 +395,8 @@ impl Parts {
         closing.cancel();
         stop.cancel();
         drain(server, tasks, &mut signals, config.server.stop_timeout).await;
+        // Where the database is away, this host stays listed for a while.
+        let _left = tokio::time::timeout(LEAVE_WITHIN, presence.leave()).await;
         self.store.close().await;
         export::stop().await;
         Ok(())
@@ -401,6 +410,10 @@ const fn retry(settings: &PipelineSettings) -> Policy {
         cap: RUN_RETRY_CAP,
         max_attempts: settings.max_attempts,
     }
+}
+
+const fn pace(config: &Config) -> Pace {
+    Pace { most: config.pipeline.workers, poll: config.pipeline.poll }
 }
 
 fn limits(settings: &ServerSettings) -> http::Limits {

@@ -13,13 +13,13 @@ use std::time::Duration;
 
 use domain::time::Timestamp;
 use store::StoreError;
-use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span};
 
 use crate::clock;
 use crate::telemetry::chain;
+use crate::wake::{Origin, Wake, Wakes};
 
 /// How long a claim lasts unless it is renewed: the longest that a page waits for a worker that died.
 pub const LEASE: Duration = Duration::from_secs(20);
@@ -27,13 +27,14 @@ pub const LEASE: Duration = Duration::from_secs(20);
 const RENEW_EVERY: Duration = Duration::from_secs(6);
 /// How long before its end a lease counts as lost: time to let go of what is under way.
 const MARGIN: Duration = Duration::from_secs(1);
-/// How long to wait for a sign of work before looking anyway: retries that have become due.
-const POLL: Duration = Duration::from_millis(500);
 
 /// One kind of work.
 pub trait Work: Send + Sync + 'static {
     /// What is claimed and worked on.
     type Item: Send + Sync + 'static;
+
+    /// What this kind of work is woken by.
+    fn wake(wakes: &Wakes) -> &Wake;
 
     /// Claims at most `limit` that are due.
     fn claim(
@@ -62,24 +63,43 @@ pub trait Work: Send + Sync + 'static {
     fn name(item: &Self::Item) -> String;
 }
 
-/// Works until stopped, with at most `most` under way, then lets those end.
-pub async fn run<W: Work>(work: Arc<W>, most: usize, wake: Arc<Notify>, stop: CancellationToken) {
+/// How much is done at once, and how long to wait for a sign of work before looking anyway: for retries that
+/// have become due, and for what other processes left.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// How many at once.
+    pub most: usize,
+    /// How long to wait.
+    pub poll: Duration,
+}
+
+/// Works until stopped, with at most so many under way, then lets those end.
+pub async fn run<W: Work>(work: Arc<W>, pace: Pace, wake: Arc<Wakes>, stop: CancellationToken) {
+    let wake = W::wake(&wake);
     let mut under_way = JoinSet::new();
+    let mut claims = Claims::default();
+    let mut told = None;
     while !stop.is_cancelled() {
-        let room = most.saturating_sub(under_way.len());
-        let claimed = claim(&*work, room).await;
-        let may_be_more = !claimed.is_empty() && claimed.len() == room;
+        let room = pace.most.saturating_sub(under_way.len());
+        let claimed = claims.claim(&*work, room).await;
+        let is_full = claimed.len() == room;
+        let may_be_more = !claimed.is_empty() && is_full;
+        // What another process left was no more than it said; only what is made here is passed on.
+        if may_be_more || (told == Some(Origin::Here) && claimed.is_empty()) {
+            wake.leave();
+        }
         for item in claimed {
             let work = Arc::clone(&work);
             let span = W::span(&item);
             under_way.spawn(async move { hold(&*work, item).await }.instrument(span));
         }
+        told = None;
         tokio::select! {
             () = stop.cancelled() => {}
-            () = wake.notified(), if !may_be_more => {}
+            origin = wake.told(), if !may_be_more => told = Some(origin),
             // An end makes room, and may let the next about the same incident go.
             Some(ended) = under_way.join_next() => report(ended),
-            () = tokio::time::sleep(POLL) => {}
+            () = tokio::time::sleep(pace.poll) => {}
         }
     }
     while let Some(ended) = under_way.join_next().await {
@@ -87,15 +107,32 @@ pub async fn run<W: Work>(work: Arc<W>, most: usize, wake: Arc<Notify>, stop: Ca
     }
 }
 
-async fn claim<W: Work>(work: &W, room: usize) -> Vec<W::Item> {
-    if room == 0 {
-        return Vec::new();
-    }
-    match work.claim(clock::now(), u32::try_from(room).unwrap_or(u32::MAX)).await {
-        Ok(claimed) => claimed,
-        Err(error) => {
-            tracing::error!(error.r#type = error.kind(), "nothing could be claimed: {}", chain(&error));
-            Vec::new()
+/// Claims, and says once when that cannot be done.
+#[derive(Default)]
+struct Claims {
+    /// Why it could not be done the last time.
+    trouble: Option<&'static str>,
+}
+
+impl Claims {
+    async fn claim<W: Work>(&mut self, work: &W, room: usize) -> Vec<W::Item> {
+        // By a clock that is wrong, what is somebody else's would look free.
+        if room == 0 || clock::astray().is_some() {
+            return Vec::new();
+        }
+        match work.claim(clock::now(), u32::try_from(room).unwrap_or(u32::MAX)).await {
+            Ok(claimed) => {
+                if self.trouble.take().is_some() {
+                    tracing::info!("claiming works again");
+                }
+                claimed
+            }
+            Err(error) => {
+                if self.trouble.replace(error.kind()) != Some(error.kind()) {
+                    tracing::error!(error.r#type = error.kind(), "nothing can be claimed: {}", chain(&error));
+                }
+                Vec::new()
+            }
         }
     }
 }
@@ -176,6 +213,10 @@ mod tests {
 
     impl Work for Steps {
         type Item = Timestamp;
+
+        fn wake(wakes: &Wakes) -> &Wake {
+            &wakes.runs
+        }
 
         async fn claim(&self, _: Timestamp, _: u32) -> Result<Vec<Timestamp>, StoreError> {
             Ok(Vec::new())

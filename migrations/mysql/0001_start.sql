@@ -283,6 +283,17 @@ CREATE TABLE IF NOT EXISTS plugin_history (
     PRIMARY KEY (kind, name, id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 /*M! COLLATE utf8mb4_nopad_bin */ /*!80017 COLLATE utf8mb4_0900_bin */;
 
+-- Processes that serve on this database, or did until lately: each writes its row now and then.
+CREATE TABLE IF NOT EXISTS host (
+    id            VARCHAR(26)  NOT NULL PRIMARY KEY, -- drawn at its start
+    name          VARCHAR(255) NOT NULL, -- for people; several may have one name
+    version       VARCHAR(64)  NOT NULL, -- of the program
+    schema_number BIGINT       NOT NULL, -- the last migration that it knows
+    plugins       LONGTEXT     NOT NULL, -- JSON list: kind, name, digest and grants of each
+    started_at    BIGINT       NOT NULL,
+    seen_at       BIGINT       NOT NULL
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 /*M! COLLATE utf8mb4_nopad_bin */ /*!80017 COLLATE utf8mb4_0900_bin */;
+
 -- Tokens that providers used, by day: a budget that hubs share and that outlives them.
 CREATE TABLE IF NOT EXISTS token_use (
     day           BIGINT      NOT NULL, -- days since 1970 in UTC

@@ -271,6 +271,17 @@ CREATE TABLE plugin_history (
     PRIMARY KEY (kind, name, id)
 );
 
+-- Processes that serve on this database, or did until lately: each writes its row now and then.
+CREATE TABLE host (
+    id            VARCHAR(26) COLLATE "C" NOT NULL PRIMARY KEY, -- drawn at its start
+    name          VARCHAR(255)            NOT NULL, -- for people; several may have one name
+    version       VARCHAR(64)             NOT NULL, -- of the program
+    schema_number BIGINT                  NOT NULL, -- the last migration that it knows
+    plugins       TEXT                    NOT NULL, -- JSON list: kind, name, digest and grants of each
+    started_at    BIGINT                  NOT NULL,
+    seen_at       BIGINT                  NOT NULL
+);
+
 -- Tokens that providers used, by day: a budget that hubs share and that outlives them.
 CREATE TABLE token_use (
     day           BIGINT                  NOT NULL, -- days since 1970 in UTC

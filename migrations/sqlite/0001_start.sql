@@ -269,6 +269,17 @@ CREATE TABLE plugin_history (
     PRIMARY KEY (kind, name, id)
 ) STRICT, WITHOUT ROWID;
 
+-- Processes that serve on this database, or did until lately: each writes its row now and then.
+CREATE TABLE host (
+    id            TEXT    NOT NULL PRIMARY KEY, -- drawn at its start
+    name          TEXT    NOT NULL,          -- for people; several may have one name
+    version       TEXT    NOT NULL,          -- of the program
+    schema_number INTEGER NOT NULL,          -- the last migration that it knows
+    plugins       TEXT    NOT NULL,          -- JSON list: kind, name, digest and grants of each
+    started_at    INTEGER NOT NULL,
+    seen_at       INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- Tokens that providers used, by day: a budget that hubs share and that outlives them.
 CREATE TABLE token_use (
     day           INTEGER NOT NULL,          -- days since 1970 in UTC

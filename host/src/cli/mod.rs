@@ -5,6 +5,7 @@ mod check;
 mod check_health;
 mod db;
 mod delivery;
+mod host;
 mod incident;
 mod key;
 mod migrate;
@@ -87,6 +88,9 @@ enum Command {
     /// Plugins and their contract
     #[command(subcommand)]
     Plugin(plugin::Command),
+    /// The processes that serve on this database
+    #[command(subcommand)]
+    Host(host::Command),
     /// How notifications read
     #[command(subcommand)]
     Template(template::Command),
@@ -209,6 +213,7 @@ async fn dispatch(command: Command, config: Config) -> Result<()> {
         Command::Why(command) => why::why(command, &config).await,
         Command::Trace(command) => why::trace(command, &config).await,
         Command::Plugin(command) => plugin::run(command, &config).await,
+        Command::Host(command) => host::run(command, &config).await,
         Command::Template(command) => template::run(command, &config).await,
         Command::Provider(command) => provider::run(command, &config).await,
         Command::Secrets(command) => secrets::run(command, &config).await,

@@ -32,6 +32,13 @@ pub(super) const VARIABLES: &[Variable] = &[
         meaning: "How many runs and how many deliveries are worked on at once, 0 to 64. 0: this process takes\n\
                   webhooks and leaves the rest to others.",
     },
+    Variable {
+        name: "WATCHBELL_POLL_MS",
+        default: "500",
+        meaning: "How long to wait for a sign of work before looking for it anyway, in milliseconds, 50 to 300000: for\n\
+                  what has become due, and for what another process on the same database left. PostgreSQL passes\n\
+                  signs on between processes; on MySQL and MariaDB this is all there is.",
+    },
 ];
 
 /// How runs and deliveries are worked off.
@@ -47,6 +54,8 @@ pub struct PipelineSettings {
     pub channel_failing: Duration,
     /// How many at once.
     pub workers: usize,
+    /// How long to wait for a sign of work.
+    pub poll: Duration,
 }
 
 impl PipelineSettings {
@@ -62,6 +71,7 @@ impl PipelineSettings {
                 problems,
             )),
             workers: source.number("WATCHBELL_WORKERS", 8, 0..=64, problems),
+            poll: Duration::from_millis(source.number("WATCHBELL_POLL_MS", 500, 50..=300_000, problems)),
         }
     }
 }

@@ -6,7 +6,6 @@ use domain::delivery::ClaimedDelivery;
 use domain::id::ChannelId;
 use domain::time::Timestamp;
 use store::{Store, StoreError};
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
@@ -18,7 +17,8 @@ use crate::crypto::KeyRing;
 use crate::egress::Egress;
 use crate::plugins::Catalogue;
 use crate::template::Templates;
-use crate::worker::{self, LEASE, Work};
+use crate::wake::{Wake, Wakes};
+use crate::worker::{self, LEASE, Pace, Work};
 
 /// What deliveries need.
 #[derive(Clone)]
@@ -41,24 +41,28 @@ pub struct Parts {
 pub struct Deliverer {
     parts: Parts,
     traffic: Arc<Traffic>,
-    most: usize,
+    pace: Pace,
 }
 
 impl Deliverer {
-    /// A worker on these parts, with at most `most` attempts under way.
-    pub fn new(parts: Parts, most: usize) -> Self {
-        Self { parts, traffic: Arc::new(Traffic::new(most)), most }
+    /// A worker on these parts.
+    pub fn new(parts: Parts, pace: Pace) -> Self {
+        Self { parts, traffic: Arc::new(Traffic::new(pace.most)), pace }
     }
 
     /// Works until stopped.
-    pub async fn run(self, wake: Arc<Notify>, stop: CancellationToken) {
-        let most = self.most;
-        worker::run(Arc::new(self), most, wake, stop).await;
+    pub async fn run(self, wakes: Arc<Wakes>, stop: CancellationToken) {
+        let pace = self.pace;
+        worker::run(Arc::new(self), pace, wakes, stop).await;
     }
 }
 
 impl Work for Deliverer {
     type Item = UnderWay;
+
+    fn wake(wakes: &Wakes) -> &Wake {
+        &wakes.deliveries
+    }
 
     /// The lanes know how much room there is, as `limit` does; and whose it is.
     async fn claim(&self, now: Timestamp, _limit: u32) -> Result<Vec<UnderWay>, StoreError> {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::Context;
 use super::openapi::{Alive, IntelligenceAlive, Ready};
 use super::problem::Problem;
+use crate::clock;
 use crate::telemetry::chain;
 
 /// The process answers.
@@ -32,18 +33,26 @@ pub(super) async fn intelligence(State(context): State<Arc<Context>>) -> Json<Va
     Json(json!({ "name": "intelligence", "status": "ok", "providers": providers }))
 }
 
-/// The database answers too, so a webhook can be committed.
+/// The database answers too, so a webhook can be committed, and the clocks agree.
 #[utoipa::path(
     get, path = "/readyz", tag = "operations", operation_id = "is_ready", security(),
     responses((status = 200, description = "It does.", body = Ready))
 )]
 pub(super) async fn ready(State(context): State<Arc<Context>>) -> Result<Json<Value>, Problem> {
+    let not_ready = |detail| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", detail);
+    if let Some(skew) = clock::astray() {
+        return Err(not_ready(skew.to_string()));
+    }
     match context.store.ping().await {
-        Ok(()) => Ok(Json(json!({ "status": "ready", "drivers": context.ingest.driver_names() }))),
+        Ok(()) => {
+            let others = context.presence.others();
+            let hosts = json!({ "live": others.live, "same_plugins": others.differences.is_empty() });
+            let drivers = context.ingest.driver_names();
+            Ok(Json(json!({ "status": "ready", "drivers": drivers, "hosts": hosts })))
+        }
         Err(error) => {
             tracing::warn!(error.r#type = error.kind(), "not ready: {}", chain(&error));
-            let detail = "the database does not answer";
-            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", detail))
+            Err(not_ready("the database does not answer".to_owned()))
         }
     }
 }

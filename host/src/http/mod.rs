@@ -23,17 +23,18 @@ use axum::routing::{get, post};
 use domain::client::TrustedProxies;
 use metrics_exporter_prometheus::PrometheusHandle;
 use store::Store;
-use tokio::sync::Notify;
 use tower::ServiceExt as _;
 use tower::util::{BoxCloneSyncService, MapRequest};
 
 use crate::auth::Authenticator;
 use crate::config::HttpsSettings;
 use crate::deliver::{Channels, Sender};
+use crate::hosts::Presence;
 use crate::ingest::{Admission, Again, Ingest, WebhookSecrets};
 use crate::intelligence::Intelligence;
 use crate::pipeline::Outputs;
 use crate::plugins::{Approvals, Catalogue, Manager};
+use crate::wake::Wakes;
 pub use body::Bodies;
 use problem::Problem;
 pub use routes::{Needs, ROUTES, Route};
@@ -76,10 +77,10 @@ pub struct Context {
     pub metrics: PrometheusHandle,
     /// What reads bodies.
     pub bodies: Bodies,
-    /// Woken when a run waits to be worked off.
-    pub runs: Arc<Notify>,
-    /// Woken when a delivery waits to be sent.
-    pub outbox: Arc<Notify>,
+    /// Woken when a run waits to be worked off, or a delivery to be sent.
+    pub wakes: Arc<Wakes>,
+    /// This process among the others.
+    pub presence: Arc<Presence>,
     /// What has to be encrypted, and what is said about it.
     pub https: HttpsSettings,
 }
@@ -147,6 +148,7 @@ fn service(context: Arc<Context>) -> Routes {
         .route("/manage/deliveries/retry", post(api::deliveries::retry_all))
         .route("/manage/deliveries/{id}", get(api::deliveries::one))
         .route("/manage/deliveries/{id}/retry", post(api::deliveries::retry))
+        .route("/manage/hosts", get(api::hosts::list))
         .route("/manage/keys", get(api::keys::list).post(api::keys::create))
         .route("/manage/keys/{id}/revoke", post(api::keys::revoke))
         .merge(plugins())

@@ -95,6 +95,7 @@ pub const ROUTES: &[Route] = &[
     manage("POST", "/manage/deliveries/retry"),
     manage("GET", "/manage/deliveries/{id}"),
     manage("POST", "/manage/deliveries/{id}/retry"),
+    manage("GET", "/manage/hosts"),
     manage("GET", "/manage/keys"),
     manage("POST", "/manage/keys"),
     manage("POST", "/manage/keys/{id}/revoke"),

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use store::{IngestWrite, Ingested, Store, StoreError};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::{self, Ids};
 use crate::telemetry::{chain, metrics};
+use crate::wake::Wakes;
 
 /// The most webhooks in one transaction.
 const MAX_BATCH: usize = 256;
@@ -41,7 +42,7 @@ pub struct WriterHandle {
 pub struct Writer {
     store: Store,
     queue: mpsc::Receiver<(IngestWrite, Answer)>,
-    committed: Arc<Notify>,
+    wakes: Arc<Wakes>,
 }
 
 impl WriterHandle {
@@ -63,10 +64,10 @@ impl WriterHandle {
 }
 
 impl Writer {
-    /// A writer and the handle to it; `committed` is woken after each commit.
-    pub fn new(store: Store, committed: Arc<Notify>) -> (Self, WriterHandle) {
+    /// A writer and the handle to it; those who work on runs are woken after each commit that has some.
+    pub fn new(store: Store, wakes: Arc<Wakes>) -> (Self, WriterHandle) {
         let (sender, queue) = mpsc::channel(MAX_WAITING);
-        (Self { store, queue, committed }, WriterHandle { queue: sender })
+        (Self { store, queue, wakes }, WriterHandle { queue: sender })
     }
 
     /// Writes until every handle is gone and the queue is empty.
@@ -80,6 +81,9 @@ impl Writer {
             let began = Instant::now();
             let results = self.store.ingest(&writes, &mut Ids, clock::now()).await;
             metrics::commit(writes.len(), began.elapsed());
+            let has_runs = results
+                .iter()
+                .any(|result| matches!(result, Ok(Ingested::Stored { runs, .. }) if !runs.is_empty()));
             for ((answer, write), result) in answers.into_iter().zip(writes).zip(results) {
                 let result = result.map_err(|error| match error.is_unavailable() {
                     true => NotWritten::Unavailable(chain(&error)),
@@ -88,7 +92,9 @@ impl Writer {
                 // A sender that hung up meanwhile has its webhook on disk all the same.
                 drop(answer.send(result));
             }
-            self.committed.notify_one();
+            if has_runs {
+                self.wakes.runs.notify();
+            }
         }
     }
 

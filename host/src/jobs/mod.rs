@@ -9,12 +9,14 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use domain::host::BEAT_EVERY;
 use metrics_exporter_prometheus::PrometheusHandle;
 use store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Authenticator;
 use crate::clock;
+use crate::hosts::{MEASURE_EVERY, Presence, measure};
 use crate::ingest::WebhookSecrets;
 use crate::rotation::Rotation;
 use crate::telemetry::{chain, metrics};
@@ -39,6 +41,16 @@ const PLUGINS_EVERY: Duration = Duration::from_secs(1);
 const CHANNELS_EVERY: Duration = Duration::from_secs(5);
 /// How often it is counted what waits; docs/METRICS.md says so.
 const GAUGES_EVERY: Duration = Duration::from_secs(15);
+
+/// Says that this process is there, at once and then until stopped.
+pub async fn hosts(presence: Arc<Presence>, stop: CancellationToken) {
+    at_once_and_every(BEAT_EVERY, "hosts", stop, || presence.round()).await;
+}
+
+/// Follows the database's time until stopped.
+pub async fn time(store: Store, stop: CancellationToken) {
+    every(MEASURE_EVERY, "the database's time", stop, || measure(&store)).await;
+}
 
 /// Works the write-ahead log off until stopped.
 pub async fn checkpoints(store: Store, stop: CancellationToken) {

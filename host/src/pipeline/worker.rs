@@ -5,35 +5,40 @@ use std::sync::Arc;
 use domain::run::Run;
 use domain::time::Timestamp;
 use store::{ClaimedRun, StoreError};
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
 use super::{Parts, work};
 use crate::clock::Ids;
-use crate::worker::{self, LEASE, Work};
+use crate::wake::{Wake, Wakes};
+use crate::worker::{self, LEASE, Pace, Work};
 
 /// The worker.
 pub struct Pipeline {
     parts: Parts,
-    /// Woken when a run has put deliveries into the outbox.
-    outbox: Arc<Notify>,
+    /// Deliveries are told of what runs have put into the outbox.
+    wakes: Arc<Wakes>,
 }
 
 impl Pipeline {
     /// A worker on these parts.
-    pub const fn new(parts: Parts, outbox: Arc<Notify>) -> Self {
-        Self { parts, outbox }
+    pub const fn new(parts: Parts, wakes: Arc<Wakes>) -> Self {
+        Self { parts, wakes }
     }
 
-    /// Works with at most `most` runs under way, until stopped.
-    pub async fn run(self, most: usize, wake: Arc<Notify>, stop: CancellationToken) {
-        worker::run(Arc::new(self), most, wake, stop).await;
+    /// Works until stopped.
+    pub async fn run(self, pace: Pace, stop: CancellationToken) {
+        let wakes = Arc::clone(&self.wakes);
+        worker::run(Arc::new(self), pace, wakes, stop).await;
     }
 }
 
 impl Work for Pipeline {
     type Item = ClaimedRun;
+
+    fn wake(wakes: &Wakes) -> &Wake {
+        &wakes.runs
+    }
 
     async fn claim(&self, now: Timestamp, limit: u32) -> Result<Vec<ClaimedRun>, StoreError> {
         // Looking costs a reader; claiming would take the one writer from webhooks.
@@ -45,7 +50,7 @@ impl Work for Pipeline {
 
     async fn work(&self, run: &ClaimedRun) {
         work(&self.parts, run).await;
-        self.outbox.notify_one();
+        self.wakes.deliveries.notify();
     }
 
     async fn renew(&self, run: &ClaimedRun, until: Timestamp) -> Result<(), StoreError> {

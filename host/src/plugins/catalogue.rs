@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use arc_swap::ArcSwap;
+use domain::host::{PluginInForce, PluginSet};
 use domain::plugin::{PluginInfo, PluginKind, PluginName};
 use domain::shape::{Shape, ShapeSet};
 use domain::signature::SignatureScheme;
@@ -231,6 +232,33 @@ impl Catalogue {
         let notifiers = self.notifiers().into_iter().map(|entry| Arc::clone(&entry.breaker));
         let providers = self.providers().into_iter().map(|entry| Arc::clone(&entry.breaker));
         drivers.chain(notifiers).chain(providers).collect()
+    }
+
+    /// Every plugin with its digest and what it may: what hosts compare.
+    pub fn in_force(&self) -> PluginSet {
+        let plugin = |kind, info: &PluginInfo, digest: &str, grants: Vec<String>| PluginInForce {
+            kind,
+            name: info.name.clone(),
+            digest: digest.to_owned(),
+            grants,
+        };
+        let named = |is_given: bool, name: &str| is_given.then(|| name.to_owned());
+        let hosts = |hosts: &[Origin]| hosts.iter().map(Origin::to_string).collect::<Vec<_>>();
+        let mut all = Vec::new();
+        for DriverEntry { driver, detect, .. } in self.drivers.load().entries.values().map(AsRef::as_ref) {
+            let grants = named(*detect, "detect").into_iter().collect();
+            all.push(plugin(PluginKind::Driver, &driver.info().plugin, driver.digest(), grants));
+        }
+        for NotifierEntry { notifier, allow_hosts, .. } in self.notifiers.load().values().map(AsRef::as_ref) {
+            let grants = hosts(allow_hosts);
+            all.push(plugin(PluginKind::Notifier, &notifier.info().plugin, notifier.digest(), grants));
+        }
+        for entry in self.providers.load().values() {
+            let (info, digest) = (&entry.provider.info().plugin, entry.provider.digest());
+            let grants = named(entry.system, "system").into_iter().chain(hosts(&entry.allow_hosts)).collect();
+            all.push(plugin(PluginKind::Intelligence, info, digest, grants));
+        }
+        all.into()
     }
 
     /// All providers in the order of their names.

@@ -14,11 +14,11 @@ use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge}
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 pub use count::{
-    Backlog, ChannelFigures, attempt, backlog, breaker, channel, check, commit, data_keys_left, egress_bytes,
-    egress_call, egress_refused, forgotten, plugin_breaker, plugin_call, plugin_generation, plugin_load,
-    plugin_rollback, plugin_spent, provider_breaker, provider_spared, provider_tokens, queue, rate_limited,
-    refused_caller, request, run, sent, stage, template_failed, uncounted_request, unmapped_word, wal,
-    webhook, webhook_refused,
+    Backlog, ChannelFigures, attempt, backlog, breaker, channel, check, clock_skew, commit, data_keys_left,
+    egress_bytes, egress_call, egress_refused, forgotten, hosts, plugin_breaker, plugin_call,
+    plugin_generation, plugin_load, plugin_rollback, plugin_spent, provider_breaker, provider_spared,
+    provider_tokens, queue, rate_limited, refused_caller, request, run, sent, stage, template_failed,
+    uncounted_request, unmapped_word, wal, webhook, webhook_refused,
 };
 
 /// What a figure does over time.
@@ -172,6 +172,14 @@ families! {
         "What of the write-ahead log is in use. Sampled.";
     DATA_KEYS_LEFT = Gauge "watchbell_data_keys_left" []
         "Data keys that are not yet wrapped under the secret key that was taken into use last. Looked at every 5 s.";
+    HOSTS_LIVE = Gauge "watchbell_hosts_live" []
+        "Processes that serve on this database, this one too. Looked at every 10 s.";
+    HOSTS_DIFFER = Gauge "watchbell_hosts_plugins_differ" []
+        "1 where another of these has other plugins than this one, or lets them do something else; the log and \
+         `watchbell host list` say which. Looked at every 10 s.";
+    CLOCK_SKEW = Gauge "watchbell_clock_skew_seconds" []
+        "How far this machine's clock is ahead of the database server's; below 0: behind. Beyond 2 s nothing is \
+         claimed. Missing on SQLite. Looked at every 30 s.";
     START_TIME = Gauge "process_start_time_seconds" [] "When this process started, in seconds since 1970.";
     BUILD = Gauge "watchbell_build_info" ["version"] "Always 1; the version is in the label.";
 }

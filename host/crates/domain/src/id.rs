@@ -112,6 +112,8 @@ ulid_id! {
     DataKeyId,
     /// One decision about a plugin.
     DecisionId,
+    /// One process that serves, from its start to its end.
+    HostId,
     /// One worker's claim on a row; a later claim has another.
     LeaseToken,
 }

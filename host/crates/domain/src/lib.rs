@@ -14,6 +14,7 @@ pub mod delivery;
 pub mod egress;
 pub mod fingerprint;
 pub mod golden;
+pub mod host;
 pub mod id;
 pub mod incident;
 pub mod key;

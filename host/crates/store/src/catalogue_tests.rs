@@ -17,9 +17,9 @@ async fn store() -> (tempfile::TempDir, Store) {
 }
 
 pub(crate) fn catalogue() -> Vec<Sql> {
-    use sql::{account, channel, ingest, keep, outbox, plugin, provider, read, run, sealed};
-    let first = [account::ALL, channel::ALL, ingest::ALL, keep::ALL, outbox::ALL].concat();
-    [&first, plugin::ALL, provider::ALL, read::ALL, run::ALL, sealed::ALL].concat()
+    use sql::{account, channel, host, ingest, keep, outbox, plugin, provider, read, run, sealed, signal};
+    let first = [account::ALL, channel::ALL, host::ALL, ingest::ALL, keep::ALL, outbox::ALL].concat();
+    [&first, plugin::ALL, provider::ALL, read::ALL, run::ALL, sealed::ALL, signal::ALL].concat()
 }
 
 /// How the database would run a statement, one step per line.

@@ -19,6 +19,7 @@ mod data_key;
 mod db;
 mod error;
 mod forget;
+mod host;
 mod inbox;
 mod incident;
 mod ingest;
@@ -39,6 +40,7 @@ mod run_read;
 mod script;
 mod sealed;
 mod secret;
+mod signal;
 mod sql;
 mod stats;
 mod together;
@@ -69,6 +71,7 @@ pub use run::{ClaimedRun, Fault, NewArtifact, RouteTaken, RunClaim, RunEnd, Stag
 pub use run_read::{RunContext, RunDetail, RunFilter};
 pub use sealed::{SealedColumn, SealedValue};
 pub use secret::{SecretChange, StoredSecret};
+pub use signal::{LeftOver, Listener, Sign};
 pub use stats::{Stats, TableStats};
 
 #[cfg(test)]

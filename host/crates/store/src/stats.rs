@@ -45,6 +45,7 @@ pub(crate) const COUNTS: &[(&str, &str)] = counted![
     "data_key",
     "delivery",
     "delivery_retry",
+    "host",
     "inbox",
     "incident",
     "incident_history",

@@ -60,6 +60,7 @@ codes! {
     WebhookSecret = "E007" "A webhook secret would protect nothing; the hub does not start.",
     StoredSecret = "E008" "A stored secret cannot be used: webhooks of its driver are refused.",
     BrokenRoute = "E009" "A stored route cannot be understood and matches nothing.",
+    Skew = "E010" "The clock differs from the database's by more than 2 s: the hub would claim nothing and not be ready.",
     SplitCounting = "W001" "Rate limits are counted in one process, but the database is a server: several would each let in the whole limit.",
     DroppedByLimit = "W002" "Some senders drop for good what a rate limit answers 429.",
     NoKeysAsked = "W003" "API keys are switched off: everybody who reaches the port may send and read.",
@@ -91,6 +92,7 @@ codes! {
     Held = "W029" "Notifications wait for a channel that is switched off.",
     RouteChannel = "W030" "A route names a channel that is not there or is switched off.",
     Template = "W031" "A template cannot be used: others' words are sent in its place.",
+    HostsDiffer = "W032" "Hosts on this database have different plugins.",
 }
 
 impl Code {

@@ -15,6 +15,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::crypto::KeyRing;
 use crate::deliver::Channels;
+use crate::hosts;
 use crate::ingest::{SecretSources, WebhookSecrets};
 use crate::plugins::Catalogue;
 use crate::rotation::{self, Status};
@@ -48,6 +49,7 @@ pub(super) async fn look(config: &Config, catalogue: Option<&Arc<Catalogue>>, fi
     };
     match store.pending_migrations().await {
         Ok(steps) if steps.is_empty() => {
+            together(&store, findings).await;
             if let Err(error) = stored(config, &store, catalogue, findings).await {
                 findings.error(Code::Database, &chain(&error));
             }
@@ -60,6 +62,27 @@ pub(super) async fn look(config: &Config, catalogue: Option<&Arc<Catalogue>>, fi
         Err(error) => findings.error(Code::Database, &chain(&error)),
     }
     store.close().await;
+}
+
+/// Whether this machine and the other hosts go together.
+async fn together(store: &Store, findings: &mut Findings) {
+    match hosts::measure(store).await {
+        Ok(()) => {
+            if let Some(skew) = clock::astray() {
+                findings.add(Code::Skew, skew.to_string(), "set both, with NTP");
+            }
+        }
+        Err(error) => findings.error(Code::Database, &chain(&error)),
+    }
+    match hosts::list(store, clock::now()).await {
+        Ok(found) => {
+            for line in found.differences {
+                let hint = "give all hosts the same plugin folder and the same `plugins.toml`";
+                findings.add(Code::HostsDiffer, line, hint);
+            }
+        }
+        Err(error) => findings.error(Code::Database, &chain(&error)),
+    }
 }
 
 async fn stored(

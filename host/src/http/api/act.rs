@@ -98,7 +98,7 @@ async fn act(
         tracing::info!(actor = %caller, incident.id = %incident, "{caller} did `{action}` to incident {incident}");
     }
     if acted.run.is_some() {
-        context.runs.notify_one();
+        context.wakes.runs.notify();
     }
     let (run_id, trace_id) = acted.run.unzip();
     Ok(Json(json!({

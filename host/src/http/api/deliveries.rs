@@ -96,7 +96,7 @@ pub(in crate::http) async fn retry(
 ) -> Result<Json<DeliveryDetail>, Problem> {
     let id: DeliveryId = id("delivery", &delivery)?;
     context.store.retry_delivery(id, &caller.to_string(), clock::now()).await?;
-    context.outbox.notify_one();
+    context.wakes.deliveries.notify();
     tracing::info!(actor = %caller, delivery.id = %id, "{caller} had delivery {id} tried again");
     Ok(Json(context.store.delivery(id).await?))
 }
@@ -121,7 +121,7 @@ pub(in crate::http) async fn retry_all(
     }
     let filter = DeadFilter { channel: which.channel, since: typed("since", which.since)? };
     let revived = context.store.retry_dead_deliveries(&filter, &caller.to_string(), clock::now()).await?;
-    context.outbox.notify_one();
+    context.wakes.deliveries.notify();
     tracing::info!(actor = %caller, count = revived.due, "{caller} had {} deliveries tried again", revived.due);
     Ok(Json(revived))
 }

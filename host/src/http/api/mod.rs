@@ -4,6 +4,7 @@ pub(super) mod act;
 pub(super) mod alerts;
 pub(super) mod channels;
 pub(super) mod deliveries;
+pub(super) mod hosts;
 pub(super) mod incidents;
 pub(super) mod intelligence;
 pub(super) mod keys;

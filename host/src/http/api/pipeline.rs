@@ -164,10 +164,10 @@ pub(in crate::http) async fn resume(
     let resumed = context.store.resume_run(run_id, &caller.to_string(), clock::now()).await?;
     tracing::info!(actor = %caller, %run_id, "{caller} resumed run {run_id}");
     let (worker, deliveries) = match resumed {
-        Resumed::Stages => (&context.runs, 0),
-        Resumed::Deliveries(count) => (&context.outbox, count),
+        Resumed::Stages => (&context.wakes.runs, 0),
+        Resumed::Deliveries(count) => (&context.wakes.deliveries, count),
     };
-    worker.notify_one();
+    worker.notify();
     let answer = json!({ "status": "accepted", "run_id": run_id, "deliveries": deliveries });
     Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
 }

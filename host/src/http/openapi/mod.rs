@@ -19,7 +19,7 @@ use super::{api, health, webhook};
 pub(super) use schema::{
     Accepted, Acted, Action, AlertDetail, AlertPage, AlertStatus, Alive, BatchSent, ChangedChannel,
     ChangedPlugin, ChangedRoute, ChannelPage, Condition, DeliveryPage, DeliveryWithTries, Discarded,
-    DiscardedRound, Endpoint, Explanation, Finished, FoundHere, IncidentDetail, IncidentPage,
+    DiscardedRound, Endpoint, Explanation, Finished, FoundHere, HostList, IncidentDetail, IncidentPage,
     IntelligenceAlive, Keys, NamedProviders, NewKey, NotifierList, Output, PluginDetail, PluginList,
     ProviderDetail, ProviderList, ProviderTrial, Ready, RecommendedByProvider, RemovedChannel, RemovedRoute,
     RemovedSecret, ReparsedOne, ReparsedRound, Replayed, Resumed, RevivedDeliveries, RevokedKey, RouteList,
@@ -73,6 +73,7 @@ const SCHEMES: [&str; 3] = ["bearer", "header", "basic"];
         api::deliveries::one,
         api::deliveries::retry,
         api::deliveries::retry_all,
+        api::hosts::list,
         api::keys::list,
         api::keys::create,
         api::keys::revoke,

@@ -13,6 +13,7 @@ pub(crate) use channel::{
 use delivery::Delivery;
 pub(crate) use delivery::{DeliveryPage, DeliveryWithTries, RevivedDeliveries};
 pub(crate) use explained::Explanation;
+pub(crate) use host::HostList;
 pub(crate) use pipeline::{Finished, Output, Resumed};
 pub(crate) use plugin::{ChangedPlugin, PluginDetail, PluginList};
 pub(crate) use provider::{
@@ -69,6 +70,7 @@ macro_rules! words {
 mod channel;
 mod delivery;
 mod explained;
+mod host;
 mod pipeline;
 mod plugin;
 mod provider;
@@ -197,6 +199,17 @@ pub(crate) struct Ready {
     status: String,
     /// The drivers that are loaded.
     drivers: Vec<String>,
+    hosts: HostsTogether,
+}
+
+/// The processes that serve on this database.
+#[derive(ToSchema)]
+pub(crate) struct HostsTogether {
+    /// How many there are.
+    live: u64,
+    /// Whether all have the same plugins. Where not, `GET /manage/hosts/` says which; the hub is ready all the
+    /// same.
+    same_plugins: bool,
 }
 
 /// The endpoint for webhooks is there.

@@ -329,6 +329,17 @@ pub fn backlog(backlog: &Backlog) {
     gauge!(names::DATABASE_SIZE).set(backlog.database_bytes as f64);
 }
 
+/// So many processes serve, and whether one of them has other plugins than this one.
+pub fn hosts(live: usize, differ: bool) {
+    gauge!(names::HOSTS_LIVE).set(live as f64);
+    gauge!(names::HOSTS_DIFFER).set(f64::from(u8::from(differ)));
+}
+
+/// The machine's clock is so many seconds ahead of the database's.
+pub fn clock_skew(seconds: f64) {
+    gauge!(names::CLOCK_SKEW).set(seconds);
+}
+
 /// So many data keys are not yet wrapped under the last secret key.
 pub fn data_keys_left(left: usize) {
     gauge!(names::DATA_KEYS_LEFT).set(left as f64);

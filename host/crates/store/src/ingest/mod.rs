@@ -6,6 +6,8 @@ pub(crate) mod later;
 pub(crate) mod rows;
 
 use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
 
 use domain::crash::{self, Point};
 use domain::id::{IncidentId, KeyId, Mint, RunId, TraceId};
@@ -29,6 +31,9 @@ const MAX_BYTES: usize = 32 << 20;
 const MAX_BYTES_ON_MYSQL: usize = 8 << 20;
 /// The most alerts of one transaction; a webhook with more has one of its own. About 4 MiB of JSON.
 const MAX_ALERTS: usize = 4096;
+
+/// How long a transaction may take on a server: longer than it waits for a lock, and shorter than senders wait.
+const SERVER_WITHIN: Duration = Duration::from_secs(8);
 
 /// One webhook to be written, whatever came of it.
 #[derive(Debug, Clone)]
@@ -121,7 +126,7 @@ impl Store {
         waiting.reverse();
         while let Some(range) = waiting.pop() {
             let Some(batch) = writes.get(range.clone()) else { continue };
-            match tried!(self, self.ingest_batch(batch, mint, now)) {
+            match tried!(self, self.ingest_in_time(batch, mint, now)) {
                 Ok(stored) => results.extend(stored.into_iter().map(Ok)),
                 Err(error @ StoreError::Unavailable { .. }) if !error.is_contention() || batch.len() == 1 => {
                     // The rest would wait for the same database just as long.
@@ -141,6 +146,25 @@ impl Store {
             }
         }
         results
+    }
+
+    /// Writes a batch, and gives a server up that does not answer while senders can still be told so.
+    async fn ingest_in_time(
+        &self,
+        batch: &[IngestWrite],
+        mint: &mut (dyn Mint + Send),
+        now: Timestamp,
+    ) -> Result<Vec<Ingested>, StoreError> {
+        let write = self.ingest_batch(batch, mint, now);
+        if !self.dialect().is_server() {
+            return write.await;
+        }
+        let late = |_| {
+            let text = format!("no answer within {} s", SERVER_WITHIN.as_secs());
+            let source = std::io::Error::new(std::io::ErrorKind::TimedOut, text);
+            Err(StoreError::Unavailable { doing: "store webhooks", source: Arc::new(source) })
+        };
+        tokio::time::timeout(SERVER_WITHIN, write).await.unwrap_or_else(late)
     }
 
     /// One transaction; all or nothing.

@@ -17,6 +17,9 @@ use crate::together::Queue;
 /// Statements kept prepared per connection: more than the catalogue and the usual lists have.
 const STATEMENT_CACHE: usize = 256;
 
+/// How long who asks whether the database is there waits for it.
+const PING_WITHIN: Duration = Duration::from_secs(5);
+
 /// How a database is opened.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
@@ -99,8 +102,9 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`] if there is none.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        query(sql::read::PING).execute(&self.inner.readers).await.doing("answer")?;
-        Ok(())
+        let answer = query(sql::read::PING).execute(&self.inner.readers);
+        let answer = tokio::time::timeout(PING_WITHIN, answer).await;
+        answer.unwrap_or(Err(sqlx::Error::PoolTimedOut)).doing("answer").map(drop)
     }
 
     /// How the database is spoken to.

@@ -7,6 +7,7 @@
 
 pub(crate) mod account;
 pub(crate) mod channel;
+pub(crate) mod host;
 pub(crate) mod ingest;
 pub(crate) mod keep;
 pub(crate) mod outbox;
@@ -15,6 +16,7 @@ pub(crate) mod provider;
 pub(crate) mod read;
 pub(crate) mod run;
 pub(crate) mod sealed;
+pub(crate) mod signal;
 
 use std::fmt::Write as _;
 

@@ -14,7 +14,7 @@ pub(crate) struct Layer {
 pub(crate) const CRATES: &[&str] = &["sandbox", "store"];
 
 /// Modules that every other may name, but not one another: they know nothing but `domain`.
-pub(crate) const SHARED: &[&str] = &["clock", "config", "counters", "crypto", "telemetry"];
+pub(crate) const SHARED: &[&str] = &["clock", "config", "counters", "crypto", "telemetry", "wake"];
 
 pub(crate) const LAYERS: &[Layer] = &[
     // Parses the arguments and hands over.
@@ -30,6 +30,7 @@ pub(crate) const LAYERS: &[Layer] = &[
             "deliver",
             "egress",
             "explain",
+            "hosts",
             "ingest",
             "intelligence",
             "pipeline",
@@ -49,6 +50,7 @@ pub(crate) const LAYERS: &[Layer] = &[
             "console",
             "deliver",
             "egress",
+            "hosts",
             "http",
             "ingest",
             "intelligence",
@@ -59,6 +61,7 @@ pub(crate) const LAYERS: &[Layer] = &[
             "sandbox",
             "store",
             "template",
+            "worker",
         ],
     },
     // Turns requests into calls; it asks the catalogue in `plugins` and never the sandbox itself.
@@ -68,6 +71,7 @@ pub(crate) const LAYERS: &[Layer] = &[
             "auth",
             "deliver",
             "explain",
+            "hosts",
             "ingest",
             "intelligence",
             "pipeline",
@@ -83,7 +87,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     // Reads what the others wrote.
     Layer { module: "explain", may_name: &["store"] },
     // Timers call what they are for; checks of this machine are taken as webhooks are.
-    Layer { module: "jobs", may_name: &["auth", "checks", "ingest", "plugins", "rotation", "store"] },
+    Layer { module: "jobs", may_name: &["auth", "checks", "hosts", "ingest", "plugins", "rotation", "store"] },
     // What happens before a webhook is acknowledged. All who call plugins know their catalogue
     // (docs/decisions/0001).
     Layer { module: "ingest", may_name: &["plugins", "sandbox", "store"] },
@@ -99,6 +103,8 @@ pub(crate) const LAYERS: &[Layer] = &[
     // The catalogue loads components and hands them `egress` as a trait of the sandbox.
     Layer { module: "plugins", may_name: &["egress", "sandbox", "store"] },
     Layer { module: "auth", may_name: &["store"] },
+    // Says to other processes that this one is there, and with which plugins.
+    Layer { module: "hosts", may_name: &["plugins", "store"] },
     // Keeps the stored data keys and those in memory together.
     Layer { module: "rotation", may_name: &["store"] },
     Layer { module: "checks", may_name: &[] },
@@ -109,4 +115,5 @@ pub(crate) const LAYERS: &[Layer] = &[
     Layer { module: "counters", may_name: &[] },
     Layer { module: "crypto", may_name: &[] },
     Layer { module: "telemetry", may_name: &["config"] },
+    Layer { module: "wake", may_name: &[] },
 ];
