@@ -26,6 +26,8 @@ mod figures;
 #[cfg(test)]
 mod health_checks;
 #[cfg(test)]
+mod hosts;
+#[cfg(test)]
 mod https;
 #[cfg(test)]
 mod incidents;

@@ -15,13 +15,21 @@
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
+mod away;
+#[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod load;
 // A program without debug assertions, such as a release, has no points.
 #[cfg(test)]
 #[cfg(debug_assertions)]
 mod points;
 #[cfg(test)]
+mod rolling;
+#[cfg(test)]
 mod rotation;
+#[cfg(test)]
+mod steady;
 #[cfg(test)]
 #[cfg(debug_assertions)]
 mod whole;
@@ -33,7 +41,7 @@ mod kills {
 
     use serde_json::Value;
     use store::Store;
-    use tests::{Home, Hub, Sink, wait_for};
+    use tests::{Engine, Home, Hub, Sink, wait_for};
 
     use crate::load::{Load, is_told};
 
@@ -46,16 +54,38 @@ mod kills {
     /// No promise, only a bound beyond which something is wrong: starting compiles all plugins.
     const RESTARTED_WITHIN: Duration = Duration::from_secs(60);
 
+    /// Kills on a server; what a server promises is the server's, so that fewer say as much.
+    const KILLS_ON_SERVERS: u32 = 8;
+
     #[tokio::test]
     async fn nothing_that_was_acknowledged_is_lost_when_the_hub_is_killed() {
-        let mut hub =
-            Home::new().await.with_local_remotes().with("WATCHBELL_LOG", "warn,host::app=info").start().await;
+        let hub = kill_again_and_again(Home::new().await, KILLS).await;
+        check_database(&hub).await;
+    }
+
+    #[tokio::test]
+    async fn nothing_that_was_acknowledged_is_lost_when_a_hub_on_postgres_is_killed() {
+        if let Some(home) = Home::on(Engine::Postgres).await {
+            kill_again_and_again(home, KILLS_ON_SERVERS).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_that_was_acknowledged_is_lost_when_a_hub_on_mariadb_is_killed() {
+        if let Some(home) = Home::on(Engine::Mariadb).await {
+            kill_again_and_again(home, KILLS_ON_SERVERS).await;
+        }
+    }
+
+    /// Kills a hub under load, counts, and returns it stopped.
+    async fn kill_again_and_again(home: Home, kills: u32) -> Hub {
+        let mut hub = home.with_local_remotes().with("WATCHBELL_LOG", "warn,host::app=info").start().await;
         let sink = Sink::start([]).await;
         hub.add_channel("sink", &sink.url()).await;
         let mut acknowledged = BTreeMap::new();
-        for kill in 0..KILLS {
+        for kill in 0..kills {
             let load = Load::start(&hub, kill);
-            tokio::time::timeout(SHORTEST + LONGER_BY * kill, std::future::pending::<()>())
+            tokio::time::timeout(SHORTEST + LONGER_BY * kill * KILLS / kills, std::future::pending::<()>())
                 .await
                 .unwrap_err();
             hub.kill().await;
@@ -63,7 +93,7 @@ mod kills {
             let took = hub.restart().await;
             assert!(took < RESTARTED_WITHIN, "restart {kill} took {took:?}");
         }
-        assert!(acknowledged.len() > KILLS as usize, "only {} webhooks got through", acknowledged.len());
+        assert!(acknowledged.len() > kills as usize, "only {} webhooks got through", acknowledged.len());
 
         let stored = stored(&hub).await;
         let missing: Vec<_> = acknowledged.iter().filter(|pair| !stored.contains(pair.0)).collect();
@@ -82,17 +112,17 @@ mod kills {
         check_notifications(&stored, &sink);
         hub.terminate();
         assert!(hub.ended().await.success());
-        check_database(&hub).await;
+        hub
     }
 
     /// The fingerprints of all alerts.
-    async fn stored(hub: &Hub) -> BTreeSet<String> {
+    pub(crate) async fn stored(hub: &Hub) -> BTreeSet<String> {
         let alerts = hub.list("/alerts/?limit=1000").await;
         alerts.iter().map(|alert| alert["fingerprint"].as_str().unwrap().to_owned()).collect()
     }
 
     /// Waits until no run has anything left to do, and checks how they ended.
-    async fn drained(hub: &Hub) {
+    pub(crate) async fn drained(hub: &Hub) {
         wait_for("every run has come to its end", DRAINED_WITHIN, async || {
             for status in ["PENDING", "CHECKED", "ANALYZED", "RETRYING"] {
                 let path = format!("/orchestration/pipelines/?limit=1&status={status}");
@@ -111,7 +141,7 @@ mod kills {
     }
 
     /// Each incident was told of, under one key.
-    fn check_notifications(stored: &BTreeSet<String>, sink: &Sink) {
+    pub(crate) fn check_notifications(stored: &BTreeSet<String>, sink: &Sink) {
         let mut keys: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for request in sink.received() {
             let instance = request.json()["incident"]["instance"].as_str().unwrap().to_owned();

@@ -14,6 +14,8 @@ mod failing;
 #[cfg(test)]
 mod mail;
 #[cfg(test)]
+mod many;
+#[cfg(test)]
 mod notifiers;
 #[cfg(test)]
 mod order;

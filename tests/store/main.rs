@@ -17,6 +17,8 @@ mod fixture;
 #[cfg(test)]
 mod forget;
 #[cfg(test)]
+mod host;
+#[cfg(test)]
 mod hosts;
 #[cfg(test)]
 mod ingest;
@@ -48,3 +50,5 @@ mod schema;
 mod sealed;
 #[cfg(test)]
 mod servers;
+#[cfg(test)]
+mod shares;

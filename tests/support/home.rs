@@ -12,6 +12,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use tokio::time::timeout;
 
+use crate::database::{DatabaseServer, Engine};
 use crate::hub::Hub;
 use crate::wait::PATIENCE;
 use crate::{env, log};
@@ -24,6 +25,8 @@ const DATABASE: &str = "watchbell.sqlite3";
 pub struct Home {
     folder: Arc<TempDir>,
     settings: BTreeMap<String, String>,
+    /// Where hubs store unless it is a file in the folder. It ends when nobody uses it any more.
+    server: Option<Arc<DatabaseServer>>,
     /// How many files the program may have open; none leaves it to this machine.
     open_files: Option<u32>,
     program: PathBuf,
@@ -37,6 +40,7 @@ impl Home {
         let mut home = Self {
             folder: Arc::new(folder),
             settings: BTreeMap::new(),
+            server: None,
             open_files: None,
             program: env::binary(),
         };
@@ -47,6 +51,22 @@ impl Home {
         home.set("RATE_LIMIT_ENABLED", "0");
         home.set("AUTH_FAILURE_LIMIT", "0");
         home
+    }
+
+    /// The same, with an empty database on a server. Returns nothing, and says so, where that is not installed.
+    ///
+    /// # Panics
+    /// When it is not installed although this machine promised it, or does not start.
+    pub async fn on(engine: Engine) -> Option<Self> {
+        let server = DatabaseServer::start(engine)?;
+        let mut home = Self::new().await.with("DATABASE_URL", &server.url());
+        home.server = Some(Arc::new(server));
+        Some(home)
+    }
+
+    /// Whether hubs store on such a server.
+    pub fn is_on(&self, engine: Engine) -> bool {
+        self.server.as_ref().is_some_and(|server| server.engine() == engine)
     }
 
     /// Sets an environment variable of the hub.

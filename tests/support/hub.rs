@@ -83,8 +83,22 @@ impl Hub {
     /// # Panics
     /// When it still runs or does not become ready.
     pub async fn restart(&mut self) -> Duration {
-        assert!(self.process.is_none(), "the hub runs already");
         let begin = Instant::now();
+        self.serve().await;
+        wait_for("the hub is ready", PATIENCE, async || {
+            let reply = self.try_send(self.anonymous(Method::GET, "/readyz")).await.ok()?;
+            (reply.status == 200).then_some(())
+        })
+        .await;
+        begin.elapsed()
+    }
+
+    /// The same for one that may not become ready: waits until it listens.
+    ///
+    /// # Panics
+    /// When it still runs or does not listen.
+    pub async fn serve(&mut self) {
+        assert!(self.process.is_none(), "the hub runs already");
         let seen = self.log.len();
         let child = self.process.insert(self.home.spawn(&["serve"], &self.log));
         let log = &self.log;
@@ -99,12 +113,6 @@ impl Hub {
             rest.split([' ', '"']).next().map(str::to_owned)
         })
         .await;
-        wait_for("the hub is ready", PATIENCE, async || {
-            let reply = self.try_send(self.anonymous(Method::GET, "/readyz")).await.ok()?;
-            (reply.status == 200).then_some(())
-        })
-        .await;
-        begin.elapsed()
     }
 
     /// Kills the program as a power cut would: no signal that it could handle.

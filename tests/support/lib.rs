@@ -35,6 +35,33 @@ mod slack_sdk;
 mod standard_webhooks;
 mod wait;
 
+/// Makes of every claim about a [`Home`] a test for each database.
+#[macro_export]
+macro_rules! on_every_database {
+    ($($claim:ident),+ $(,)?) => {
+        $(mod $claim {
+            #[tokio::test]
+            async fn sqlite() {
+                super::$claim($crate::Home::new().await).await;
+            }
+
+            #[tokio::test]
+            async fn postgres() {
+                if let Some(home) = $crate::Home::on($crate::Engine::Postgres).await {
+                    super::$claim(home).await;
+                }
+            }
+
+            #[tokio::test]
+            async fn mariadb() {
+                if let Some(home) = $crate::Home::on($crate::Engine::Mariadb).await {
+                    super::$claim(home).await;
+                }
+            }
+        })+
+    };
+}
+
 pub use ai_sdks::AiSdks;
 pub use alertmanager::Alertmanager;
 pub use author::{Author, Step, steps};
