@@ -47,9 +47,9 @@ pub async fn hosts(presence: Arc<Presence>, stop: CancellationToken) {
     at_once_and_every(BEAT_EVERY, "hosts", stop, || presence.round()).await;
 }
 
-/// Follows the database's time until stopped.
+/// Follows the database's time, at once and then until stopped.
 pub async fn time(store: Store, stop: CancellationToken) {
-    every(MEASURE_EVERY, "the database's time", stop, || measure(&store)).await;
+    at_once_and_every(MEASURE_EVERY, "the database's time", stop, || measure(&store)).await;
 }
 
 /// Works the write-ahead log off until stopped.
