@@ -9,9 +9,11 @@ use sandbox::{CallError, ComponentFile, LoadError, LoadRequest, Sandbox, Spent};
 
 use crate::driver::Driver;
 use crate::harness::{Lines, is_clean, subject, webhook};
-use crate::kit::WITH_WASI;
 use crate::notifier::Notifier;
 use crate::remote::{Host, Remote, notification};
+
+/// The world of drivers that virtual WASI is made for.
+const WITH_WASI: &str = "driver-with-wasi";
 
 /// One hostile component.
 pub(crate) struct Case {

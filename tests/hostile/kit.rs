@@ -11,9 +11,6 @@ const DATA: u32 = 1024;
 /// Where allocation begins; what is below belongs to the data segment.
 const HEAP: u32 = 256 * 1024;
 
-/// The world of drivers that virtual WASI is made for.
-pub(crate) const WITH_WASI: &str = "driver-with-wasi";
-
 /// Worlds that ask for more than the contract's.
 const GREEDY: &str = r#"
 package hostile:worlds;

@@ -124,7 +124,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()
     let bench = Bench::prepare(workspace, options, &target)?;
     let mut report = Report::default();
     type Measure = fn(&Bench, &mut Report) -> anyhow::Result<()>;
-    let sections: [(Section, Measure); 7] = [
+    let sections: [(Section, Measure); 8] = [
         (Section::Start, start::measure),
         (Section::Sandbox, peer::measure_sandbox),
         (Section::Hostile, hostile::measure),

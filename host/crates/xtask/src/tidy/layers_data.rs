@@ -87,7 +87,10 @@ pub(crate) const LAYERS: &[Layer] = &[
     // Reads what the others wrote.
     Layer { module: "explain", may_name: &["store"] },
     // Timers call what they are for; checks of this machine are taken as webhooks are.
-    Layer { module: "jobs", may_name: &["auth", "checks", "hosts", "ingest", "plugins", "rotation", "store"] },
+    Layer {
+        module: "jobs",
+        may_name: &["auth", "checks", "hosts", "ingest", "plugins", "rotation", "store"],
+    },
     // What happens before a webhook is acknowledged. All who call plugins know their catalogue
     // (docs/decisions/0001).
     Layer { module: "ingest", may_name: &["plugins", "sandbox", "store"] },
