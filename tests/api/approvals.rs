@@ -58,7 +58,7 @@ async fn until(hub: &Hub, token: &str, plugin: &str, pointer: &str, expected: Va
 async fn decide(hub: &Hub, token: &str, path: &str, body: Value) -> (u16, Value) {
     let request = hub.anonymous(Method::POST, &format!("/manage/plugins/{path}/")).bearer_auth(token);
     let reply = hub.send(request.body(body.to_string())).await;
-    (reply.status.into(), reply.json())
+    (reply.status, reply.json())
 }
 
 /// Sends webhooks until one is answered so; returns the runs of all.

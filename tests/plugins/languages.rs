@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use domain::limits::Limits;
 use domain::plugin::{Incoming, Outcome, PluginKind, Wasi};
@@ -129,18 +129,6 @@ async fn end(driver: &Driver, body: &str) -> &'static str {
     parse(driver, body.as_bytes(), &Lines::default()).await.map_or_else(|error| error.error_type(), |_| "ok")
 }
 
-/// Ten calls, so that one that had to wait for the processor does not count.
-async fn report_time(language: &str, driver: &Driver, body: &str) {
-    let mut times = Vec::new();
-    for _ in 0..10 {
-        let begin = Instant::now();
-        parse(driver, body.as_bytes(), &Lines::default()).await.unwrap();
-        times.push(begin.elapsed());
-    }
-    times.sort();
-    println!("{language}: {:?} a call, the best of ten", times[0]);
-}
-
 #[tokio::test]
 async fn javascript_example_keeps_the_contract() {
     let Some(jco) = Jco::find() else { return };
@@ -173,8 +161,6 @@ async fn javascript_example_keeps_the_contract() {
             }
         }
     }
-    report_time("JavaScript on QuickJS", &driver, r#"{"via":"siren","check":"a","host":"b","state":"crit"}"#)
-        .await;
 }
 
 #[tokio::test]
@@ -236,5 +222,4 @@ async fn python_is_bounded_and_sees_the_moment_of_its_webhook() {
     assert_eq!(end(&driver, "loop").await, "trap.cpu");
     assert_eq!(end(&driver, "exit").await, "trap.exit");
     assert_eq!(end(&driver, "\u{fffd}").await, "invalid-input");
-    report_time("Python", &driver, "clock").await;
 }

@@ -165,7 +165,7 @@ impl Passage<'_> {
             status = match stage {
                 Stage::Ingest => continue,
                 Stage::Check => timed(&self.run.run, stage, check::stage(self)).await?,
-                Stage::Analyze => timed(&self.run.run, stage, analyze::stage(self)).await?,
+                Stage::Analyze => timed(&self.run.run, stage, Box::pin(analyze::stage(self))).await?,
                 // The outbox rows and the end of the stage are one transaction; then the deliveries
                 // decide how the run ends.
                 Stage::Notify => return timed(&self.run.run, stage, notify::stage(self)).await,

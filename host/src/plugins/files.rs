@@ -212,7 +212,6 @@ fn known_age(about: &std::fs::Metadata) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
-    use std::time::SystemTime;
 
     use super::*;
 
@@ -224,7 +223,7 @@ mod tests {
         let mut files = Files::default();
         let is_read = |files: &mut Files| matches!(files.look(&path, &name).unwrap(), Found::Read(..));
         // Ahead of the clock, so that a slow machine does not make the file old.
-        let ahead = SystemTime::now() + Duration::from_secs(3600);
+        let ahead = clock::machine_time() + Duration::from_secs(3600);
         let mut file = std::fs::File::create(&path).unwrap();
         for piece in ["a", "b", "c"] {
             file.write_all(piece.as_bytes()).unwrap();
@@ -236,7 +235,7 @@ mod tests {
         files.are_whole(BTreeSet::new());
         assert!(is_read(&mut files), "what was read is known");
         file.write_all(b"d").unwrap();
-        file.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
+        file.set_modified(clock::machine_time() - Duration::from_secs(60)).unwrap();
         assert!(is_read(&mut files), "it was written a while ago");
     }
 }

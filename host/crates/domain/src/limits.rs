@@ -82,3 +82,24 @@ impl Limits {
         }
     }
 }
+
+/// What one call used, however it ended; nothing if it was not begun.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Thread time of the plugin, host functions left out.
+    pub cpu: Duration,
+    /// Time in all.
+    pub wall: Duration,
+    /// All memories and tables together, in bytes.
+    pub memory_bytes: usize,
+    /// Texts and bodies handed to the function.
+    pub input_bytes: usize,
+    /// Texts and lists of its result, up to where it was refused if it was.
+    pub output_bytes: usize,
+    /// Log lines taken.
+    pub log_lines: u32,
+    /// Log lines over the limit.
+    pub dropped_lines: u32,
+    /// How long it waited for a slot, where calls of its form wait.
+    pub waited: Option<Duration>,
+}

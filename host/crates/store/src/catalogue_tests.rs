@@ -17,8 +17,8 @@ async fn store() -> (tempfile::TempDir, Store) {
 }
 
 pub(crate) fn catalogue() -> Vec<Sql> {
-    use sql::{account, channel, host, ingest, keep, outbox, plugin, provider, read, run, sealed, signal};
-    let first = [account::ALL, channel::ALL, host::ALL, ingest::ALL, keep::ALL, outbox::ALL].concat();
+    use sql::{account, channel, ingest, keep, outbox, plugin, provider, read, run, sealed, signal};
+    let first = [account::ALL, channel::ALL, sql::host::ALL, ingest::ALL, keep::ALL, outbox::ALL].concat();
     [&first, plugin::ALL, provider::ALL, read::ALL, run::ALL, sealed::ALL, signal::ALL].concat()
 }
 

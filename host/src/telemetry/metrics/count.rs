@@ -6,9 +6,9 @@ use std::hash::Hash;
 use std::thread::LocalKey;
 use std::time::Duration;
 
+use domain::limits::Spent;
 use domain::plugin::{PluginKind, PluginName};
 use metrics::{Counter, Histogram, counter, gauge, histogram};
-use sandbox::Spent;
 
 use super::names;
 

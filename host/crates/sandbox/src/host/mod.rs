@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::egress::{HttpError, HttpRequest, HttpResponse, MailError, MailMessage, SentMail, SnapshotKind};
+pub use domain::limits::Spent;
 use domain::time::Timestamp;
 
 use crate::bindings::driver::watchbell::plugin::types;
@@ -77,27 +78,6 @@ pub struct Ended<'a> {
     pub is_stopped: bool,
     /// What it used.
     pub spent: Spent,
-}
-
-/// What one call used, however it ended; nothing if it was not begun.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Spent {
-    /// Thread time of the plugin, host functions left out.
-    pub cpu: Duration,
-    /// Time in all.
-    pub wall: Duration,
-    /// All memories and tables together, in bytes.
-    pub memory_bytes: usize,
-    /// Texts and bodies handed to the function.
-    pub input_bytes: usize,
-    /// Texts and lists of its result, up to where it was refused if it was.
-    pub output_bytes: usize,
-    /// Log lines taken.
-    pub log_lines: u32,
-    /// Log lines over the limit.
-    pub dropped_lines: u32,
-    /// How long it waited for a slot, where calls of its form wait.
-    pub waited: Option<Duration>,
 }
 
 /// What a notifier or provider may ask of the host during one call.
