@@ -101,6 +101,10 @@ async fn every_end_of_a_call_is_counted_and_a_stop_leaves_one_line() {
         ("b", "trap.boundary"),
         ("o", "trap.output"),
     ];
+    // So many that the others are not yet a reason to leave the plugin alone.
+    for _ in 0..10 {
+        hub.post("/alerts/webhook/moody/", format!("a {PAYLOAD}")).await;
+    }
     for (letter, _) in ends {
         hub.post("/alerts/webhook/moody/", format!("{letter} {PAYLOAD}")).await;
     }
@@ -116,7 +120,7 @@ async fn every_end_of_a_call_is_counted_and_a_stop_leaves_one_line() {
     for (_, end) in ends.iter().filter(|(_, end)| *end != "ok").chain([&("", "trap.input")]) {
         assert!((counted(end) - 1.0).abs() < 0.5, "{end}");
     }
-    assert!((counted("ok") - 2.0).abs() < 0.5);
+    assert!((counted("ok") - 12.0).abs() < 0.5);
     let of_moody = |name: &str, more: &str| {
         value(&metrics, &format!("watchbell_plugin_{name}{{kind=\"driver\",plugin=\"moody\"{more}}}"))
     };

@@ -11,9 +11,9 @@ fn acme() -> Vec<u8> {
     Driver { name: "acme", ..Driver::default() }.build()
 }
 
-/// A folder without a secret key, and with these files.
+/// A folder without a secret key, and with these files alone.
 async fn without_secrets(files: &[(&str, &[u8])]) -> Home {
-    let mut home = Home::new().await;
+    let mut home = Home::cold().await;
     home.unset("WATCHBELL_SECRET_KEY");
     for (name, bytes) in files {
         std::fs::write(home.path().join(name), bytes).unwrap();
@@ -138,7 +138,7 @@ fn cached(home: &Path) -> Vec<(String, Vec<u8>)> {
 
 #[tokio::test]
 async fn second_start_compiles_nothing_and_a_damaged_file_is_compiled_again() {
-    let mut hub = Home::new().await.start().await;
+    let mut hub = Home::cold().await.start().await;
     let compiled =
         |hub: &tests::Hub| hub.log().lines().iter().filter(|line| line.contains("compiled to")).count();
     let first = compiled(&hub);
@@ -160,7 +160,7 @@ async fn second_start_compiles_nothing_and_a_damaged_file_is_compiled_again() {
 
 #[tokio::test]
 async fn cache_can_be_turned_off() {
-    let mut hub = Home::new().await.with("WATCHBELL_CACHE_DIR", "off").start().await;
+    let mut hub = Home::cold().await.with("WATCHBELL_CACHE_DIR", "off").start().await;
     assert!(!hub.path().join(".watchbell-cache").exists() && !hub.path().join("off").exists());
     hub.kill().await;
 }

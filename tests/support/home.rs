@@ -12,6 +12,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use tokio::time::timeout;
 
+use crate::compiled::Compiled;
 use crate::database::{DatabaseServer, Engine};
 use crate::hub::Hub;
 use crate::wait::PATIENCE;
@@ -33,8 +34,25 @@ pub struct Home {
 }
 
 impl Home {
-    /// An empty folder with a fresh secret key, a free port and no limits on requests.
+    /// A folder with a secret key, what was compiled of the built-in plugins under it, a free port and no limits
+    /// on requests.
     pub async fn new() -> Self {
+        let mut home = Self::empty();
+        let compiled = Compiled::by(&home.program);
+        compiled.copy_to(&home.path().join(".watchbell-cache"));
+        home.set("WATCHBELL_SECRET_KEY", &compiled.secret_key());
+        home
+    }
+
+    /// The same where nothing is compiled yet, with a secret key that was never used before.
+    pub async fn cold() -> Self {
+        let mut home = Self::empty();
+        let key = home.fresh_secret_key().await;
+        home.set("WATCHBELL_SECRET_KEY", &key);
+        home
+    }
+
+    fn empty() -> Self {
         let folder =
             tempfile::Builder::new().prefix("watchbell-test-").tempdir().expect("a temporary folder");
         let mut home = Self {
@@ -44,8 +62,6 @@ impl Home {
             open_files: None,
             program: env::binary(),
         };
-        let key = home.fresh_secret_key().await;
-        home.set("WATCHBELL_SECRET_KEY", &key);
         home.set("WATCHBELL_BIND", "127.0.0.1:0");
         // Tests ask more often than callers may; those that are about limits set them.
         home.set("RATE_LIMIT_ENABLED", "0");

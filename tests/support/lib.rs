@@ -17,6 +17,7 @@ mod ai_sdks;
 mod alertmanager;
 mod author;
 mod cache;
+mod compiled;
 mod components;
 mod database;
 mod env;
