@@ -72,6 +72,7 @@ fn requests() -> Vec<Ask> {
         ("POST", "/manage/deliveries/retry", r#"{"all":true}"#, 200),
         ("GET", "/manage/deliveries/{id}", "", 404),
         ("POST", "/manage/deliveries/{id}/retry", "", 404),
+        ("GET", "/manage/hosts", "", 200),
         ("GET", "/manage/keys", "", 200),
         ("POST", "/manage/keys", r#"{"name":"Key"}"#, 201),
         ("POST", "/manage/keys/{id}/revoke", "", 404),

@@ -27,7 +27,7 @@ pub(in crate::http) struct Approved {
     #[schema(required = true, pattern = "^[0-9a-f]{64}$")]
     sha256: String,
     /// Why; it is kept with who did it.
-    #[schema(max_length = 500)]
+    #[schema(max_length = 500, pattern = r"^[^\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]*$")]
     reason: Option<String>,
 }
 
@@ -40,7 +40,7 @@ pub(in crate::http) struct Back {
     #[schema(pattern = "^[0-9a-f]{64}$")]
     sha256: Option<String>,
     /// Why; it is kept with who did it.
-    #[schema(max_length = 500)]
+    #[schema(max_length = 500, pattern = r"^[^\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]*$")]
     reason: Option<String>,
 }
 
@@ -50,7 +50,7 @@ pub(in crate::http) struct Back {
 #[schema(as = PluginSwitch)]
 pub(in crate::http) struct Switched {
     /// Why; it is kept with who did it.
-    #[schema(max_length = 500)]
+    #[schema(max_length = 500, pattern = r"^[^\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]*$")]
     reason: Option<String>,
 }
 
