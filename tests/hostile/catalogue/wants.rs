@@ -21,12 +21,13 @@ const OF_A_DRIVER: [(&str, &str); 13] = [
     ("driver_that_wants_the_hosts_machine", "watchbell:plugin/host-system@0.1.0"),
 ];
 
-/// What a notifier does not get either.
-const OF_A_NOTIFIER: [(&str, &str); 4] = [
-    ("notifier_that_wants_files", "wasi:filesystem/preopens@0.2.0"),
-    ("notifier_that_wants_sockets", "wasi:sockets/tcp@0.2.0"),
-    ("notifier_that_wants_http_of_its_own", "wasi:http/outgoing-handler@0.2.0"),
-    ("notifier_that_wants_the_hosts_machine", "watchbell:plugin/host-system@0.1.0"),
+/// What a notifier does not get either. Files and sockets are there, with nothing behind them, and are what WASI
+/// says they are.
+const OF_A_NOTIFIER: [(&str, &str, &str); 4] = [
+    ("notifier_that_wants_other_files", "load.interface", "wasi:filesystem/preopens@0.2.0"),
+    ("notifier_that_wants_other_sockets", "load.interface", "wasi:sockets/tcp@0.2.0"),
+    ("notifier_that_wants_http_of_its_own", "load.import", "wasi:http/outgoing-handler@0.2.0"),
+    ("notifier_that_wants_the_hosts_machine", "load.import", "watchbell:plugin/host-system@0.1.0"),
 ];
 
 pub(super) fn cases() -> Vec<File> {
@@ -34,10 +35,10 @@ pub(super) fn cases() -> Vec<File> {
     let drivers = OF_A_DRIVER.into_iter().map(|(name, interface)| {
         File::new(name, importing(&Driver::default().build(), [interface]), ("load.import", interface))
     });
-    let notifiers = OF_A_NOTIFIER.into_iter().map(|(name, interface)| File {
+    let notifiers = OF_A_NOTIFIER.into_iter().map(|(name, error, interface)| File {
         is_notifier: true,
         taken: Some(Notifier::default().build()),
-        ..File::new(name, importing(&Notifier::default().build(), [interface]), ("load.import", interface))
+        ..File::new(name, importing(&Notifier::default().build(), [interface]), (error, interface))
     });
     drivers.chain(notifiers).collect()
 }
