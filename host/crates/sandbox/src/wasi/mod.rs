@@ -3,7 +3,7 @@
 //! No files, sockets, environment or arguments; standard input is empty, output goes to the log. Time and
 //! chance come from the host. For a driver both stand still: they are made from the webhook, so that the same
 //! webhook gives the same alerts for ever. Every interface that is linked can be used against the host, so it is
-//! a list (docs/decisions/0027).
+//! a list (docs/decisions/0025).
 
 mod chance;
 mod clocks;
