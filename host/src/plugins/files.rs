@@ -119,6 +119,8 @@ pub(super) enum Found {
 struct Seen {
     mark: Mark,
     since: Instant,
+    /// Nobody is writing it any more. It may be one that cannot be read all the same.
+    is_whole: bool,
     read: Option<(Component, Option<Arc<LoadError>>)>,
 }
 
@@ -181,20 +183,23 @@ impl Files {
         if let Some((component, flaw)) = known.and_then(|seen| seen.read.as_ref()) {
             return Ok(Found::Read(component.clone(), flaw.clone()));
         }
-        let since = known.map_or(now, |seen| seen.since);
-        self.seen.insert(path.to_owned(), Seen { mark, since, read: None });
+        let (since, was_whole) = known.map_or((now, false), |seen| (seen.since, seen.is_whole));
         let has_rested = now.saturating_duration_since(since) >= SETTLE;
         // Only at first sight: clocks of network file systems are others.
         let is_old = known_age(&about).is_some_and(|age| age >= SETTLE);
-        let is_whole = self.is_impatient || path.canonicalize().is_ok_and(|path| self.whole.contains(&path));
-        let was_whole_before = since == now && is_old;
-        if !(has_rested || is_whole || was_whole_before) {
+        let came_whole =
+            self.is_impatient || path.canonicalize().is_ok_and(|path| self.whole.contains(&path));
+        let was_there_before = since == now && is_old;
+        let is_whole = was_whole || has_rested || came_whole || was_there_before;
+        self.seen.insert(path.to_owned(), Seen { mark, since, is_whole, read: None });
+        if !is_whole {
             return Ok(Found::Growing);
         }
         let (component, flaw) = Component::of_bytes(name, read(path).context("cannot be read")?);
         let flaw = flaw.map(Arc::new);
         let on_disk = Component { source: Source::File(path.to_owned()), ..component.clone() };
-        self.seen.insert(path.to_owned(), Seen { mark, since, read: Some((on_disk, flaw.clone())) });
+        self.seen
+            .insert(path.to_owned(), Seen { mark, since, is_whole, read: Some((on_disk, flaw.clone())) });
         Ok(Found::Read(component, flaw))
     }
 
@@ -234,6 +239,13 @@ mod tests {
         assert!(is_read(&mut files), "it was put in its place as a whole");
         files.are_whole(BTreeSet::new());
         assert!(is_read(&mut files), "what was read is known");
+        file.set_len(u64::try_from(MAX_COMPONENT_BYTES).unwrap() + 1).unwrap();
+        file.set_modified(ahead).unwrap();
+        files.are_whole([path.clone()].into());
+        assert!(files.look(&path, &name).is_err(), "it is too large");
+        files.are_whole(BTreeSet::new());
+        assert!(files.look(&path, &name).is_err(), "and it is not waited for again");
+        file.set_len(3).unwrap();
         file.write_all(b"d").unwrap();
         file.set_modified(clock::machine_time() - Duration::from_secs(60)).unwrap();
         assert!(is_read(&mut files), "it was written a while ago");
