@@ -221,5 +221,5 @@ async fn python_is_bounded_and_sees_the_moment_of_its_webhook() {
     assert_eq!(*lines.0.lock().unwrap(), ["a line"]);
     assert_eq!(end(&driver, "loop").await, "trap.cpu");
     assert_eq!(end(&driver, "exit").await, "trap.exit");
-    assert_eq!(end(&driver, "\u{fffd}").await, "invalid-input");
+    assert_eq!(end(&driver, "\u{fffd}").await, "invalid_input");
 }

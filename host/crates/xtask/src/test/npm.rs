@@ -17,9 +17,10 @@ pub(crate) fn install(locked_by: &Path, folder: &Path) -> anyhow::Result<()> {
     for file in ["package.json", "package-lock.json"] {
         std::fs::copy(locked_by.join(file), partial.join(file)).with_context(|| format!("`{file}`"))?;
     }
-    // Scripts of packages are not run: what is installed needs none.
+    // Scripts of packages are not run: what is installed needs none. Not `npm ci`, which wants the packages of other
+    // systems in the lock file, too.
     let mut npm = Command::new("npm");
-    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&partial);
+    npm.args(["install", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&partial);
     process::run(&mut npm)?;
     std::fs::rename(&partial, folder).with_context(|| format!("`{}`", folder.display()))
 }
